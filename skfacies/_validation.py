@@ -1,0 +1,409 @@
+"""The axis convention and every check that several modules share.
+
+Words used in all of skfacies:
+
+- section: amplitudes of one vertical slice, ``(n_traces, n_samples)``, samples point down.
+- sections: an array ``(n_sections, n_traces, n_samples)``, or a list of sections of different
+  shapes. Anything with ``shape``, ``dtype`` and slicing counts as an array, and is read section
+  by section.
+- labels: integers or strings in the shape of the amplitudes.
+"""
+
+from numbers import Integral, Number, Real
+
+import numpy as np
+from scipy.sparse import issparse
+
+__all__ = [
+    "as_array",
+    "check_finite_section",
+    "check_labels",
+    "check_same_structure",
+    "check_sample_weight",
+    "check_sections",
+    "class_labels",
+    "encode_labels",
+    "is_ignored",
+    "is_listlike",
+    "label_codes",
+    "union_labels",
+]
+
+SECTIONS_SHAPE = "(n_sections, n_traces, n_samples)"
+
+
+def is_listlike(sections):
+    """Tell whether sections come as a list (possibly ragged) and not as one array."""
+    return isinstance(sections, (list, tuple))
+
+
+def as_array(data, name="X"):
+    """Return `data` as something with shape, dtype and slicing, without copying what has them.
+
+    Torch tensors become arrays on the CPU; memmaps, zarr, h5py and dask arrays pass unchanged.
+    """
+    if issparse(data):
+        raise TypeError(
+            f"`{name}` is a sparse matrix, but sections are dense. Use {name}.toarray() and "
+            f"reshape it to {SECTIONS_SHAPE}."
+        )
+    if isinstance(data, np.ma.MaskedArray):
+        if np.ma.is_masked(data):
+            raise ValueError(
+                f"`{name}` is a masked array with masked samples. Use {name}.filled(np.nan) with "
+                "nan_policy='ignore' for amplitudes, or .filled(ignore_label) for labels."
+            )
+        return data.data
+    if hasattr(data, "detach") and hasattr(data, "cpu"):  # a torch tensor, without importing torch
+        tensor = data.detach().cpu()
+        if str(tensor.dtype) == "torch.bfloat16":  # NumPy has no such type
+            tensor = tensor.float()
+        return tensor.numpy()
+    if all(hasattr(data, attribute) for attribute in ("shape", "dtype", "__getitem__")):
+        return data
+    try:
+        return np.asarray(data)
+    except ValueError as error:
+        raise ValueError(
+            f"`{name}` is not a regular array. Give sections of different shapes as a list of "
+            "2-D arrays."
+        ) from error
+
+
+def check_sections(X, name="X", *, nan_policy="raise", check_finite=True):
+    """Check amplitudes and return them as an array of sections or a list of 2-D arrays.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_sections, n_traces, n_samples), or list of (n_traces, n_samples)
+        Amplitudes of any real type. Nothing is copied or cast here.
+    name : str, default="X"
+        Name of the argument in error messages.
+    nan_policy : {"raise", "ignore"}, default="raise"
+        Whether NaN is an error. Infinite values always are.
+    check_finite : bool, default=True
+        Read every section to look for NaN and infinity. Prediction, which reads each section
+        once anyway, leaves it out here and checks on the way.
+
+    Returns
+    -------
+    X : array or list of arrays
+        A list gives a list.
+    """
+    if is_listlike(X) and not _holds_sections(X):
+        X = as_array(X, name)
+    if is_listlike(X):
+        X = [_check_dtype(as_array(section, name), name) for section in X]
+        if not X:
+            raise ValueError(f"`{name}` is an empty list: Found 0 section(s), at least 1 needed.")
+        for i, section in enumerate(X):
+            if len(section.shape) != 2:
+                raise ValueError(
+                    f"`{name}[{i}]` must be a section of shape (n_traces, n_samples); got a "
+                    f"{len(section.shape)}-D array of shape {tuple(section.shape)}."
+                )
+            _check_not_empty(section.shape, f"{name}[{i}]")
+    else:
+        X = _check_dtype(as_array(X, name), name)
+        if len(X.shape) != 3:
+            raise ValueError(_wrong_ndim_message(X.shape, name))
+        _check_not_empty(X.shape, name)
+    if check_finite:
+        for i in range(len(X)):
+            check_finite_section(np.asarray(X[i]), i, name, nan_policy=nan_policy)
+    return X
+
+
+def _holds_sections(X):
+    """Tell a list of sections from nested lists of numbers, which are one array."""
+    return len(X) == 0 or not all(isinstance(item, (list, tuple, Number)) for item in X)
+
+
+def _check_dtype(array, name):
+    dtype = np.dtype(array.dtype)
+    if dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: `{name}` must hold real amplitudes.")
+    if dtype.kind == "O":
+        raise ValueError(
+            f"`{name}` is an object array (dtype=object). Give sections of different shapes as a "
+            "plain list of 2-D arrays, or convert to float32."
+        )
+    if dtype.kind not in "biuf":
+        raise ValueError(f"`{name}` must hold numbers; got dtype {dtype}.")
+    return array
+
+
+def _check_not_empty(shape, name):
+    if 0 not in shape:
+        return
+    words = ("section", "trace", "sample")[-len(shape) :]
+    empty = words[list(shape).index(0)]
+    raise ValueError(
+        f"`{name}` is empty: Found array with 0 {empty}(s) (shape={tuple(shape)}) while a minimum "
+        "of 1 is required."
+    )
+
+
+def _wrong_ndim_message(shape, name):
+    advice = {
+        2: f"For one section use {name}[None]; for a cube give all three axes.",
+        4: f"Drop the channel axis: {name}[:, 0] for one channel.",
+    }.get(len(shape), "Reshape it, or give a list of 2-D sections.")
+    return (
+        f"`{name}` must be sections of shape {SECTIONS_SHAPE}; got a {len(shape)}-D array of "
+        f"shape {tuple(shape)}. {advice}"
+    )
+
+
+def check_finite_section(section, index=None, name="X", *, nan_policy="raise"):
+    """Raise if a section holds NaN or infinity, also after the cast to float32."""
+    if section.dtype.kind not in "f":
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = section.astype(np.float32, copy=False)
+        # One pass when all is well: a float64 sum of float32 values cannot overflow.
+        if np.isfinite(np.add.reduce(values, axis=None, dtype=np.float64)):
+            return
+    where = "" if index is None else f" of section {index}"
+    for kind, bad, advice in (
+        ("infinity", np.isinf(values), "Clip amplitudes to the range of float32."),
+        (
+            "NaN",
+            np.isnan(values),
+            "Fill them, or use nan_policy='ignore' to leave them out of training and prediction.",
+        ),
+    ):
+        if bad.any() and not (kind == "NaN" and nan_policy == "ignore"):
+            trace, sample = np.argwhere(bad)[0]
+            raise ValueError(
+                f"Input `{name}` contains {kind} (first at trace {trace}, sample {sample}{where}; "
+                f"{int(bad.sum())} in that section), or a value too large for dtype('float32'). "
+                f"{advice}"
+            )
+
+
+def check_same_structure(y, X, name="y", like="X"):
+    """Check that `y` has the shape of `X`, section by section, and return it uncopied."""
+    if is_listlike(y) and not is_listlike(X):
+        y = as_array([as_array(item, name) for item in y], name)
+    if is_listlike(X):
+        if not is_listlike(y):
+            y = list(as_array(y, name))
+        if len(y) != len(X):
+            raise ValueError(
+                f"Found inconsistent numbers of sections: `{like}` has {len(X)}, `{name}` has "
+                f"{len(y)}."
+            )
+        y = [as_array(section, name) for section in y]
+        for i, (labels, section) in enumerate(zip(y, X, strict=True)):
+            if tuple(labels.shape) != tuple(section.shape):
+                raise ValueError(
+                    _wrong_shape_message(
+                        labels.shape, section.shape, f"{name}[{i}]", f"{like}[{i}]"
+                    )
+                )
+        return y
+    y = as_array(y, name)
+    if tuple(y.shape) != tuple(X.shape):
+        raise ValueError(_wrong_shape_message(y.shape, X.shape, name, like))
+    return y
+
+
+def _wrong_shape_message(shape, expected, name, like):
+    shape, expected = tuple(shape), tuple(expected)
+    message = f"`{name}` must have the shape of `{like}`, {expected}; got {shape}."
+    if len(shape) == len(expected) + 1:
+        for axis in (1, len(shape) - 1):
+            if shape[:axis] + shape[axis + 1 :] == expected:
+                return f"{message} For one-hot labels use {name}.argmax({axis})."
+    if sorted(shape) == sorted(expected):
+        return f"{message} The axes seem to be transposed: samples come last."
+    if len(shape) < len(expected):
+        return f"{message} Every sample needs its own label."
+    return message
+
+
+def is_ignored(labels, ignore_label):
+    """Mask of the labels that equal `ignore_label`; all False where the types cannot match."""
+    labels = np.asarray(labels)
+    if ignore_label is None:
+        return np.zeros(labels.shape, dtype=bool)
+    if isinstance(ignore_label, str) != (labels.dtype.kind in "US"):
+        if labels.dtype.kind != "O":
+            return np.zeros(labels.shape, dtype=bool)
+        return np.array([item == ignore_label for item in labels.ravel()], bool).reshape(
+            labels.shape
+        )
+    return np.asarray(labels == ignore_label)
+
+
+def class_labels(labels, ignore_label=None, name="y"):
+    """Sorted distinct labels of one section or array, without `ignore_label`.
+
+    Raises
+    ------
+    ValueError
+        If labels are neither integers, booleans, strings, nor floats that are whole numbers.
+    """
+    labels = np.asarray(labels)
+    kind = labels.dtype.kind
+    if kind == "f":
+        _check_whole_numbers(labels, name)
+    elif kind == "O":
+        _check_strings(labels, name)
+    elif kind not in "biuUS":
+        raise ValueError(f"`{name}` must hold integers or strings as labels; got {labels.dtype}.")
+    if kind in "iu" and labels.size and labels.dtype.itemsize <= 2:
+        lowest = int(labels.min())  # counting beats sorting by far for a handful of small integers
+        counts = np.bincount((labels.astype(np.int32) - lowest).ravel())
+        distinct = (np.flatnonzero(counts) + lowest).astype(labels.dtype)
+    else:
+        distinct = np.unique(labels)
+    return distinct[~is_ignored(distinct, ignore_label)]
+
+
+def _check_whole_numbers(labels, name):
+    if not np.all(np.isfinite(labels)):
+        raise ValueError(
+            f"Input `{name}` contains NaN or infinity. Mark samples without interpretation with "
+            "`ignore_label` and give integers."
+        )
+    if np.any(labels != np.floor(labels)):
+        raise ValueError(
+            f"Unknown label type: `{name}` is continuous, but facies are classes. Give integers "
+            "or strings."
+        )
+
+
+def _check_strings(labels, name):
+    kinds = {type(item) for item in labels.ravel()}
+    if not all(issubclass(kind, str) for kind in kinds) and not all(
+        issubclass(kind, (Integral, np.integer, np.bool_)) for kind in kinds
+    ):
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise ValueError(
+            f"Unknown label type: `{name}` is an object array of {names}. Labels must all be "
+            "strings or all be integers."
+        )
+
+
+def union_labels(sets):
+    """Sorted union of label sets, in the smallest common dtype."""
+    sets = [np.asarray(labels) for labels in sets]
+    filled = [labels for labels in sets if labels.size] or sets[:1]
+    strings = [labels.dtype.kind in "USO" for labels in filled]
+    if any(strings) and not all(strings):
+        raise ValueError("Mix of label input types: strings in some sections, numbers in others.")
+    return np.unique(np.concatenate(filled))
+
+
+def check_labels(y, X, *, ignore_label=-1, classes=None, name="y", like="X"):
+    """Check labels against their amplitudes and find the classes.
+
+    Parameters
+    ----------
+    y : array-like or list, in the shape of `X`
+        Integers or strings.
+    X : array or list of arrays
+        Amplitudes as `check_sections` returned them.
+    ignore_label : int, str or None, default=-1
+        Label of samples without interpretation.
+    classes : array of shape (n_classes,), optional
+        The classes that may occur; others are an error. By default those that occur.
+    name, like : str
+        Names of `y` and `X` in error messages.
+
+    Returns
+    -------
+    y : array or list of arrays
+    classes : ndarray of shape (n_classes,), sorted
+    """
+    if y is None:
+        raise ValueError(
+            f"This estimator requires {name} to be passed, but the target {name} is None."
+        )
+    y = check_same_structure(y, X, name, like)
+    found = union_labels(class_labels(y[i], ignore_label, name) for i in range(len(y)))
+    if not len(found):
+        raise ValueError(
+            f"`{name}` has no labelled sample: all labels equal ignore_label={ignore_label!r}."
+        )
+    if classes is None:
+        return y, found
+    unknown = [label for label in found.tolist() if label not in set(np.asarray(classes).tolist())]
+    if unknown:
+        raise ValueError(
+            f"`{name}` contains labels that are not in the classes {list(classes)!s}: {unknown}. "
+            "Give all classes at the first call, or mark such samples with ignore_label."
+        )
+    return y, np.asarray(classes)
+
+
+def label_codes(labels, classes):
+    """Position of each label in the sorted `classes`; ``len(classes)`` for any other label."""
+    labels, classes = np.asarray(labels), np.asarray(classes)
+    n_classes = len(classes)
+    if labels.dtype.kind in "iu" and labels.dtype.itemsize == 1 and classes.dtype.kind in "iub":
+        table = np.full(256, n_classes, dtype=np.int64)  # a look-up is ten times a search
+        low = np.iinfo(labels.dtype).min
+        for code, label in enumerate(classes.tolist()):
+            if low <= label < low + 256:
+                table[int(label) - low] = code
+        return table[labels.astype(np.int16) - low]
+    if (labels.dtype.kind in "USO") != (classes.dtype.kind in "USO"):
+        return np.full(labels.shape, n_classes, dtype=np.int64)
+    codes = np.searchsorted(classes, labels).astype(np.int64, copy=False)
+    found = classes[np.minimum(codes, n_classes - 1)] == labels
+    return np.where(found, codes, n_classes)
+
+
+def encode_labels(labels, classes, *, ignore_label=-1, ignored_code=-100):
+    """Codes 0 … n_classes - 1 of the labels; `ignored_code` where they equal `ignore_label`."""
+    codes = label_codes(labels, classes)
+    other = codes == len(classes)
+    if other.any():
+        codes[other] = ignored_code
+        unknown = other & ~is_ignored(labels, ignore_label)
+        if unknown.any():
+            raise ValueError(
+                f"labels {np.unique(np.asarray(labels)[unknown]).tolist()} are not in the classes "
+                f"{np.asarray(classes).tolist()}"
+            )
+    return codes
+
+
+def check_sample_weight(sample_weight, X):
+    """Check weights of sections ``(n_sections,)`` or of samples (the shape of `X`).
+
+    Returns
+    -------
+    weights : None, ndarray of shape (n_sections,), or array / list in the structure of `X`
+        ``weights[i]`` is a number or an array of shape (n_traces, n_samples).
+    """
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(len(X), sample_weight, dtype=np.float64)
+    if is_listlike(sample_weight) and all(isinstance(w, Real) for w in sample_weight):
+        sample_weight = np.asarray(sample_weight, dtype=np.float64)
+    if not is_listlike(sample_weight) and np.ndim(sample_weight) == 1:
+        weights = np.asarray(sample_weight)
+        if weights.shape != (len(X),):
+            raise ValueError(
+                f"`sample_weight` must have shape ({len(X)},), one weight a section, or the shape "
+                f"of `X`; got {weights.shape}."
+            )
+    else:
+        weights = check_same_structure(sample_weight, X, "sample_weight")
+    total = 0.0
+    for i in range(len(weights)):
+        part = np.asarray(weights[i])
+        if part.dtype.kind not in "biuf" or not np.all(np.isfinite(part)) or np.any(part < 0):
+            raise ValueError(
+                f"`sample_weight` must hold finite numbers >= 0; section {i} has others."
+            )
+        total += float(part.sum(dtype=np.float64))
+    if total == 0:
+        raise ValueError("`sample_weight` is all zero: nothing would be learnt. Sample weights "
+                         "must not all be zero.")  # fmt: skip
+    return weights
