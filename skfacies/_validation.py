@@ -23,6 +23,7 @@ __all__ = [
     "check_sections",
     "class_labels",
     "encode_labels",
+    "ignore_missing",
     "is_ignored",
     "is_listlike",
     "label_codes",
@@ -370,6 +371,22 @@ def encode_labels(labels, classes, *, ignore_label=-1, ignored_code=-100):
                 f"{np.asarray(classes).tolist()}"
             )
     return codes
+
+
+def ignore_missing(X, y, ignore_label):
+    """Labels with `ignore_label` wherever the amplitude is NaN; unchanged where none is."""
+    if ignore_label is None:
+        return y
+    changed = {}
+    for i in range(len(X)):
+        section = np.asarray(X[i])
+        missing = np.isnan(section) if section.dtype.kind == "f" else None
+        if missing is not None and missing.any():
+            labels = np.asarray(y[i])
+            changed[i] = np.where(missing, np.asarray(ignore_label), labels)
+    if not changed:
+        return y
+    return [changed.get(i, np.asarray(y[i])) for i in range(len(X))]
 
 
 def check_sample_weight(sample_weight, X):

@@ -1,0 +1,272 @@
+"""Sections on their way into the network: pieces, crops, scaling, padding, augmentation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from skfacies._nn.network import SIZE_MULTIPLE
+from skfacies._validation import encode_labels
+
+__all__ = [
+    "AUGMENTATION",
+    "IGNORED",
+    "SIZE_MULTIPLE",
+    "Augmentation",
+    "BatchBuilder",
+    "Conditioner",
+    "SectionDataset",
+    "Sections",
+    "SimilarSizeSampler",
+    "pad_to_multiple",
+]
+
+#: Code of samples that do not count: not interpreted, NaN, or padding.
+IGNORED = -100
+
+#: Default augmentation. `flip`: probability of a lateral flip. `gain`: largest change of the
+#: amplitude's logarithm. `noise`: largest standard deviation of added noise, in scaled amplitude.
+AUGMENTATION = {"flip": 0.5, "gain": 0.2, "noise": 0.1}
+
+
+@dataclass(frozen=True)
+class Sections:
+    """Checked amplitudes, labels and weights of sections, with the classes to learn."""
+
+    X: object
+    y: object
+    weights: object
+    classes: np.ndarray
+    ignore_label: object
+
+
+@dataclass(frozen=True)
+class Conditioner:
+    """Amplitudes of one section to input channels, the same in training and prediction.
+
+    Parameters
+    ----------
+    scaler : transformer or None
+        Fitted; its `transform` takes sections.
+    depth_range : int or None
+        Number of samples from the top that the depth channel maps to [-1, 1]; None: no channel.
+    """
+
+    scaler: object
+    depth_range: int | None
+
+    @property
+    def n_channels(self):
+        return 1 if self.depth_range is None else 2
+
+    def __call__(self, section, first_sample=0):
+        """Return channels ``(n_channels, n_traces, n_samples)`` in float32 and the NaN mask."""
+        section = np.asarray(section)
+        missing = np.isnan(section) if section.dtype.kind == "f" else None
+        if self.scaler is None:
+            amplitudes = section.astype(np.float32)
+        else:
+            amplitudes = np.asarray(self.scaler.transform(section[None]), dtype=np.float32)[0]
+        if missing is not None and missing.any():
+            amplitudes[missing] = 0.0
+        else:
+            missing = None
+        if self.depth_range is None:
+            return amplitudes[None], missing
+        depth = np.arange(first_sample, first_sample + section.shape[1], dtype=np.float32)
+        depth *= np.float32(2.0 / max(self.depth_range - 1, 1))
+        depth -= np.float32(1.0)
+        return np.stack([amplitudes, np.broadcast_to(depth, amplitudes.shape)]), missing
+
+
+class SectionDataset(Dataset):
+    """Runs of traces as ``(channels, codes, weights)``; crops are drawn anew each time.
+
+    Parameters
+    ----------
+    sections : Sections
+    runs : list with attributes section, start, stop
+        Which traces of which section.
+    conditioner : Conditioner
+    crop_size : tuple (n_traces or None, n_samples or None), default=(None, None)
+        None takes all.
+    random_state : numpy Generator or None
+        Draws the crops.
+    """
+
+    def __init__(self, sections, runs, conditioner, crop_size=(None, None), random_state=None):
+        self.sections, self.conditioner = sections, conditioner
+        self.crop_size, self.random_state = crop_size, random_state
+        self.items = [run for run in runs for _ in range(self._n_crops(run))]
+
+    def _whole(self, run):
+        return run.stop - run.start, int(self.sections.X[run.section].shape[1])
+
+    def _n_crops(self, run):
+        """How many crops cover a run about once."""
+        ratios = [
+            size / crop
+            for size, crop in zip(self._whole(run), self.crop_size, strict=True)
+            if crop is not None
+        ]
+        return int(np.prod([max(1, round(ratio)) for ratio in ratios], dtype=int))
+
+    def shape(self, item):
+        """Shape ``(n_traces, n_samples)`` of an item."""
+        whole = self._whole(self.items[item])
+        return tuple(min(s, c or s) for s, c in zip(whole, self.crop_size, strict=True))
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, item):
+        run, shape = self.items[item], self.shape(item)
+        first = [
+            self._draw(size - part) for size, part in zip(self._whole(run), shape, strict=True)
+        ]
+        window = (
+            slice(run.start + first[0], run.start + first[0] + shape[0]),
+            slice(first[1], first[1] + shape[1]),
+        )
+        sections = self.sections
+        channels, missing = self.conditioner(sections.X[run.section][window], first[1])
+        codes = encode_labels(
+            np.asarray(sections.y[run.section][window]),
+            sections.classes,
+            ignore_label=sections.ignore_label,
+            ignored_code=IGNORED,
+        )
+        if missing is not None:
+            codes[missing] = IGNORED
+        return channels, codes, self._weights_of(run.section, window, shape)
+
+    def _draw(self, spare):
+        return int(self.random_state.integers(spare + 1)) if spare > 0 else 0
+
+    def _weights_of(self, section, window, shape):
+        if self.sections.weights is None:
+            return None
+        weights = np.asarray(self.sections.weights[section], dtype=np.float32)
+        return np.broadcast_to(weights if weights.ndim == 0 else weights[window], shape)
+
+
+class SimilarSizeSampler(Sampler):
+    """Batches of items of similar width in random order, so that little is spent on padding.
+
+    Equal shapes give plain shuffled batches.
+    """
+
+    def __init__(self, dataset, batch_size, generator, shuffle=True):
+        self.dataset, self.batch_size = dataset, batch_size
+        self.generator, self.shuffle = generator, shuffle
+
+    def __len__(self):
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self):
+        n_items = len(self.dataset)
+        order = np.arange(n_items)
+        if self.shuffle:
+            order = torch.randperm(n_items, generator=self.generator).numpy()
+        sizes = np.array([np.prod(self.dataset.shape(item)) for item in range(n_items)])
+        order = order[np.argsort(sizes[order], kind="stable")]
+        batches = [order[i : i + self.batch_size] for i in range(0, n_items, self.batch_size)]
+        if self.shuffle:
+            turns = torch.randperm(len(batches), generator=self.generator).tolist()
+            batches = [batches[i] for i in turns]
+        yield from (batch.tolist() for batch in batches)
+
+
+class BatchBuilder:
+    """Collate function: pads items to one shape, makes tensors, augments them.
+
+    Parameters
+    ----------
+    multiple : int
+        Both axes are padded at their end to a multiple of this.
+    augmentation : Augmentation or None
+    """
+
+    def __init__(self, multiple, augmentation=None):
+        self.multiple, self.augmentation = multiple, augmentation
+
+    def __call__(self, items):
+        shape = [
+            _ceil_to(max(codes.shape[axis] for _, codes, _ in items), self.multiple)
+            for axis in (0, 1)
+        ]
+        if len(items) == 1 and shape == [self.multiple, self.multiple]:
+            shape[1] *= 2  # batch norm in training needs two values at the deepest level
+        channels = torch.from_numpy(np.stack([_pad(x, shape) for x, _, _ in items]))
+        codes = torch.full((len(items), *shape), IGNORED, dtype=torch.long)
+        weights = None if items[0][2] is None else torch.zeros((len(items), *shape))
+        for i, (_, item_codes, item_weights) in enumerate(items):
+            n_traces, n_samples = item_codes.shape
+            codes[i, :n_traces, :n_samples] = torch.from_numpy(item_codes)
+            if weights is not None:
+                weights[i, :n_traces, :n_samples] = torch.from_numpy(np.array(item_weights))
+        if self.augmentation is not None:
+            channels, codes, weights = self.augmentation(channels, codes, weights)
+        return channels, codes if weights is None else {"codes": codes, "weights": weights}
+
+
+class Augmentation:
+    """Random changes that leave the interpretation right, on a whole batch.
+
+    Never a vertical flip: depth order is what distinguishes stacked units.
+
+    Parameters
+    ----------
+    generator : torch.Generator
+    flip, gain, noise : float
+        See `AUGMENTATION`.
+    """
+
+    def __init__(self, generator, *, flip, gain, noise):
+        self.generator = generator
+        self.flip, self.gain, self.noise = flip, gain, noise
+
+    def __call__(self, channels, codes, weights=None):
+        """Return the changed batch; labels and weights follow lateral flips."""
+        n_items = len(channels)
+        flipped = self._uniform(n_items) < self.flip
+        if flipped.any():
+            channels, codes = channels.clone(), codes.clone()
+            channels[flipped] = channels[flipped].flip(-2)
+            codes[flipped] = codes[flipped].flip(-2)
+            if weights is not None:
+                weights = weights.clone()
+                weights[flipped] = weights[flipped].flip(-2)
+        amplitudes = channels[:, :1]
+        if self.gain:
+            gain = torch.exp((2 * self._uniform(n_items) - 1) * self.gain)
+            amplitudes = amplitudes * gain.view(-1, 1, 1, 1)
+        if self.noise:
+            strength = (self._uniform(n_items) * self.noise).view(-1, 1, 1, 1)
+            noise = torch.randn(amplitudes.shape, generator=self.generator)
+            amplitudes = amplitudes + strength * noise
+        if channels.shape[1] == 1:
+            return amplitudes, codes, weights
+        return torch.cat([amplitudes, channels[:, 1:]], dim=1), codes, weights
+
+    def _uniform(self, n):
+        return torch.rand(n, generator=self.generator)
+
+
+def pad_to_multiple(channels, multiple):
+    """Mirror ``(..., n_traces, n_samples)`` at its end until both axes are a multiple."""
+    return _pad(channels, [_ceil_to(size, multiple) for size in channels.shape[-2:]])
+
+
+def _pad(channels, shape):
+    widths = [(0, shape[axis] - channels.shape[-2 + axis]) for axis in (0, 1)]
+    if not any(width for _, width in widths):
+        return channels
+    # Mirrored, at the end and not around: the network learns depth from the top edge. NumPy's
+    # "symmetric" goes on mirroring where the pad is larger than the section.
+    return np.pad(channels, [(0, 0)] * (channels.ndim - 2) + widths, mode="symmetric")
+
+
+def _ceil_to(size, multiple):
+    return -(-size // multiple) * multiple

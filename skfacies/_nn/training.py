@@ -1,0 +1,324 @@
+"""Losses, callbacks and the skorch net that `FaciesSegmenter` holds."""
+
+import copy
+import math
+from contextlib import ExitStack
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.helper import predefined_split
+from skorch.history import History
+from torch import nn
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+from skfacies._nn.data import IGNORED, SimilarSizeSampler
+from skfacies._nn.network import (
+    FaciesNetwork,
+    draws_random_numbers,
+    load_encoder,
+    seeded_torch,
+)
+
+__all__ = ["LOSSES", "FaciesLoss", "auto_epochs", "make_net", "train_net", "training_callbacks"]
+
+LOSSES = ("cross_entropy", "dice", "focal", "lovasz")
+
+
+class FaciesLoss(nn.Module):
+    """Loss of logits against codes; samples with the code `IGNORED` do not count.
+
+    Parameters
+    ----------
+    loss : {"cross_entropy", "dice", "focal", "lovasz"}
+        Cross-entropy here, the others of segmentation-models-pytorch.
+    class_weight : tensor of shape (n_classes,) or None
+        For the cross-entropy.
+
+    Notes
+    -----
+    The cross-entropy is the weighted mean over samples that count. A batch in which none counts
+    gives 0 and no gradient, where torch's own gives NaN.
+    """
+
+    def __init__(self, loss="cross_entropy", class_weight=None):
+        super().__init__()
+        self.loss = loss
+        self.register_buffer("class_weight", class_weight)
+        self.whole = None if loss == "cross_entropy" else _smp_loss(loss)
+
+    def forward(self, logits, target):
+        """Mean loss over the samples that count; `target` is codes, or dict with weights too."""
+        codes, weights = (
+            (target["codes"], target["weights"]) if isinstance(target, dict) else (target, None)
+        )
+        counted = codes != IGNORED
+        if not counted.any():
+            return logits.sum() * 0.0
+        if self.whole is not None:
+            return self.whole(logits, codes)
+        if weights is None and self.class_weight is None:
+            return functional.cross_entropy(logits, codes, ignore_index=IGNORED)
+        losses = functional.cross_entropy(logits, codes, ignore_index=IGNORED, reduction="none")
+        weights = counted.float() if weights is None else weights * counted
+        if self.class_weight is not None:
+            weights = weights * self.class_weight[codes.clamp_min(0)]
+        return (losses * weights).sum() / weights.sum().clamp_min(torch.finfo(torch.float32).tiny)
+
+
+def _smp_loss(loss):
+    from segmentation_models_pytorch import losses
+
+    return {
+        "dice": lambda: losses.DiceLoss("multiclass", ignore_index=IGNORED),
+        "focal": lambda: losses.FocalLoss("multiclass", ignore_index=IGNORED),
+        "lovasz": lambda: losses.LovaszLoss("multiclass", ignore_index=IGNORED, from_logits=True),
+    }[loss]()
+
+
+class ValidationScores(Callback):
+    """Record the mean IoU of the validation block from one confusion matrix."""
+
+    def __init__(self, n_classes):
+        self.n_classes = n_classes
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.matrix_ = np.zeros((self.n_classes, self.n_classes), dtype=np.int64)
+
+    def on_batch_end(self, net, batch=None, training=False, y_pred=None, **kwargs):
+        if training:
+            return
+        codes = batch[1]["codes"] if isinstance(batch[1], dict) else batch[1]
+        codes = codes.to(y_pred.device)
+        counted = codes != IGNORED
+        pairs = codes[counted] * self.n_classes + y_pred.argmax(1)[counted]
+        counts = torch.bincount(pairs, minlength=self.n_classes**2)
+        self.matrix_ += counts.cpu().numpy().reshape(self.matrix_.shape)
+
+    def on_epoch_end(self, net, dataset_valid=None, **kwargs):
+        if dataset_valid is None:
+            return
+        hits = np.diag(self.matrix_)
+        union = self.matrix_.sum(0) + self.matrix_.sum(1) - hits
+        present = union > 0
+        mean_iou = float((hits[present] / union[present]).mean()) if present.any() else math.nan
+        net.history.record("valid_miou", mean_iou)
+
+
+class StopIfDiverged(Callback):
+    """Raise as soon as the training loss is not a number, before it spreads into a model."""
+
+    def on_batch_end(self, net, training=False, loss=None, **kwargs):
+        if training and not math.isfinite(loss := float(loss.detach())):
+            raise FloatingPointError(
+                f"training diverged: the loss became {loss} in epoch "
+                f"{len(net.history)}. Use a smaller `lr`, or precision='float32'."
+            )
+
+
+class BestWeights(Callback):
+    """Keep the weights of the best epoch in memory and restore them when training ends."""
+
+    def __init__(self, monitor):
+        self.monitor = monitor
+
+    def on_train_begin(self, net, **kwargs):
+        self.best_, self.epoch_, self.state_ = math.inf, None, None
+
+    def on_epoch_end(self, net, **kwargs):
+        row = net.history[-1]
+        value = row.get(self.monitor, math.nan)
+        best = value < self.best_
+        net.history.record("best", bool(best))
+        if best:
+            self.best_, self.epoch_ = value, row["epoch"]
+            self.state_ = {k: v.detach().clone() for k, v in net.module_.state_dict().items()}
+
+    def on_train_end(self, net, **kwargs):
+        if self.state_ is not None and self.epoch_ != net.history[-1, "epoch"]:
+            net.module_.load_state_dict(self.state_)
+        self.state_ = None
+
+
+class RecordLearningRate(Callback):
+    """Record the learning rate at the end of each epoch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("lr", float(net.optimizer_.param_groups[0]["lr"]))
+
+
+class ProgressBar(Callback):
+    """One bar over all epochs, with the last losses."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.bar_ = tqdm(total=net.max_epochs, desc="fit", unit="epoch", dynamic_ncols=True)
+
+    def on_epoch_end(self, net, **kwargs):
+        row = net.history[-1]
+        shown = ("train_loss", "valid_loss", "valid_miou")
+        self.bar_.set_postfix({k: f"{row[k]:.3f}" for k in shown if k in row}, refresh=False)
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        self.bar_.close()
+
+
+class WarmupDecay(Callback):
+    """Linear warm-up of the learning rate, then a half cosine down to a fraction of it.
+
+    Each step multiplies by the ratio to the step before, so that whatever ReduceLROnPlateau takes
+    off stays off.
+    """
+
+    def __init__(self, n_steps, warmup, floor=0.02):
+        self.n_steps, self.warmup, self.floor = n_steps, warmup, floor
+
+    def level(self, step):
+        """Fraction of the full learning rate at a step; 1 before the first."""
+        if step < 0:
+            return 1.0
+        if step < self.warmup:
+            return (step + 1) / (self.warmup + 1)
+        done = min(1.0, (step - self.warmup) / max(1, self.n_steps - self.warmup))
+        return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * done))
+
+    def on_train_begin(self, net, **kwargs):
+        self.step_ = 0
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if not training:
+            return
+        ratio = self.level(self.step_) / self.level(self.step_ - 1)
+        for group in net.optimizer_.param_groups:
+            group["lr"] *= ratio
+        self.step_ += 1
+
+
+def auto_epochs(n_batches, n_pixels, *, steps=500, pixels=1.2e8, at_least=10, at_most=200):
+    """Epochs that suit the data: an epoch of three sections is not an epoch of four hundred."""
+    wanted = min(steps / max(n_batches, 1), pixels / max(n_pixels, 1))
+    return int(min(max(math.ceil(wanted), at_least), at_most))
+
+
+def plateau_value(net):
+    """Validation loss of the last epoch, or the training loss where nothing was held out."""
+    row = net.history[-1]
+    return row.get("valid_loss", row["train_loss"])
+
+
+def training_callbacks(
+    *, n_classes, has_validation, n_steps, schedule, lr_patience, lr_factor, patience, verbose, user
+):
+    """List of (name, callback) in the order in which skorch must call them."""
+    monitor = "valid_loss" if has_validation else "train_loss"
+    callbacks = [
+        ("diverged", StopIfDiverged()),
+        ("valid_scores", ValidationScores(n_classes)),
+        ("lr_record", RecordLearningRate()),
+        ("best_weights", BestWeights(monitor)),
+    ]
+    callbacks += copy.deepcopy(list(user or []))  # skorch changes the instances it is given
+    callbacks.append(
+        (
+            "lr_plateau",
+            LRScheduler(
+                "ReduceLROnPlateau",
+                monitor=plateau_value,
+                patience=lr_patience,
+                factor=lr_factor,
+                min_lr=1e-7,
+            ),
+        )
+    )
+    if schedule == "cosine":
+        callbacks.append(("lr_schedule", WarmupDecay(n_steps, warmup=max(1, n_steps // 20))))
+    if patience:
+        callbacks.append(
+            ("early_stopping", EarlyStopping(monitor=monitor, patience=patience, threshold=1e-4))
+        )
+    if verbose == 1:
+        callbacks.append(("progress", ProgressBar()))
+    return callbacks
+
+
+def make_net(module_options, net_options, *, device):
+    """Build the skorch net, not yet initialised, with nothing that training alone needs.
+
+    Parameters
+    ----------
+    module_options : dict
+        Arguments of `FaciesNetwork`.
+    net_options : dict
+        Arguments of `skorch.NeuralNet`, which have the last word.
+    device : str
+    """
+    options = {
+        "criterion": FaciesLoss,
+        "optimizer": torch.optim.AdamW,
+        "train_split": None,
+        "device": device,
+        "verbose": 0,
+        "callbacks__print_log": None,
+        **{f"module__{name}": value for name, value in module_options.items()},
+        **net_options,
+    }
+    return NeuralNet(FaciesNetwork, **options)
+
+
+def train_net(net, datasets, *, seed, batch_size, collate, encoder=None, previous=None, verbose=0):
+    """Initialise a net and train it for its `max_epochs`; afterwards it holds no data.
+
+    Parameters
+    ----------
+    net : NeuralNet
+        As `make_net` returns it.
+    datasets : tuple of SectionDataset, (training, validation or None)
+    seed : int
+    batch_size : int
+    collate : tuple of BatchBuilder, (training, validation)
+    encoder : tuple (encoder_name, state) or None
+        Pretrained weights of the encoder.
+    previous : NeuralNet or None
+        Net whose weights, optimiser state and history are gone on from.
+    """
+    training, validation = datasets
+    loaders = {
+        "train_split": None if validation is None else predefined_split(validation),
+        "iterator_train__batch_sampler": SimilarSizeSampler(
+            training, batch_size, torch.Generator().manual_seed(seed)
+        ),
+        "iterator_train__collate_fn": collate[0],
+        # Without generators of their own, loaders draw from the global one.
+        "iterator_train__generator": torch.Generator().manual_seed(seed),
+        "iterator_valid__collate_fn": collate[1],
+        "iterator_valid__generator": torch.Generator().manual_seed(seed),
+    }
+    net.set_params(batch_size=1, **loaders)
+    with ExitStack() as stack:
+        stack.enter_context(seeded_torch(seed))
+        net.initialize()
+        if previous is not None:
+            _go_on_from(net, previous)
+        elif encoder is not None:
+            load_encoder(net.module_, *encoder)
+        if not draws_random_numbers(net.module_):
+            stack.close()  # nothing more is drawn: other threads may train beside this one
+        n_before = len(net.history)
+        net.partial_fit(training)
+    if len(net.history) == n_before or "train_loss" not in net.history[n_before]:
+        raise KeyboardInterrupt("fit was interrupted in its first epoch")
+    for name in loaders:  # not by set_params, which would build a new module for some
+        setattr(net, name, None)
+    net.module_.eval()
+    return net
+
+
+def _go_on_from(net, previous):
+    net.module_.load_state_dict(previous.module_.state_dict())
+    net.history = History(copy.deepcopy(list(previous.history)))
+    if type(net.optimizer_) is type(previous.optimizer_):
+        state = copy.deepcopy(previous.optimizer_.state_dict()["state"])
+        groups = net.optimizer_.state_dict()["param_groups"]  # the learning rate starts anew
+        net.optimizer_.load_state_dict({"state": state, "param_groups": groups})

@@ -1,0 +1,750 @@
+"""The estimator: a scikit-learn classifier of every sample of a section."""
+
+import copy
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from skorch.history import History
+
+from skfacies import _holdout
+from skfacies._nn import data as nn_data
+from skfacies._nn.inference import iterate_scores
+from skfacies._nn.network import (
+    choose_device,
+    choose_precision,
+    seeded_torch,
+)
+from skfacies._nn.training import (
+    LOSSES,
+    auto_epochs,
+    make_net,
+    train_net,
+    training_callbacks,
+)
+from skfacies._nn.weights import resolve_encoder_weights
+from skfacies._validation import (
+    check_labels,
+    check_same_structure,
+    check_sample_weight,
+    check_sections,
+    ignore_missing,
+    is_listlike,
+)
+from skfacies._version import __version__
+from skfacies.metrics import iou_score
+from skfacies.preprocessing import AmplitudeScaler
+
+__all__ = ["FaciesSegmenter"]
+
+
+class FaciesSegmenter(ClassifierMixin, BaseEstimator):
+    """Assign every sample of a seismic section to a facies, learnt from interpreted sections.
+
+    A U-Net with a ResNet-18 encoder is trained by AdamW on the cross-entropy of labelled samples,
+    with the learning rate reduced when the loss of a held-out block of the survey stops falling.
+    Sections may differ in size, may be labelled in part, and are never resized.
+
+    Axes: sections are ``(n_sections, n_traces, n_samples)`` or a list of ``(n_traces, n_samples)``;
+    samples point down. Labels have the shape of the amplitudes, probabilities one more axis at the
+    end. A list in gives a list out.
+
+    Parameters
+    ----------
+    encoder_name : str, default="resnet18"
+        An encoder of segmentation-models-pytorch, or ``"tu-<name>"`` for one of timm.
+    encoder_weights : None, "auto", "imagenet", other name, or path, default="auto"
+        What the encoder starts from. ``"auto"`` takes ImageNet weights where the cache has them or
+        the model hub gives them within seconds, else random weights with one warning.
+        ``"imagenet"`` insists on them. A path to a .safetensors or .pth file works too. None
+        starts from random weights. ``encoder_weights_`` says what was taken.
+    encoder_depth : int or None, default=5
+        Number of times the encoder halves the resolution. None: the architecture's own.
+    architecture : str, default="Unet"
+        A decoder of segmentation-models-pytorch: "Unet", "UnetPlusPlus", "FPN", "Segformer", ….
+    decoder_channels : tuple of int, int or None, default=None
+        Widths of the decoder. None: the architecture's own.
+    max_epochs : int or "auto", default="auto"
+        Passes over the training sections. "auto" chooses so that the work suits the data: some
+        minutes on a laptop, whether there are three sections or four hundred.
+    batch_size : int, default=1
+        Sections (or crops) in a training step.
+    lr : float, default=1e-3
+        Highest learning rate of AdamW.
+    lr_schedule : {"cosine", "constant"}, default="cosine"
+        "cosine" warms up over the first 5 % of the steps and decays to 2 % at the last.
+        ReduceLROnPlateau works in company with both.
+    lr_patience : int, default=10
+        Epochs without a better validation loss before the learning rate is reduced.
+    lr_factor : float in (0, 1), default=0.5
+        Factor of that reduction.
+    weight_decay : float, default=0.01
+        Weight decay of AdamW.
+    loss : {"cross_entropy", "dice", "focal", "lovasz"}, default="cross_entropy"
+        Loss of the logits. Weights of classes and samples need the cross-entropy.
+    class_weight : None, "balanced" or dict, default=None
+        Weights of the classes in the loss. "balanced" is ``n_labelled / (n_classes * count)``
+        over the training samples; a dict has labels as keys, and 1 for those it leaves out.
+    ignore_label : int, str or None, default=-1
+        Label of samples without interpretation: they count neither in training nor in `score`.
+        None if every label is a class, -1 too.
+    early_stopping : bool or int, default=False
+        Epochs without a better validation loss after which training stops. True: a third of
+        `max_epochs`, at least 10. The weights of the best epoch are restored in any case.
+    validation_fraction : float in [0, 1), default=0.1
+        Part of the traces in a contiguous block that is held out to watch the loss. Lines that
+        cross the block are cut there. 0 holds nothing out; without `validation_data` the training
+        loss is watched then.
+    augment : bool or dict, default=True
+        Lateral flips and changes of amplitude in training. A dict changes strengths:
+        ``{"flip": 0.5, "gain": 0.2, "noise": 0.1}`` are the defaults (probability of a flip,
+        largest change of log-amplitude, largest noise in units of the scaled amplitude).
+    crop_size : None, int or tuple (n_traces, n_samples), default=None
+        Train on random crops of this size. An int cuts traces and keeps all samples; None takes
+        whole sections.
+    depth_channel : bool, default=False
+        Give the network the depth of each sample as a second channel: from -1 at the top to 1 at
+        the last sample of the deepest training section, also in crops.
+    scaler : "auto", None or transformer, default="auto"
+        Normalisation of amplitudes, learnt from the training sections and kept in the model.
+        "auto" is `AmplitudeScaler()`; None takes amplitudes as they are.
+    nan_policy : {"raise", "ignore"}, default="raise"
+        What to do with NaN amplitudes. "ignore" fills them, leaves them out of loss and score, and
+        predicts `ignore_label` (NaN probabilities) there.
+    tta : bool, default=False
+        Average the probabilities of each section and of its lateral mirror image in prediction.
+    device : str, default="auto"
+        "auto" is CUDA, then MPS, then the CPU; or a torch device such as "cpu" or "cuda:0".
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Arithmetic of the network. "auto" is bfloat16 where the hardware computes in it
+        (AVX512-BF16, AMX, CUDA from Ampere), else float32. Loss and scaling are float32 always.
+    callbacks : list of (name, skorch callback), or None, default=None
+        Added to those of the estimator; copied, so that yours stay as they are.
+    net_params : dict or None, default=None
+        Last word over the arguments of `skorch.NeuralNet`, such as ``{"optimizer__betas": (0.8,
+        0.99)}`` or ``{"module__decoder_attention_type": "scse"}``.
+    warm_start : bool, default=False
+        Go on from the fitted weights in the next `fit`.
+    random_state : int, RandomState or None, default=None
+        Seed of initial weights, order, crops and augmentation. An int gives bitwise equal refits
+        on the same processor with the same number of threads.
+    verbose : int, default=0
+        1 shows a progress bar, 2 a line each epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels that were learnt, in the type of `y`.
+    net_ : skorch.NeuralNet
+        The fitted net; ``net_.module_`` is the torch module, which returns logits.
+    history_ : list of dict
+        One entry an epoch: "train_loss", "valid_loss", "valid_miou", "lr", "dur" in seconds, ….
+    n_iter_ : int
+        Number of epochs trained.
+    scaler_ : transformer or None
+        The fitted normalisation.
+    encoder_weights_ : str or None
+        What the encoder started from; None is random weights.
+    device_, precision_ : str
+        What "auto" became.
+
+    See Also
+    --------
+    skfacies.metrics.facies_report : Scores of a prediction, class by class.
+    skfacies.datasets.make_facies_cube : Synthetic surveys to try this on.
+
+    Notes
+    -----
+    A cube ``(n_inlines, n_crosslines, n_samples)`` is a valid stack of inline sections.
+    Ctrl-C during `fit` ends the training with a warning and keeps the best epoch so far.
+    Pickled and joblib files hold the weights once, load without a network and on machines without
+    the device of the training. AdamW's moments are not kept.
+
+    References
+    ----------
+    .. [1] O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional networks for biomedical
+       image segmentation", MICCAI 2015.
+    .. [2] Y. Alaudah, P. Michałowicz, M. Alfarraj, G. AlRegib, "A machine-learning benchmark for
+       facies classification", Interpretation 7(3), 2019.
+
+    Examples
+    --------
+    >>> from skfacies import FaciesSegmenter
+    >>> from skfacies.datasets import make_facies_cube
+    >>> survey = make_facies_cube((8, 32, 32), n_facies=2, random_state=0)
+    >>> segmenter = FaciesSegmenter(
+    ...     encoder_weights=None, encoder_depth=3, decoder_channels=(16, 8, 8), max_epochs=2,
+    ...     random_state=0)
+    >>> segmenter.fit(survey.data[:6], survey.target[:6]).classes_
+    array([0, 1], dtype=int8)
+    >>> segmenter.predict(survey.data[6:]).shape
+    (2, 32, 32)
+    >>> segmenter.predict_proba(survey.data[6:]).shape
+    (2, 32, 32, 2)
+    """
+
+    _parameter_constraints = {
+        "encoder_name": [str],
+        "encoder_weights": [str, HasMethods("__fspath__"), None],
+        "encoder_depth": [Interval(Integral, 3, 7, closed="both"), None],
+        "architecture": [str],
+        "decoder_channels": ["array-like", Interval(Integral, 1, None, closed="left"), None],
+        "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr_schedule": [StrOptions({"cosine", "constant"})],
+        "lr_patience": [Interval(Integral, 0, None, closed="left")],
+        "lr_factor": [Interval(Real, 0, 1, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "loss": [StrOptions(set(LOSSES))],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "ignore_label": [Integral, str, None],
+        "early_stopping": ["boolean", Interval(Integral, 1, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "augment": ["boolean", dict],
+        "crop_size": ["array-like", Interval(Integral, 1, None, closed="left"), None],
+        "depth_channel": ["boolean"],
+        "scaler": [StrOptions({"auto"}), HasMethods(["fit", "transform"]), None],
+        "nan_policy": [StrOptions({"raise", "ignore"})],
+        "tta": ["boolean"],
+        "device": [str],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "callbacks": [list, tuple, None],
+        "net_params": [dict, None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        encoder_name="resnet18",
+        encoder_weights="auto",
+        encoder_depth=5,
+        architecture="Unet",
+        decoder_channels=None,
+        max_epochs="auto",
+        batch_size=1,
+        lr=1e-3,
+        lr_schedule="cosine",
+        lr_patience=10,
+        lr_factor=0.5,
+        weight_decay=0.01,
+        loss="cross_entropy",
+        class_weight=None,
+        ignore_label=-1,
+        early_stopping=False,
+        validation_fraction=0.1,
+        augment=True,
+        crop_size=None,
+        depth_channel=False,
+        scaler="auto",
+        nan_policy="raise",
+        tta=False,
+        device="auto",
+        precision="auto",
+        callbacks=None,
+        net_params=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+    ):
+        self.encoder_name = encoder_name
+        self.encoder_weights = encoder_weights
+        self.encoder_depth = encoder_depth
+        self.architecture = architecture
+        self.decoder_channels = decoder_channels
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.lr_patience = lr_patience
+        self.lr_factor = lr_factor
+        self.weight_decay = weight_decay
+        self.loss = loss
+        self.class_weight = class_weight
+        self.ignore_label = ignore_label
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.augment = augment
+        self.crop_size = crop_size
+        self.depth_channel = depth_channel
+        self.scaler = scaler
+        self.nan_policy = nan_policy
+        self.tta = tta
+        self.device = device
+        self.precision = precision
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # --- training -----------------------------------------------------------------------------
+
+    def fit(self, X, y, *, sample_weight=None, validation_data=None):
+        """Learn facies from interpreted sections.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
+            Amplitudes of any real type.
+        y : array-like or list in the shape of `X`
+            Integers or strings; `ignore_label` marks samples without interpretation.
+        sample_weight : array-like of shape (n_sections,) or of the shape of `X`, default=None
+            Weights of sections, or of samples, in the loss.
+        validation_data : tuple (X, y), default=None
+            Sections to watch the loss on, in place of a block held out from `X`.
+
+        Returns
+        -------
+        self : FaciesSegmenter
+
+        Raises
+        ------
+        ValueError
+            If data or parameters are not as described; the estimator then stays as it was.
+        OSError
+            If `encoder_weights` are asked for by name or path and cannot be had.
+        FloatingPointError
+            If the loss becomes infinite or NaN.
+        """
+        self._check_parameters()
+        old = self._fitted_state() if self.warm_start and hasattr(self, "net_") else None
+        classes = old["classes_"] if old else None
+        sections = self._check_training_data(X, y, sample_weight, classes)
+        train, valid = self._hold_out(sections, validation_data)
+        return self._train(sections, train, valid, old)
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train one epoch on more sections, with nothing held out.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that any call will bring; needed at the first call.
+
+        Returns
+        -------
+        self : FaciesSegmenter
+
+        Notes
+        -----
+        The amplitude scaler is learnt from the first call's sections, since the weights depend on
+        it. The learning rate is `lr` throughout.
+        """
+        self._check_parameters()
+        old = self._fitted_state() if hasattr(self, "net_") else None
+        classes = self._check_classes(classes, old)
+        sections = self._check_training_data(X, y, sample_weight, classes)
+        return self._train(sections, _labelled_runs(sections), None, old, one_epoch=True)
+
+    def _check_parameters(self):
+        self._validate_params()
+        choose_device(self.device)
+        if self.loss != "cross_entropy" and self.class_weight is not None:
+            raise ValueError(
+                f"`class_weight` needs loss='cross_entropy'; got loss={self.loss!r}. Set "
+                "class_weight=None."
+            )
+        if isinstance(self.augment, dict):
+            unknown = sorted(set(self.augment) - set(nn_data.AUGMENTATION))
+            if unknown:
+                raise ValueError(
+                    f"`augment` has unknown keys {unknown}; known are {list(nn_data.AUGMENTATION)}."
+                )
+        if self.nan_policy == "ignore" and self.ignore_label is None:
+            raise ValueError(
+                "nan_policy='ignore' predicts `ignore_label` where amplitudes are NaN; got "
+                "ignore_label=None. Choose a label that is no class, such as -1."
+            )
+        _crop_shape(self.crop_size)
+
+    def _check_classes(self, classes, old):
+        if old is not None:
+            if classes is not None and not np.array_equal(np.unique(classes), old["classes_"]):
+                raise ValueError(
+                    f"`classes` must be those of the first call to partial_fit, "
+                    f"{old['classes_'].tolist()}; got {np.unique(classes).tolist()}."
+                )
+            return old["classes_"]
+        if classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        return np.unique(np.asarray(classes))
+
+    def _check_training_data(self, X, y, sample_weight, classes=None):
+        X = check_sections(X, nan_policy=self.nan_policy)
+        y, classes = check_labels(y, X, ignore_label=self.ignore_label, classes=classes)
+        if len(classes) < 2:
+            raise ValueError(
+                f"`y` has one class only, {classes.tolist()}; at least 2 classes are needed to "
+                "learn what tells them apart."
+            )
+        _prediction_dtype(classes, self.ignore_label, self.nan_policy)
+        if sample_weight is not None and self.loss != "cross_entropy":
+            raise ValueError(f"`sample_weight` needs loss='cross_entropy'; got {self.loss!r}.")
+        weights = check_sample_weight(sample_weight, X)
+        return nn_data.Sections(X, y, weights, classes, self.ignore_label)
+
+    def _check_validation_data(self, validation_data, classes):
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+            raise ValueError("`validation_data` must be a tuple (X, y).")
+        X, y = validation_data
+        X = check_sections(X, "validation_data[0]", nan_policy=self.nan_policy)
+        y, _ = check_labels(
+            y,
+            X,
+            ignore_label=self.ignore_label,
+            classes=classes,
+            name="validation_data[1]",
+            like="validation_data[0]",
+        )
+        return nn_data.Sections(X, y, None, classes, self.ignore_label)
+
+    def _hold_out(self, sections, validation_data):
+        """Runs of traces to train on; and sections with runs to validate on, or None."""
+        if validation_data is not None:
+            valid = self._check_validation_data(validation_data, sections.classes)
+            return _labelled_runs(sections), (valid, _labelled_runs(valid))
+        train, valid = _holdout.split_validation_block(
+            sections.X,
+            sections.y,
+            sections.classes,
+            ignore_label=self.ignore_label,
+            fraction=self.validation_fraction,
+        )
+        return train, (sections, valid) if valid else None
+
+    def _train(self, sections, train, valid, old, *, one_epoch=False):
+        """Train a new net, from old weights if there are any; only then change `self`."""
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        encoder, state = (None, old) if old else self._start(sections, train)
+        conditioner = nn_data.Conditioner(state["scaler_"], state["_depth_range"])
+        datasets = (
+            nn_data.SectionDataset(
+                sections,
+                train,
+                conditioner,
+                _crop_shape(self.crop_size),
+                np.random.default_rng(seed),
+            ),
+            nn_data.SectionDataset(*valid, conditioner) if valid else None,
+        )
+        n_steps = -(-len(datasets[0]) // self.batch_size)
+        epochs = 1 if one_epoch else self._n_epochs(n_steps, datasets[0])
+        net_options = self._net_options(sections, train)
+        net = make_net(state["_module_options"], net_options, device=state["device_"])
+        net.set_params(
+            max_epochs=epochs,
+            verbose=max(0, self.verbose - 1),
+            callbacks=self._callbacks(sections, valid, epochs, n_steps, one_epoch),
+        )
+        train_net(
+            net,
+            datasets,
+            seed=seed,
+            batch_size=self.batch_size,
+            collate=self._collate(seed, state["_module_options"]),
+            encoder=encoder,
+            previous=old and old["net_"],
+        )
+        state |= {"net_": net, "_net_options": net_options, "_version": __version__}
+        state["history_"] = _plain_history(net)
+        state["n_iter_"] = len(net.history)
+        for name, value in state.items():
+            setattr(self, name, value)
+        return self
+
+    def _start(self, sections, train):
+        """What a new fit starts from: pretrained encoder weights, and attributes to be."""
+        device = choose_device(self.device)
+        weights, found = resolve_encoder_weights(self.encoder_name, self.encoder_weights)
+        scaler = AmplitudeScaler() if self.scaler == "auto" else self.scaler
+        if scaler is not None:  # of the training traces only: nothing held out may leak
+            runs = [np.asarray(sections.X[run.section])[run.start : run.stop] for run in train]
+            scaler = clone(scaler).fit(runs)
+        deepest = max(int(sections.X[run.section].shape[1]) for run in train)
+        state = {
+            "classes_": sections.classes,
+            "scaler_": scaler,
+            "encoder_weights_": found,
+            "device_": device,
+            "precision_": choose_precision(self.precision, device),
+            "_depth_range": deepest if self.depth_channel else None,
+        }
+        state["_module_options"] = {
+            "architecture": self.architecture,
+            "encoder_name": self.encoder_name,
+            "encoder_depth": self.encoder_depth,
+            "decoder_channels": _as_channels(self.decoder_channels),
+            "in_channels": 2 if self.depth_channel else 1,
+            "n_classes": len(sections.classes),
+            "precision": state["precision_"],
+        }
+        return None if weights is None else (self.encoder_name, weights), state
+
+    def _n_epochs(self, n_steps, dataset):
+        if self.max_epochs != "auto":
+            return self.max_epochs
+        n_pixels = sum(np.prod(dataset.shape(i)) for i in range(len(dataset)))
+        return auto_epochs(n_steps, n_pixels)
+
+    def _net_options(self, sections, train):
+        """Arguments of skorch's net that a saved model needs again."""
+        return {
+            "criterion__loss": self.loss,
+            "criterion__class_weight": self._class_weights(sections, train),
+            "lr": self.lr,
+            "optimizer__weight_decay": self.weight_decay,
+            **copy.deepcopy(self.net_params or {}),
+        }
+
+    def _class_weights(self, sections, train):
+        if self.class_weight is None:
+            return None
+        classes = sections.classes.tolist()
+        if isinstance(self.class_weight, dict):
+            unknown = [label for label in self.class_weight if label not in classes]
+            if unknown:
+                raise ValueError(
+                    f"`class_weight` has keys that are no classes: {unknown}; the classes are "
+                    f"{classes}."
+                )
+            weights = np.array([self.class_weight.get(label, 1.0) for label in classes], float)
+            if np.any(weights < 0) or not np.all(np.isfinite(weights)) or not weights.any():
+                raise ValueError("`class_weight` must hold finite numbers >= 0, not all zero.")
+        else:
+            counts = _holdout.count_labels(train, sections.y, sections.classes, self.ignore_label)
+            weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        return torch.tensor(weights, dtype=torch.float32)
+
+    def _callbacks(self, sections, valid, epochs, n_steps, one_epoch):
+        if one_epoch:
+            return copy.deepcopy(list(self.callbacks or []))
+        patience = self.early_stopping
+        if self.early_stopping is True:
+            patience = max(10, epochs // 3)
+        return training_callbacks(
+            n_classes=len(sections.classes),
+            has_validation=valid is not None,
+            n_steps=epochs * n_steps,
+            schedule=self.lr_schedule,
+            lr_patience=self.lr_patience,
+            lr_factor=self.lr_factor,
+            patience=patience,
+            verbose=self.verbose,
+            user=self.callbacks,
+        )
+
+    def _collate(self, seed, module_options):
+        multiple = nn_data.SIZE_MULTIPLE
+        augmentation = None
+        if self.augment is not False:
+            strengths = nn_data.AUGMENTATION | (self.augment if self.augment is not True else {})
+            generator = torch.Generator().manual_seed(seed)
+            augmentation = nn_data.Augmentation(generator, **strengths)
+        return nn_data.BatchBuilder(multiple, augmentation), nn_data.BatchBuilder(multiple)
+
+    def _fitted_state(self):
+        names = ("classes_", "scaler_", "encoder_weights_", "device_", "precision_", "net_")
+        own = ("_depth_range", "_module_options")
+        return {name: getattr(self, name) for name in names + own}
+
+    # --- prediction ---------------------------------------------------------------------------
+
+    def predict(self, X):
+        """Facies of every sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
+            Amplitudes; sections need not have the size of the training's.
+
+        Returns
+        -------
+        y : array or list in the shape of `X`
+            Members of ``classes_``; `ignore_label` where amplitudes are NaN.
+        """
+        X = self._check_prediction_data(X)
+        dtype = _prediction_dtype(self.classes_, self.ignore_label, self.nan_policy)
+        classes = self.classes_.astype(dtype)
+        labels = [None] * len(X) if is_listlike(X) else np.empty(X.shape, dtype=dtype)
+        for i, scores, missing in self._iterate(X, probabilities=False):
+            section = classes[scores.argmax(0).cpu().numpy()]
+            if missing is not None:
+                section[missing] = self.ignore_label
+            labels[i] = section
+        return labels
+
+    def predict_proba(self, X):
+        """Probabilities of the facies of every sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
+            Amplitudes.
+
+        Returns
+        -------
+        probabilities : float32 array of shape (n_sections, n_traces, n_samples, n_classes), or \
+                list of (n_traces, n_samples, n_classes)
+            In the order of ``classes_``; NaN where amplitudes are NaN.
+        """
+        X = self._check_prediction_data(X)
+        if is_listlike(X):
+            result = [None] * len(X)
+        else:
+            result = np.empty((*X.shape, len(self.classes_)), dtype=np.float32)
+        for i, probabilities, missing in self._iterate(X, probabilities=True):
+            section = np.ascontiguousarray(probabilities.permute(1, 2, 0).cpu().numpy())
+            if missing is not None:
+                section[missing] = np.nan
+            result[i] = section
+        return result
+
+    def score(self, X, y, sample_weight=None):
+        """Mean IoU over the classes that occur in `y` or the prediction.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
+            Amplitudes.
+        y : array-like or list in the shape of `X`
+            Labels; `ignore_label` and samples with NaN amplitudes do not count.
+        sample_weight : array-like of shape (n_sections,) or of the shape of `X`, default=None
+            Weights.
+
+        Returns
+        -------
+        score : float in [0, 1]
+        """
+        X = self._check_prediction_data(X)
+        y = ignore_missing(X, check_same_structure(y, X), self.ignore_label)
+        return iou_score(
+            y, self.predict(X), ignore_label=self.ignore_label, sample_weight=sample_weight
+        )
+
+    def _check_prediction_data(self, X):
+        check_is_fitted(self, "net_")
+        self._validate_params()
+        return check_sections(X, nan_policy=self.nan_policy, check_finite=False)
+
+    def _iterate(self, X, *, probabilities):
+        return iterate_scores(
+            self.net_.module_,
+            X,
+            nn_data.Conditioner(self.scaler_, self._depth_range),
+            device=self.device_,
+            probabilities=probabilities,
+            tta=self.tta,
+            nan_policy=self.nan_policy,
+        )
+
+    # --- scikit-learn and pickle --------------------------------------------------------------
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = self.nan_policy == "ignore"
+        tags.target_tags.single_output = False  # y has the shape of X
+        tags.target_tags.multi_output = True
+        tags.classifier_tags.poor_score = True  # thresholds of the common checks are for blobs
+        return tags
+
+    def __getstate__(self):
+        # A pickled skorch net has the weights six times (AdamW's moments, twice through the
+        # scheduler), and cannot be read without the device that it was trained on.
+        state = super().__getstate__().copy()
+        net = state.pop("net_", None)
+        if net is not None:
+            state["_weights"] = {
+                name: value.detach().cpu().numpy()
+                for name, value in net.module_.state_dict().items()
+            }
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        weights = state.pop("_weights", None)
+        super().__setstate__(state)
+        if weights is not None:
+            self._restore_net(weights)
+
+    def _restore_net(self, weights):
+        """Build the net as it was fitted, whatever parameters have been set since."""
+        try:
+            choose_device(self.device_)
+        except ValueError:
+            warnings.warn(
+                f"the model was trained on {self.device_!r}, which is not available here; it is "
+                "loaded to the CPU.",
+                UserWarning,
+                stacklevel=3,
+            )
+            self.device_ = "cpu"
+        net = make_net(self._module_options, self._net_options, device=self.device_)
+        with seeded_torch(0):
+            net.initialize()
+        # Copies: the arrays may be a read-only memory map.
+        tensors = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
+        net.module_.load_state_dict(tensors)
+        net.module_.eval()
+        net.history = History(copy.deepcopy(self.history_))
+        self.net_ = net
+
+
+def _labelled_runs(sections):
+    return _holdout.labelled_runs(sections.X, sections.y, sections.classes, sections.ignore_label)
+
+
+def _crop_shape(crop_size):
+    """Crop as (n_traces, n_samples), None for all of an axis."""
+    if crop_size is None:
+        return None, None
+    sizes = (crop_size, None) if isinstance(crop_size, Integral) else tuple(crop_size)
+    if len(sizes) != 2 or not all(s is None or (isinstance(s, Integral) and s > 0) for s in sizes):
+        raise ValueError(
+            f"`crop_size` must be None, a number of traces, or (n_traces, n_samples); got "
+            f"{crop_size!r}."
+        )
+    return sizes
+
+
+def _as_channels(decoder_channels):
+    if decoder_channels is None or isinstance(decoder_channels, Integral):
+        return decoder_channels
+    return tuple(int(width) for width in decoder_channels)
+
+
+def _prediction_dtype(classes, ignore_label, nan_policy):
+    """Type of predicted labels: that of the classes, unless it cannot hold `ignore_label`."""
+    if nan_policy != "ignore":
+        return classes.dtype
+    if isinstance(ignore_label, str) != (classes.dtype.kind in "USO"):
+        raise ValueError(
+            f"nan_policy='ignore' predicts ignore_label={ignore_label!r} among labels of type "
+            f"{classes.dtype}: give an `ignore_label` of the labels' type, such as "
+            f"{-1 if isinstance(ignore_label, str) else 'unknown'!r}."
+        )
+    if isinstance(ignore_label, str):
+        return np.result_type(classes.dtype, np.array(ignore_label).dtype)
+    fits = np.can_cast(np.min_scalar_type(ignore_label), classes.dtype)
+    if not fits and classes.dtype.kind in "iu":
+        info = np.iinfo(classes.dtype)
+        fits = info.min <= ignore_label <= info.max
+    return (
+        classes.dtype if fits else np.result_type(classes.dtype, np.min_scalar_type(ignore_label))
+    )
+
+
+def _plain_history(net):
+    return [{k: v for k, v in row.items() if k != "batches"} for row in net.history]
