@@ -35,6 +35,9 @@ from skfacies._validation import (
     check_sections,
     ignore_missing,
     is_listlike,
+    n_sections,
+    prediction_dtype,
+    section_shape,
 )
 from skfacies._version import __version__
 from skfacies.metrics import iou_score
@@ -72,8 +75,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     max_epochs : int or "auto", default="auto"
         Passes over the training sections. "auto" chooses so that the work suits the data: some
         minutes on a laptop, whether there are three sections or four hundred.
-    batch_size : int, default=1
-        Sections (or crops) in a training step.
+    batch_size : int, default=2
+        Crops (or whole sections) in a training step.
     lr : float, default=1e-3
         Highest learning rate of AdamW.
     lr_schedule : {"cosine", "constant"}, default="cosine"
@@ -104,9 +107,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         Lateral flips and changes of amplitude in training. A dict changes strengths:
         ``{"flip": 0.5, "gain": 0.2, "noise": 0.1}`` are the defaults (probability of a flip,
         largest change of log-amplitude, largest noise in units of the scaled amplitude).
-    crop_size : None, int or tuple (n_traces, n_samples), default=None
+    crop_size : None, int or tuple (n_traces, n_samples), default=256
         Train on random crops of this size. An int cuts traces and keeps all samples; None takes
-        whole sections.
+        whole sections. Sections that are smaller are taken whole.
     depth_channel : bool, default=False
         Give the network the depth of each sample as a second channel: from -1 at the top to 1 at
         the last sample of the deepest training section, also in crops.
@@ -230,7 +233,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         architecture="Unet",
         decoder_channels=None,
         max_epochs="auto",
-        batch_size=1,
+        batch_size=2,
         lr=1e-3,
         lr_schedule="cosine",
         lr_patience=10,
@@ -242,7 +245,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         early_stopping=False,
         validation_fraction=0.1,
         augment=True,
-        crop_size=None,
+        crop_size=256,
         depth_channel=False,
         scaler="auto",
         nan_policy="raise",
@@ -388,7 +391,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
                 f"`y` has one class only, {classes.tolist()}; at least 2 classes are needed to "
                 "learn what tells them apart."
             )
-        _prediction_dtype(classes, self.ignore_label, self.nan_policy)
+        prediction_dtype(classes, self.ignore_label, self.nan_policy)
         if sample_weight is not None and self.loss != "cross_entropy":
             raise ValueError(f"`sample_weight` needs loss='cross_entropy'; got {self.loss!r}.")
         weights = check_sample_weight(sample_weight, X)
@@ -440,7 +443,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         )
         n_steps = -(-len(datasets[0]) // self.batch_size)
         epochs = 1 if one_epoch else self._n_epochs(n_steps, datasets[0])
-        net_options = self._net_options(sections, train)
+        net_options = self._choose_net_options(sections, train)
         net = make_net(state["_module_options"], net_options, device=state["device_"])
         net.set_params(
             max_epochs=epochs,
@@ -452,7 +455,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             datasets,
             seed=seed,
             batch_size=self.batch_size,
-            collate=self._collate(seed, state["_module_options"]),
+            collate=self._collate(seed),
             encoder=encoder,
             previous=old and old["net_"],
         )
@@ -467,14 +470,10 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         """What a new fit starts from: pretrained encoder weights, and attributes to be."""
         device = choose_device(self.device)
         weights, found = resolve_encoder_weights(self.encoder_name, self.encoder_weights)
-        scaler = AmplitudeScaler() if self.scaler == "auto" else self.scaler
-        if scaler is not None:  # of the training traces only: nothing held out may leak
-            runs = [np.asarray(sections.X[run.section])[run.start : run.stop] for run in train]
-            scaler = clone(scaler).fit(runs)
-        deepest = max(int(sections.X[run.section].shape[1]) for run in train)
+        deepest = max(section_shape(sections.X, run.section)[1] for run in train)
         state = {
             "classes_": sections.classes,
-            "scaler_": scaler,
+            "scaler_": self._fit_scaler(sections, train),
             "encoder_weights_": found,
             "device_": device,
             "precision_": choose_precision(self.precision, device),
@@ -491,13 +490,25 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         }
         return None if weights is None else (self.encoder_name, weights), state
 
+    def _fit_scaler(self, sections, train):
+        """Learn normalisation from the training traces only: nothing held out may leak."""
+        if self.scaler is None:
+            return None
+        scaler = AmplitudeScaler() if self.scaler == "auto" else clone(self.scaler)
+        runs = (np.asarray(sections.X[run.section])[run.start : run.stop] for run in train)
+        if not hasattr(scaler, "partial_fit"):
+            return scaler.fit(list(runs))
+        for run in runs:  # one at a time: X may be larger than memory
+            scaler.partial_fit([run])
+        return scaler
+
     def _n_epochs(self, n_steps, dataset):
         if self.max_epochs != "auto":
             return self.max_epochs
         n_pixels = sum(np.prod(dataset.shape(i)) for i in range(len(dataset)))
         return auto_epochs(n_steps, n_pixels)
 
-    def _net_options(self, sections, train):
+    def _choose_net_options(self, sections, train):
         """Arguments of skorch's net that a saved model needs again."""
         return {
             "criterion__loss": self.loss,
@@ -544,14 +555,14 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             user=self.callbacks,
         )
 
-    def _collate(self, seed, module_options):
-        multiple = nn_data.SIZE_MULTIPLE
+    def _collate(self, seed):
+        """Makers of training and of validation batches."""
         augmentation = None
         if self.augment is not False:
             strengths = nn_data.AUGMENTATION | (self.augment if self.augment is not True else {})
             generator = torch.Generator().manual_seed(seed)
             augmentation = nn_data.Augmentation(generator, **strengths)
-        return nn_data.BatchBuilder(multiple, augmentation), nn_data.BatchBuilder(multiple)
+        return nn_data.BatchBuilder(augmentation=augmentation), nn_data.BatchBuilder()
 
     def _fitted_state(self):
         names = ("classes_", "scaler_", "encoder_weights_", "device_", "precision_", "net_")
@@ -574,9 +585,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             Members of ``classes_``; `ignore_label` where amplitudes are NaN.
         """
         X = self._check_prediction_data(X)
-        dtype = _prediction_dtype(self.classes_, self.ignore_label, self.nan_policy)
+        dtype = prediction_dtype(self.classes_, self.ignore_label, self.nan_policy)
         classes = self.classes_.astype(dtype)
-        labels = [None] * len(X) if is_listlike(X) else np.empty(X.shape, dtype=dtype)
+        labels = [None] * n_sections(X) if is_listlike(X) else np.empty(X.shape, dtype=dtype)
         for i, scores, missing in self._iterate(X, probabilities=False):
             section = classes[scores.argmax(0).cpu().numpy()]
             if missing is not None:
@@ -600,7 +611,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         """
         X = self._check_prediction_data(X)
         if is_listlike(X):
-            result = [None] * len(X)
+            result = [None] * n_sections(X)
         else:
             result = np.empty((*X.shape, len(self.classes_)), dtype=np.float32)
         for i, probabilities, missing in self._iterate(X, probabilities=True):
@@ -723,27 +734,6 @@ def _as_channels(decoder_channels):
     if decoder_channels is None or isinstance(decoder_channels, Integral):
         return decoder_channels
     return tuple(int(width) for width in decoder_channels)
-
-
-def _prediction_dtype(classes, ignore_label, nan_policy):
-    """Type of predicted labels: that of the classes, unless it cannot hold `ignore_label`."""
-    if nan_policy != "ignore":
-        return classes.dtype
-    if isinstance(ignore_label, str) != (classes.dtype.kind in "USO"):
-        raise ValueError(
-            f"nan_policy='ignore' predicts ignore_label={ignore_label!r} among labels of type "
-            f"{classes.dtype}: give an `ignore_label` of the labels' type, such as "
-            f"{-1 if isinstance(ignore_label, str) else 'unknown'!r}."
-        )
-    if isinstance(ignore_label, str):
-        return np.result_type(classes.dtype, np.array(ignore_label).dtype)
-    fits = np.can_cast(np.min_scalar_type(ignore_label), classes.dtype)
-    if not fits and classes.dtype.kind in "iu":
-        info = np.iinfo(classes.dtype)
-        fits = info.min <= ignore_label <= info.max
-    return (
-        classes.dtype if fits else np.result_type(classes.dtype, np.min_scalar_type(ignore_label))
-    )
 
 
 def _plain_history(net):

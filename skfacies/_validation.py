@@ -27,6 +27,9 @@ __all__ = [
     "is_ignored",
     "is_listlike",
     "label_codes",
+    "n_sections",
+    "prediction_dtype",
+    "section_shape",
     "union_labels",
 ]
 
@@ -36,6 +39,16 @@ SECTIONS_SHAPE = "(n_sections, n_traces, n_samples)"
 def is_listlike(sections):
     """Tell whether sections come as a list (possibly ragged) and not as one array."""
     return isinstance(sections, (list, tuple))
+
+
+def n_sections(sections):
+    """Number of sections; arrays on disk and our own readers may have a shape but no length."""
+    return len(sections) if is_listlike(sections) else int(sections.shape[0])
+
+
+def section_shape(X, i):
+    """Shape ``(n_traces, n_samples)`` of section i, which is not read for it."""
+    return tuple(int(size) for size in (X[i].shape if is_listlike(X) else X.shape[1:]))
 
 
 def as_array(data, name="X"):
@@ -110,7 +123,7 @@ def check_sections(X, name="X", *, nan_policy="raise", check_finite=True):
             raise ValueError(_wrong_ndim_message(X.shape, name))
         _check_not_empty(X.shape, name)
     if check_finite:
-        for i in range(len(X)):
+        for i in range(n_sections(X)):
             check_finite_section(np.asarray(X[i]), i, name, nan_policy=nan_policy)
     return X
 
@@ -186,10 +199,13 @@ def check_finite_section(section, index=None, name="X", *, nan_policy="raise"):
 def check_same_structure(y, X, name="y", like="X"):
     """Check that `y` has the shape of `X`, section by section, and return it uncopied."""
     if is_listlike(y) and not is_listlike(X):
-        y = as_array([as_array(item, name) for item in y], name)
+        y = [as_array(item, name) for item in y]
+        _check_one_kind(y)  # as one array, numbers would silently become strings
+        y = as_array(y, name)
     if is_listlike(X):
         if not is_listlike(y):
-            y = list(as_array(y, name))
+            y = as_array(y, name)
+            y = [y[i] for i in range(n_sections(y))] if len(y.shape) else [y]
         if len(y) != len(X):
             raise ValueError(
                 f"Found inconsistent numbers of sections: `{like}` has {len(X)}, `{name}` has "
@@ -214,13 +230,13 @@ def _wrong_shape_message(shape, expected, name, like):
     shape, expected = tuple(shape), tuple(expected)
     message = f"`{name}` must have the shape of `{like}`, {expected}; got {shape}."
     if len(shape) == len(expected) + 1:
-        for axis in (1, len(shape) - 1):
+        for axis in (len(expected) - 2, len(expected)):  # channels before the traces, or last
             if shape[:axis] + shape[axis + 1 :] == expected:
                 return f"{message} For one-hot labels use {name}.argmax({axis})."
     if sorted(shape) == sorted(expected):
         return f"{message} The axes seem to be transposed: samples come last."
     if len(shape) < len(expected):
-        return f"{message} Every sample needs its own label."
+        return f"{message} Every sample needs a value of its own."
     return message
 
 
@@ -292,10 +308,19 @@ def union_labels(sets):
     """Sorted union of label sets, in the smallest common dtype."""
     sets = [np.asarray(labels) for labels in sets]
     filled = [labels for labels in sets if labels.size] or sets[:1]
-    strings = [labels.dtype.kind in "USO" for labels in filled]
-    if any(strings) and not all(strings):
-        raise ValueError("Mix of label input types: strings in some sections, numbers in others.")
+    _check_one_kind(filled)
     return np.unique(np.concatenate(filled))
+
+
+def _check_one_kind(sets):
+    if len({_holds_strings(labels) for labels in sets}) > 1:
+        raise ValueError("Mix of label input types: strings in some sections, numbers in others.")
+
+
+def _holds_strings(labels):
+    """Tell string labels, which may be objects, from numbers, which may be as well."""
+    kind = labels.dtype.kind
+    return kind in "US" or (kind == "O" and labels.size > 0 and isinstance(labels.flat[0], str))
 
 
 def check_labels(y, X, *, ignore_label=-1, classes=None, name="y", like="X"):
@@ -324,20 +349,41 @@ def check_labels(y, X, *, ignore_label=-1, classes=None, name="y", like="X"):
             f"This estimator requires {name} to be passed, but the target {name} is None."
         )
     y = check_same_structure(y, X, name, like)
-    found = union_labels(class_labels(y[i], ignore_label, name) for i in range(len(y)))
+    found = union_labels(class_labels(y[i], ignore_label, name) for i in range(n_sections(y)))
     if not len(found):
         raise ValueError(
             f"`{name}` has no labelled sample: all labels equal ignore_label={ignore_label!r}."
         )
     if classes is None:
         return y, found
-    unknown = [label for label in found.tolist() if label not in set(np.asarray(classes).tolist())]
+    classes = np.asarray(classes)
+    unknown = sorted(set(found.tolist()) - set(classes.tolist()))
     if unknown:
         raise ValueError(
-            f"`{name}` contains labels that are not in the classes {list(classes)!s}: {unknown}. "
+            f"`{name}` contains labels that are not in the classes {classes.tolist()}: {unknown}. "
             "Give all classes at the first call, or mark such samples with ignore_label."
         )
-    return y, np.asarray(classes)
+    return y, classes
+
+
+def prediction_dtype(classes, ignore_label, nan_policy):
+    """Type of predicted labels: that of the classes, unless it cannot hold `ignore_label`."""
+    if nan_policy != "ignore":
+        return classes.dtype
+    strings = _holds_strings(classes)
+    if isinstance(ignore_label, str) != strings:
+        raise ValueError(
+            f"nan_policy='ignore' predicts ignore_label={ignore_label!r} among labels of type "
+            f"{classes.dtype}: give an `ignore_label` of the labels' type, such as "
+            f"{'unknown' if strings else -1!r}."
+        )
+    if strings:
+        return np.result_type(classes.dtype, np.array(ignore_label).dtype)
+    if classes.dtype.kind in "iu":
+        info = np.iinfo(classes.dtype)
+        if info.min <= ignore_label <= info.max:
+            return classes.dtype
+    return np.result_type(classes.dtype, np.min_scalar_type(ignore_label))
 
 
 def label_codes(labels, classes):
@@ -351,7 +397,7 @@ def label_codes(labels, classes):
             if low <= label < low + 256:
                 table[int(label) - low] = code
         return table[labels.astype(np.int16) - low]
-    if (labels.dtype.kind in "USO") != (classes.dtype.kind in "USO"):
+    if _holds_strings(labels) != _holds_strings(classes):
         return np.full(labels.shape, n_classes, dtype=np.int64)
     codes = np.searchsorted(classes, labels).astype(np.int64, copy=False)
     found = classes[np.minimum(codes, n_classes - 1)] == labels
@@ -361,15 +407,14 @@ def label_codes(labels, classes):
 def encode_labels(labels, classes, *, ignore_label=-1, ignored_code=-100):
     """Codes 0 … n_classes - 1 of the labels; `ignored_code` where they equal `ignore_label`."""
     codes = label_codes(labels, classes)
-    other = codes == len(classes)
-    if other.any():
-        codes[other] = ignored_code
-        unknown = other & ~is_ignored(labels, ignore_label)
-        if unknown.any():
-            raise ValueError(
-                f"labels {np.unique(np.asarray(labels)[unknown]).tolist()} are not in the classes "
-                f"{np.asarray(classes).tolist()}"
-            )
+    ignored = is_ignored(labels, ignore_label)
+    unknown = (codes == len(classes)) & ~ignored
+    if unknown.any():
+        raise ValueError(
+            f"labels {np.unique(np.asarray(labels)[unknown]).tolist()} are not in the classes "
+            f"{np.asarray(classes).tolist()}"
+        )
+    codes[ignored] = ignored_code
     return codes
 
 
@@ -378,15 +423,21 @@ def ignore_missing(X, y, ignore_label):
     if ignore_label is None:
         return y
     changed = {}
-    for i in range(len(X)):
+    for i in range(n_sections(X)):
         section = np.asarray(X[i])
         missing = np.isnan(section) if section.dtype.kind == "f" else None
         if missing is not None and missing.any():
             labels = np.asarray(y[i])
+            if _holds_strings(labels) != isinstance(ignore_label, str):
+                raise ValueError(
+                    f"Labels of type {labels.dtype} cannot be marked with "
+                    f"ignore_label={ignore_label!r} where amplitudes are NaN. Choose an "
+                    "ignore_label of their type."
+                )
             changed[i] = np.where(missing, np.asarray(ignore_label), labels)
     if not changed:
         return y
-    return [changed.get(i, np.asarray(y[i])) for i in range(len(X))]
+    return [changed.get(i, np.asarray(y[i])) for i in range(n_sections(X))]
 
 
 def check_sample_weight(sample_weight, X):
@@ -399,21 +450,22 @@ def check_sample_weight(sample_weight, X):
     """
     if sample_weight is None:
         return None
+    n_weights = n_sections(X)
     if isinstance(sample_weight, Real):
-        sample_weight = np.full(len(X), sample_weight, dtype=np.float64)
+        sample_weight = np.full(n_weights, sample_weight, dtype=np.float64)
     if is_listlike(sample_weight) and all(isinstance(w, Real) for w in sample_weight):
         sample_weight = np.asarray(sample_weight, dtype=np.float64)
     if not is_listlike(sample_weight) and np.ndim(sample_weight) == 1:
         weights = np.asarray(sample_weight)
-        if weights.shape != (len(X),):
+        if weights.shape != (n_weights,):
             raise ValueError(
-                f"`sample_weight` must have shape ({len(X)},), one weight a section, or the shape "
-                f"of `X`; got {weights.shape}."
+                f"`sample_weight` must have shape ({n_weights},), one weight a section, or the "
+                f"shape of `X`; got {weights.shape}."
             )
     else:
         weights = check_same_structure(sample_weight, X, "sample_weight")
     total = 0.0
-    for i in range(len(weights)):
+    for i in range(n_weights):
         part = np.asarray(weights[i])
         if part.dtype.kind not in "biuf" or not np.all(np.isfinite(part)) or np.any(part < 0):
             raise ValueError(

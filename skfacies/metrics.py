@@ -17,6 +17,7 @@ from skfacies._validation import (
     as_array,
     check_same_structure,
     class_labels,
+    ignore_missing,
     is_ignored,
     is_listlike,
     label_codes,
@@ -314,15 +315,21 @@ def contact_error(y_true, y_pred, *, labels=None, ignore_label=-1):
 
 
 class _FaciesScorer:
-    """Scorer that leaves out what the estimator ignores; ``make_scorer(iou_score)`` cannot know."""
+    """Scorer that leaves out what the estimator ignores; ``make_scorer(iou_score)`` cannot know.
+
+    That is what has the estimator's `ignore_label`, and samples with NaN amplitudes.
+    """
 
     def __init__(self, score_func):
         self._score_func = score_func
         self._routing = make_scorer(score_func)
 
     def __call__(self, estimator, X, y_true, sample_weight=None):
-        options = {"ignore_label": _find_ignore_label(estimator), "sample_weight": sample_weight}
-        return self._score_func(y_true, estimator.predict(X), **options)
+        ignore_label = _find_ignore_label(estimator)
+        y_true = ignore_missing(X, y_true, ignore_label)  # no prediction is wanted there
+        return self._score_func(
+            y_true, estimator.predict(X), ignore_label=ignore_label, sample_weight=sample_weight
+        )
 
     def __repr__(self):
         return self._score_func.__name__ + "r"  # iou_score -> iou_scorer

@@ -455,7 +455,8 @@ def check_matplotlib(caller):
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            f"{caller} draws with matplotlib, which is not installed. Use `pip install matplotlib`."
+            f"{caller} draws with matplotlib, which is not installed. "
+            "Use `pip install 'skfacies[plot]'`."
         ) from error
 
 

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from skfacies._validation import check_finite_section, check_sections, is_listlike
+from skfacies._validation import check_finite_section, check_sections, is_listlike, n_sections
 
 __all__ = ["AmplitudeScaler"]
 
@@ -41,8 +41,8 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
     centre_ : float
         Median amplitude; 0.0 if ``centre=False`` or no live sample was seen.
     scale_ : float
-        The `spread` quantile of absolute deviations, in units of amplitude; 1.0 if all samples
-        are alike.
+        The `spread` quantile of absolute deviations, in units of amplitude; 1.0 if no live sample
+        was seen.
     n_samples_seen_ : int
         Number of live samples that were counted.
 
@@ -52,8 +52,9 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
 
     Notes
     -----
-    Quantiles come from a histogram of 65 536 bins with a relative width below 0.8 %: `fit` reads
-    each section once, and pieces given to `partial_fit` in any order give the result of one `fit`.
+    Quantiles are interpolated in a histogram of 65 536 bins with a relative width below 0.8 %:
+    `fit` reads each section once, and pieces given to `partial_fit` in any order give the result
+    of one `fit`. The scale is within 1 % of the exact one, unless the offset exceeds it thirtyfold.
 
     Axes: sections are ``(n_sections, n_traces, n_samples)`` or a list of ``(n_traces, n_samples)``;
     cubes ``(n_inlines, n_crosslines, n_samples)`` are read the same way. Samples point down.
@@ -100,22 +101,34 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         return self._learn(X, np.zeros(_N_BINS, dtype=np.int64))
 
     def partial_fit(self, X, y=None):
-        """Learn from more sections; see `fit` for the parameters.
+        """Learn from more sections, together with those of earlier calls.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
+            Amplitudes, read section by section. NaN samples do not count.
+        y : None
+            Ignored.
 
         Returns
         -------
         self : AmplitudeScaler
         """
-        return self._learn(X, getattr(self, "_counts", np.zeros(_N_BINS, dtype=np.int64)).copy())
+        counts = np.zeros(_N_BINS, dtype=np.int64)
+        if hasattr(self, "_histogram"):
+            bins, known = self._histogram
+            counts[bins] = known
+        return self._learn(X, counts)
 
     def _learn(self, X, counts):
         self._validate_params()
         X = check_sections(X, nan_policy="ignore", check_finite=False)
-        for i in range(len(X)):
+        for i in range(n_sections(X)):
             section = np.asarray(X[i])
             check_finite_section(section, i, nan_policy="ignore")
             counts += _count_live_samples(section)
-        self._counts = counts
+        bins = np.flatnonzero(counts)  # some thousands of 65 536: a model file holds them too
+        self._histogram = bins.astype(np.uint16), counts[bins]
         self.n_samples_seen_ = int(counts.sum())
         self.centre_, self.scale_ = self._statistics(counts)
         return self
@@ -124,11 +137,13 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         bins = np.flatnonzero(counts)
         if not len(bins):
             return 0.0, 1.0
-        # The middle of a bin; bits below the bin's are half of its width.
-        values = ((bins.astype(np.uint32) << 16) | 0x8000).view(np.float32).astype(np.float64)
-        centre = _weighted_quantile(values, counts[bins], 0.5) if self.centre else 0.0
-        scale = _weighted_quantile(np.abs(values - centre), counts[bins], self.spread)
-        return float(centre), float(scale) if scale > 0 else 1.0
+        edges, cumulated = _distribution(bins, counts[bins])
+        n_samples = cumulated[-1]
+        centre = np.interp(n_samples / 2, cumulated, edges) if self.centre else 0.0
+        deviations = np.unique(np.append(np.abs(edges - centre), 0.0))
+        below = np.interp([centre - deviations, centre + deviations], edges, cumulated)
+        scale = np.interp(self.spread * n_samples, below[1] - below[0], deviations)
+        return float(centre), float(scale)
 
     def transform(self, X):
         """Scale and clip amplitudes.
@@ -144,19 +159,15 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         """
         check_is_fitted(self)
         X = check_sections(X, nan_policy="ignore", check_finite=False)
-        if is_listlike(X):
-            return [self._transform_section(section, i) for i, section in enumerate(X)]
-        scaled = np.empty(X.shape, dtype=np.float32)
-        for i in range(len(X)):
-            scaled[i] = self._transform_section(X[i], i)
-        return scaled
+        return _map_sections(self._transform_section, X)
 
     def _transform_section(self, section, index):
         section = np.asarray(section)
         check_finite_section(section, index, nan_policy="ignore")
         scaled = section.astype(np.float32)
-        scaled -= np.float32(self.centre_)
-        scaled /= np.float32(self.scale_)
+        with np.errstate(over=None if self.clip is None else "ignore"):  # it is clipped anyway
+            scaled -= np.float32(self.centre_)
+            scaled /= np.float32(self.scale_)
         if self.clip is not None:
             np.clip(scaled, -self.clip, self.clip, out=scaled)
         return scaled
@@ -175,14 +186,13 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         """
         check_is_fitted(self)
         X = check_sections(X, nan_policy="ignore", check_finite=False)
+        return _map_sections(self._restore_section, X)
 
-        def restore(section):
-            return (
-                np.asarray(section, dtype=np.float32) * np.float32(self.scale_)
-                + np.float32(self.centre_)
-            ).astype(np.float32, copy=False)
-
-        return [restore(s) for s in X] if is_listlike(X) else restore(X)
+    def _restore_section(self, section, index):
+        restored = np.asarray(section).astype(np.float32)
+        restored *= np.float32(self.scale_)
+        restored += np.float32(self.centre_)
+        return restored
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -191,6 +201,16 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _map_sections(function, X):
+    """Section by section, so that no more than the result is held of what is on disk."""
+    if is_listlike(X):
+        return [function(section, i) for i, section in enumerate(X)]
+    result = np.empty(X.shape, dtype=np.float32)
+    for i in range(n_sections(X)):
+        result[i] = function(X[i], i)
+    return result
 
 
 def _count_live_samples(section):
@@ -210,8 +230,16 @@ def _count_live_samples(section):
     return counts
 
 
-def _weighted_quantile(values, counts, quantile):
-    order = np.argsort(values, kind="stable")
-    cumulated = np.cumsum(counts[order])
-    rank = min(int(np.searchsorted(cumulated, quantile * cumulated[-1])), len(values) - 1)
-    return values[order][rank]
+def _distribution(bins, counts):
+    """Cumulated distribution at the edges of occupied bins, sorted.
+
+    Samples are spread evenly over their bin. Taken for its middle they would be off by more than
+    the scale where an offset is large: 6000 lies in a bin 32 wide.
+    """
+    bits = bins.astype(np.uint32) << 16
+    edges = np.stack([bits, bits | 0xFFFF], axis=1).view(np.float32).astype(np.float64)
+    edges.sort(axis=1)  # the bits of negative numbers count downwards
+    order = np.argsort(edges[:, 0], kind="stable")
+    after = np.cumsum(counts[order])
+    cumulated = np.stack([after - counts[order], after], axis=1)
+    return edges[order].ravel(), cumulated.ravel()

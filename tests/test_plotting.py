@@ -552,7 +552,9 @@ def test_without_matplotlib_the_error_names_the_remedy(section, monkeypatch):
         return original(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without_matplotlib)
-    with pytest.raises(ImportError, match="SectionDisplay.plot draws .*`pip install matplotlib`"):
+    with pytest.raises(
+        ImportError, match=r"SectionDisplay.plot draws .*`pip install 'skfacies\[plot\]'`"
+    ):
         SectionDisplay(section).plot()
 
 

@@ -7,12 +7,11 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from skfacies._nn.network import SIZE_MULTIPLE
-from skfacies._validation import encode_labels
+from skfacies._validation import encode_labels, section_shape
 
 __all__ = [
     "AUGMENTATION",
     "IGNORED",
-    "SIZE_MULTIPLE",
     "Augmentation",
     "BatchBuilder",
     "Conditioner",
@@ -101,7 +100,7 @@ class SectionDataset(Dataset):
         self.items = [run for run in runs for _ in range(self._n_crops(run))]
 
     def _whole(self, run):
-        return run.stop - run.start, int(self.sections.X[run.section].shape[1])
+        return run.stop - run.start, section_shape(self.sections.X, run.section)[1]
 
     def _n_crops(self, run):
         """How many crops cover a run about once."""
@@ -183,12 +182,12 @@ class BatchBuilder:
 
     Parameters
     ----------
-    multiple : int
+    multiple : int, default=SIZE_MULTIPLE
         Both axes are padded at their end to a multiple of this.
-    augmentation : Augmentation or None
+    augmentation : Augmentation or None, default=None
     """
 
-    def __init__(self, multiple, augmentation=None):
+    def __init__(self, multiple=SIZE_MULTIPLE, augmentation=None):
         self.multiple, self.augmentation = multiple, augmentation
 
     def __call__(self, items):

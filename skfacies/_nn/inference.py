@@ -7,7 +7,7 @@ import torch
 
 from skfacies._nn.data import pad_to_multiple
 from skfacies._nn.network import size_multiple
-from skfacies._validation import check_finite_section
+from skfacies._validation import check_finite_section, n_sections
 
 __all__ = ["iterate_scores"]
 
@@ -41,7 +41,7 @@ def iterate_scores(
         for row, (index, _, missing) in enumerate(batch):
             yield index, scores[row], missing
 
-    for i in range(len(X)):
+    for i in range(n_sections(X)):
         section = np.asarray(X[i])
         check_finite_section(section, i, nan_policy=nan_policy)
         channels, missing = conditioner(section)

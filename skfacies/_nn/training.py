@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import numpy as np
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 from skorch.helper import predefined_split
 from skorch.history import History
 from torch import nn
@@ -20,6 +20,7 @@ from skfacies._nn.network import (
     draws_random_numbers,
     load_encoder,
     seeded_torch,
+    size_multiple,
 )
 
 __all__ = ["LOSSES", "FaciesLoss", "auto_epochs", "make_net", "train_net", "training_callbacks"]
@@ -196,7 +197,7 @@ class WarmupDecay(Callback):
         self.step_ += 1
 
 
-def auto_epochs(n_batches, n_pixels, *, steps=500, pixels=1.2e8, at_least=10, at_most=200):
+def auto_epochs(n_batches, n_pixels, *, steps=400, pixels=7e7, at_least=5, at_most=200):
     """Epochs that suit the data: an epoch of three sections is not an epoch of four hundred."""
     wanted = min(steps / max(n_batches, 1), pixels / max(n_pixels, 1))
     return int(min(max(math.ceil(wanted), at_least), at_most))
@@ -240,6 +241,8 @@ def training_callbacks(
         )
     if verbose == 1:
         callbacks.append(("progress", ProgressBar()))
+    elif verbose > 1:
+        callbacks.append(("table", PrintLog()))
     return callbacks
 
 
@@ -264,6 +267,8 @@ def make_net(module_options, net_options, *, device):
         **{f"module__{name}": value for name, value in module_options.items()},
         **net_options,
     }
+    if options["optimizer"] is torch.optim.AdamW and torch.device(device).type in ("cpu", "cuda"):
+        options.setdefault("optimizer__fused", True)  # a third of the time of its step
     return NeuralNet(FaciesNetwork, **options)
 
 
@@ -299,6 +304,8 @@ def train_net(net, datasets, *, seed, batch_size, collate, encoder=None, previou
     with ExitStack() as stack:
         stack.enter_context(seeded_torch(seed))
         net.initialize()
+        for builder in collate:
+            builder.multiple = size_multiple(net.module_)
         if previous is not None:
             _go_on_from(net, previous)
         elif encoder is not None:

@@ -1,0 +1,65 @@
+"""Configuration of Sphinx; `make docs` builds with it."""
+
+import importlib.util
+import os
+
+from skfacies import __version__
+
+project = "skfacies"
+author = "The skfacies developers"
+copyright = author
+version = release = __version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "_templates", "**/GALLERY_HEADER.rst"]
+templates_path = ["_templates"]
+default_role = "py:obj"  # `X` is code, and `FaciesSegmenter` is a link
+
+# --- API pages ------------------------------------------------------------------------------
+
+autosummary_generate = True
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False  # the template of a class lists its methods
+
+# Links into the pages of other projects need a network connection, so they are asked for.
+if os.environ.get("SKFACIES_DOCS_INTERSPHINX"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "sklearn": ("https://scikit-learn.org/stable", None),
+        "skorch": ("https://skorch.readthedocs.io/en/stable", None),
+    }
+
+# --- gallery --------------------------------------------------------------------------------
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    # All examples run but this one, which needs the path of data that have to be fetched first.
+    "filename_pattern": r"[/\\](?!f3_sections)\w+\.py$",
+    "within_subsection_order": "ExampleTitleSortKey",
+    "backreferences_dir": "auto_examples/backreferences",
+    "doc_module": ("skfacies",),
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_signature": False,
+}
+
+# --- pages ----------------------------------------------------------------------------------
+
+has_theme = importlib.util.find_spec("pydata_sphinx_theme") is not None
+html_theme = "pydata_sphinx_theme" if has_theme else "alabaster"
+html_title = f"skfacies {version}"
+html_static_path = ["_static"]
+html_show_sourcelink = False
+html_copy_source = False
+if has_theme:
+    html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
+    html_sidebars = {"changelog": [], "conventions": [], "scikit-learn": []}

@@ -1,0 +1,613 @@
+"""Tests of the block of traces that a fit holds out."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial import cKDTree
+
+from skfacies._holdout import Run, count_labels, labelled_runs, split_validation_block
+from skfacies.datasets import make_facies_cube
+
+FEW = settings(derandomize=True, max_examples=20, deadline=None)
+DATA = Path(os.environ.get("SKFACIES_DATA", Path(__file__).parents[2] / "shared" / "data"))
+F3 = DATA / "f3_sections.npz"
+GAP = 8
+
+
+@pytest.fixture(scope="module")
+def cube():
+    return make_facies_cube((60, 80, 96), n_facies=5, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def stack():
+    """Neighbouring inlines."""
+    return make_facies_cube((20, 40, 48), n_facies=4, random_state=1)
+
+
+# --- lines of known coordinates -------------------------------------------------------------
+
+
+@dataclass
+class Lines:
+    """Sections, labels and the (inline, crossline) of each of their traces."""
+
+    X: list
+    y: list
+    where: list
+
+    def in_order(self, order):
+        return Lines(*([part[i] for i in order] for part in (self.X, self.y, self.where)))
+
+
+def cut(cube, inlines=(), crosslines=(), scale=1.018):
+    """Cut lines ``(position, first trace, last trace + 1)`` out of a cube."""
+    lines = Lines([], [], [])
+    for position, start, stop in inlines:
+        lines.X.append(cube.data[position, start:stop])
+        lines.y.append(cube.target[position, start:stop])
+        lines.where.append(np.array([(position, i) for i in range(start, stop)]))
+    for position, start, stop in crosslines:
+        # Crosslines of F3 are scaled apart from its inlines, and rounded once more.
+        lines.X.append((cube.data[start:stop, position] * scale).astype(np.float32))
+        lines.y.append(cube.target[start:stop, position])
+        lines.where.append(np.array([(i, position) for i in range(start, stop)]))
+    return lines
+
+
+def grid(cube, inlines=(4, 13, 22, 31, 40, 49), crosslines=(5, 16, 27, 38, 49, 60, 71)):
+    """Lines through the whole cube."""
+    n_inlines, n_crosslines = cube.data.shape[:2]
+    return cut(
+        cube,
+        [(position, 0, n_crosslines) for position in inlines],
+        [(position, 0, n_inlines) for position in crosslines],
+    )
+
+
+def split(lines, fraction=0.1, gap=GAP, **kwargs):
+    classes = kwargs.pop("classes", np.unique(np.concatenate([y.ravel() for y in lines.y])))
+    return split_validation_block(
+        lines.X,
+        lines.y,
+        classes[classes >= 0],
+        ignore_label=-1,
+        fraction=fraction,
+        gap=gap,
+        **kwargs,
+    )
+
+
+def points(runs, where):
+    return np.concatenate([where[run.section][run.start : run.stop] for run in runs])
+
+
+def assert_no_line_passes_the_block(train, valid, where, gap=GAP):
+    """No training trace lies in the bounding box of the block, nor within the gap around it."""
+    held, taught = points(valid, where), points(train, where)
+    inside = (taught >= held.min(axis=0) - gap) & (taught <= held.max(axis=0) + gap)
+    assert not inside.all(axis=1).any()
+
+
+def distance(train, valid, where):
+    """From any held-out to the nearest training trace, in traces along either axis."""
+    return cKDTree(points(train, where)).query(points(valid, where), p=np.inf)[0].min()
+
+
+def n_traces(runs):
+    return sum(run.n_traces for run in runs)
+
+
+def sections_of(runs):
+    return [run.section for run in runs]
+
+
+# --- stacks of neighbouring sections --------------------------------------------------------
+
+
+@pytest.mark.parametrize("as_list", [False, True], ids=["array", "list"])
+@pytest.mark.parametrize("fraction", [0.05, 0.1, 0.2, 0.33, 0.5])
+def test_of_a_stack_one_contiguous_run_of_sections_is_held_out(stack, fraction, as_list):
+    X, y = (list(stack.data), list(stack.target)) if as_list else (stack.data, stack.target)
+    train, valid = split_validation_block(X, y, np.arange(4), ignore_label=-1, fraction=fraction)
+    held = sections_of(valid)
+    assert held == list(range(held[0], held[-1] + 1))
+    assert abs(len(held) / 20 - fraction) <= 0.5 / 20 + 1e-9
+    assert sorted(held + sections_of(train)) == list(range(20))
+    assert {(run.start, run.stop) for run in train + valid} == {(0, 40)}
+
+
+def test_the_split_is_deterministic(stack, cube):
+    lines = Lines(list(stack.data), list(stack.target), None)
+    for some in (lines, grid(cube)):
+        np.random.seed(None)
+        assert split(some, 0.2) == split(some, 0.2)
+
+
+def test_of_a_stack_the_run_with_the_most_common_mix_of_classes_is_held_out():
+    y = np.zeros((12, 20, 8), np.int8)
+    y[:6], y[8:] = 1, 2
+    y[4:6, :, ::2], y[4:6, :, 1::4] = 2, 0  # half, a quarter: nearly that of all sections
+    X = np.random.default_rng(0).normal(size=y.shape)
+    _, valid = split_validation_block(X, y, np.arange(3), ignore_label=-1, fraction=1 / 6)
+    assert sections_of(valid) == [4, 5]
+
+
+def test_fraction_zero_holds_nothing_out(stack):
+    train, valid = split_validation_block(
+        stack.data, stack.target, np.arange(4), ignore_label=-1, fraction=0
+    )
+    assert valid == []
+    assert train == [Run(i, 0, 40) for i in range(20)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("noise", [0, 0.05])
+def test_clean_parallel_neighbours_are_not_taken_for_crossing_lines(noise, seed):
+    cube = make_facies_cube((30, 50, 64), n_faults=0, noise=noise, random_state=seed)
+    lines = Lines(list(cube.data), list(cube.target), None)
+    train, valid = split(lines, 0.2)
+    held = sections_of(valid)
+    assert held == list(range(held[0], held[0] + 6))
+    assert sorted(sections_of(train) + held) == list(range(30))
+
+
+@pytest.mark.parametrize("n_traces", [1, 3])
+def test_parallel_lines_of_a_few_traces_are_not_taken_for_crossing_lines(n_traces):
+    X, y = make_facies_cube((20, n_traces, 64), noise=0, random_state=0, return_X_y=True)
+    X = X[:1] + 0.01 * X  # near copies of one section
+    _, valid = split(Lines(list(X), list(y), None), 0.2)
+    assert len(valid) == 4
+    assert valid[-1].section - valid[0].section == 3
+
+
+def test_overlapping_parallel_lines_are_not_taken_for_crossing_lines(cube):
+    lines = cut(cube, [(20, k, k + 40) for k in range(0, 40, 5)])
+    _, valid = split(lines, 0.25)
+    assert len(valid) == 2
+    assert valid[0].section + 1 == valid[1].section
+
+
+def test_ragged_sections_that_do_not_cross_are_neighbours_in_their_order(cube):
+    lines = cut(cube, [(6 * k, k, 80 - 2 * k) for k in range(10)])
+    train, valid = split(lines, 0.2)
+    held = sections_of(valid)
+    assert held == list(range(held[0], held[-1] + 1))
+    assert {run.n_traces == len(lines.X[run.section]) for run in train + valid} == {True}
+    assert 0.1 < n_traces(valid) / n_traces(train + valid) < 0.3
+
+
+# --- labels ---------------------------------------------------------------------------------
+
+
+def test_sections_without_labels_are_in_neither_part(stack):
+    y = stack.target.copy()
+    y[[0, 3, 4, 11]] = -1
+    train, valid = split_validation_block(
+        stack.data, y, np.arange(4), ignore_label=-1, fraction=0.2
+    )
+    assert not {0, 3, 4, 11} & set(sections_of(train + valid))
+    assert len(train + valid) == 16
+
+
+def test_lines_without_labels_are_in_neither_part(cube):
+    lines = grid(cube)
+    lines.y[2] = np.full_like(lines.y[2], -1)
+    lines.y[9] = np.full_like(lines.y[9], -1)
+    train, valid = split(lines)
+    assert not {2, 9} & set(sections_of(train + valid))
+    assert_no_line_passes_the_block(train, valid, lines.where)
+
+
+@pytest.mark.parametrize("rare", [0, 7, 19])
+def test_a_class_of_one_section_stays_in_training(stack, rare):
+    y = stack.target.copy()
+    y[rare, :3, 5] = 9
+    train, valid = split_validation_block(
+        stack.data, y, np.array([0, 1, 2, 3, 9]), ignore_label=-1, fraction=0.3
+    )
+    assert rare in sections_of(train)
+    assert len(valid) == 6
+
+
+def test_every_class_of_crossing_lines_stays_in_training(cube):
+    lines = grid(cube)
+    for i in range(len(lines.y)):
+        lines.y[i] = lines.y[i].copy()
+        lines.y[i][:40, 0] = i  # five are common, the others in one line each
+    classes = np.unique(np.concatenate([y.ravel() for y in lines.y]))
+    train, valid = split(lines, 0.2)
+    assert (count_labels(train, lines.y, classes, -1) > 0).all()
+
+
+def test_traces_are_held_out_where_every_section_has_a_class_of_its_own(cube):
+    lines = cut(cube, [(10 * k, 0, 80) for k in range(6)])
+    lines.y = [np.full((80, 96), k) for k in range(6)]
+    train, valid = split(lines, 0.25)
+    assert sections_of(train) == sections_of(valid) == list(range(6))
+
+
+def test_nothing_is_held_out_where_any_block_takes_a_class_away():
+    X = np.random.default_rng(0).normal(size=(1, 100, 8))
+    y = np.zeros(X.shape, int)
+    y[0, :5], y[0, -5:] = 1, 2
+    train, valid = split_validation_block(X, y, np.arange(3), ignore_label=-1, fraction=0.2)
+    assert (train, valid) == ([Run(0, 0, 100)], [])
+
+
+def test_string_labels_are_split_like_integers(stack):
+    names = np.array(["a", "b", "c", "d"])
+    by_name = split_validation_block(
+        stack.data, names[stack.target], names, ignore_label="none", fraction=0.2
+    )
+    by_number = split_validation_block(
+        stack.data, stack.target, np.arange(4), ignore_label=None, fraction=0.2
+    )
+    assert by_name == by_number
+
+
+def test_ignored_labels_count_in_no_class(stack):
+    y = stack.target.copy()
+    y[:, ::2] = -1
+    runs = [Run(0, 0, 40), Run(3, 7, 19)]
+    counts = count_labels(runs, y, np.array([0, 2, 3, 8]), -1)
+    expected = [(y[0] == k).sum() + (y[3, 7:19] == k).sum() for k in (0, 2, 3, 8)]
+    assert counts.tolist() == expected
+    assert count_labels([], y, np.arange(4), -1).tolist() == [0, 0, 0, 0]
+
+
+def test_labelled_runs_are_all_traces_of_sections_with_labels(cube):
+    lines = cut(cube, [(0, 0, 30), (9, 5, 80), (20, 0, 80)])
+    lines.y[1] = np.full_like(lines.y[1], -1)
+    lines.y[2] = np.full_like(lines.y[2], -1)
+    lines.y[2][4, 4] = 3
+    runs = labelled_runs(lines.X, lines.y, np.arange(5), -1)
+    assert runs == [Run(0, 0, 30), Run(2, 0, 80)]
+
+
+# --- crossing lines -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.35])
+def test_no_line_passes_through_the_held_out_block(cube, fraction):
+    lines = grid(cube)
+    train, valid = split(lines, fraction)
+    assert_no_line_passes_the_block(train, valid, lines.where)
+    whole = [run for run in valid if run.n_traces == len(lines.X[run.section])]
+    assert len({tuple(np.ptp(lines.where[i], axis=0) > 0) for i in sections_of(whole)}) == 1
+    n_all = sum(len(section) for section in lines.X)
+    assert_allclose(n_traces(valid) / n_all, fraction, rtol=0.4)
+
+
+def test_crossing_lines_are_held_out_between_the_lines_of_the_block(cube):
+    lines = grid(cube)
+    _, valid = split(lines, 0.35)
+    pieces = [run for run in valid if run.n_traces < len(lines.X[run.section])]
+    assert len(pieces) > 4
+    low, high = (extreme(points(valid, lines.where), axis=0) for extreme in (np.min, np.max))
+    whole = [run for run in valid if run not in pieces]
+    held = points(whole, lines.where)
+    assert_array_equal([low, high], [held.min(axis=0), held.max(axis=0)])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_of_lines_does_not_matter(cube, seed):
+    lines = grid(cube)
+    order = np.random.default_rng(seed).permutation(len(lines.X))
+    shuffled = lines.in_order(order)
+    expected = [set(map(tuple, points(runs, lines.where))) for runs in split(lines, 0.2)]
+    got = [set(map(tuple, points(runs, shuffled.where))) for runs in split(shuffled, 0.2)]
+    assert got == expected
+
+
+@FEW
+@given(data=st.data())
+def test_no_line_passes_through_the_block_whatever_the_lines(cube, data):
+    def draw_lines(n, positions, starts, stops):
+        chosen = data.draw(st.lists(positions, min_size=n, max_size=n + 3, unique=True))
+        return [(p, data.draw(starts), data.draw(stops)) for p in chosen]
+
+    early = st.integers(0, 15)
+    lines = cut(
+        cube,
+        draw_lines(3, st.integers(15, 44), early, st.integers(65, 80)),
+        draw_lines(3, st.integers(15, 64), early, st.integers(45, 60)),
+    )
+    lines = lines.in_order(data.draw(st.permutations(range(len(lines.X)))))
+    gap = data.draw(st.integers(0, 10))
+    train, valid = split(lines, data.draw(st.sampled_from([0.1, 0.2, 0.4])), gap)
+    assert_no_line_passes_the_block(train, valid, lines.where, gap)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.3])
+def test_training_runs_see_nothing_of_what_lies_in_the_block(cube, fraction):
+    """Whatever is changed in the box of the block changes no training trace or label."""
+    lines = grid(cube)
+    train, valid = split(lines, fraction)
+    low, high = (extreme(points(valid, lines.where), axis=0) for extreme in (np.min, np.max))
+    box = tuple(slice(first, last + 1) for first, last in zip(low, high, strict=True))
+    changed = type(cube)(data=cube.data.copy(), target=cube.target.copy())
+    changed.data[box] = 1e3
+    changed.target[box] = 0
+    changed = grid(changed)
+    for run in train:
+        traces = slice(run.start, run.stop)
+        assert_array_equal(changed.X[run.section][traces], lines.X[run.section][traces])
+        assert_array_equal(changed.y[run.section][traces], lines.y[run.section][traces])
+    for run in valid:
+        traces = slice(run.start, run.stop)
+        assert not np.any(changed.X[run.section][traces] == lines.X[run.section][traces])
+
+
+def test_a_line_that_begins_inside_the_block_does_not_train_there(cube):
+    long = [(p, 0, 80) for p in (2, 18, 34, 50)]
+    crossing = [(p, 0, 60) for p in (4, 40, 76)]
+    lines = cut(cube, long, [*crossing, (22, 24, 60), (58, 0, 44)])
+    for fraction in (0.15, 0.3, 0.4):
+        train, valid = split(lines, fraction)
+        assert_no_line_passes_the_block(train, valid, lines.where)
+
+
+def test_lines_beside_the_ends_of_the_block_keep_the_gap(cube):
+    short = [(p, 25, 55) for p in (10, 14, 18, 22, 26)]
+    lines = cut(cube, [*short, (50, 0, 80)], [(p, 0, 60) for p in (3, 20, 30, 40, 50, 59, 75)])
+    for fraction in (0.1, 0.2):
+        train, valid = split(lines, fraction)
+        assert_no_line_passes_the_block(train, valid, lines.where)
+
+
+def test_lines_away_from_the_block_are_kept_whole(cube):
+    # Ten inlines side by side, and crosslines that end before them or pass them.
+    lines = cut(
+        cube,
+        [(p, 0, 80) for p in (2, 30, 33, 36, 39, 42)],
+        [(p, 0, 60) for p in (5, 40, 75)] + [(20, 0, 20), (60, 0, 20)],
+    )
+    train, valid = split(lines, 0.2)
+    held = points(valid, lines.where)
+    for run in train:
+        whole = lines.where[run.section]
+        near = (whole >= held.min(axis=0) - GAP) & (whole <= held.max(axis=0) + GAP)
+        if not near.all(axis=1).any():
+            assert run.n_traces == len(whole)
+
+
+def test_dead_traces_at_crossings_hide_no_line(cube):
+    inlines, crosslines = (4, 13, 22, 31, 40, 49), (5, 16, 27, 38, 49, 60, 71)
+    for dead in (0.0, np.nan):
+        lines = grid(cube, inlines, crosslines)
+        for i, position in enumerate(inlines):
+            lines.X[i] = lines.X[i].copy()
+            lines.X[i][crosslines[i]] = dead  # one crossing of every inline is not seen
+            lines.X[i][:3] = dead
+            lines.X[len(inlines) + i] = lines.X[len(inlines) + i].copy()
+            lines.X[len(inlines) + i][position] = dead
+        train, valid = split(lines, 0.3)
+        assert_no_line_passes_the_block(train, valid, lines.where)
+
+
+@pytest.mark.parametrize("n_reversed", [1, 3, 7])
+def test_reversed_lines_keep_the_gap(cube, n_reversed):
+    lines = grid(cube, inlines=(4, 13, 19, 31, 40, 49))
+    for i in range(6, 6 + n_reversed):
+        for part in (lines.X, lines.y, lines.where):
+            part[i] = part[i][::-1]
+    train, valid = split(lines, 0.1)
+    assert valid
+    assert distance(train, valid, lines.where) > GAP
+
+
+def test_one_inline_that_crosses_many_lines(cube):
+    lines = grid(cube, inlines=(30,), crosslines=range(4, 80, 6))
+    for fraction in (0.1, 0.2):
+        train, valid = split(lines, fraction)
+        assert valid
+        assert_no_line_passes_the_block(train, valid, lines.where)
+
+
+@pytest.mark.parametrize(
+    ("low_noise", "make"),
+    [
+        (True, lambda section: section),
+        (False, lambda section: np.clip(25 * section, -128, 127).round().astype(np.int8)),
+        (False, lambda section: np.clip(128 + 25 * section, 0, 255).round().astype(np.uint8)),
+        (False, lambda section: 1e25 * section),
+        (False, lambda section: 1e-30 * section),
+        (False, lambda section: section.astype(np.float16)),
+    ],
+    ids=["smooth", "int8", "uint8", "large", "small", "float16"],
+)
+def test_crossings_are_found_in_amplitudes_of_any_kind(cube, low_noise, make):
+    if low_noise:
+        cube = make_facies_cube((60, 80, 96), 5, n_faults=0, fold=0.02, noise=0, random_state=0)
+    lines = grid(cube)
+    lines.X = [make(section) for section in lines.X]
+    train, valid = split(lines, 0.2)
+    assert_no_line_passes_the_block(train, valid, lines.where)
+
+
+def test_crossing_lines_of_equal_size_may_come_as_an_array():
+    cube = make_facies_cube((60, 60, 64), n_facies=4, random_state=0)
+    lines = grid(cube, inlines=(4, 18, 32, 46), crosslines=(8, 22, 36, 50))
+    lines.X, lines.y = np.stack(lines.X), np.stack(lines.y)
+    train, valid = split(lines, 0.15)
+    assert_no_line_passes_the_block(train, valid, lines.where)
+
+
+def test_lines_that_cross_at_equal_labels_but_other_amplitudes_are_a_stack(cube):
+    rng = np.random.default_rng(0)
+    lines = grid(cube)
+    lines.X = [rng.normal(size=section.shape) for section in lines.X]
+    _, valid = split(lines, 0.2)
+    held = sections_of(valid)
+    assert held == list(range(held[0], held[-1] + 1))
+
+
+def test_a_line_much_longer_than_the_others_is_not_held_out(cube):
+    long = [(0, 0, 80)]
+    lines = cut(cube, long, [(p, 0, 17) for p in range(3, 15, 4)] + [(p, 43, 60) for p in (20, 40)])
+    train, valid = split(lines, 0.1)
+    assert Run(0, 0, 80) not in valid
+    assert n_traces(valid) < 0.3 * n_traces(train)
+
+
+# --- few or small sections ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_lines", [1, 2, 3, 4])
+def test_of_few_sections_the_same_end_is_held_out(n_lines):
+    X, y = make_facies_cube((n_lines, 200, 24), 3, random_state=0, return_X_y=True)
+    train, valid = split_validation_block(X, y, np.arange(3), ignore_label=-1, fraction=0.1)
+    assert sections_of(train) == sections_of(valid) == list(range(n_lines))
+    assert len({(run.start, run.stop) for run in valid}) == 1
+    assert {run.n_traces for run in valid} == {20}
+    assert {run.n_traces for run in train} == {200 - 20 - GAP}
+
+
+@pytest.mark.parametrize("crossline", [4, 12, 40, 62, 68, 76])
+def test_of_two_crossing_lines_no_trace_is_in_both_parts(cube, crossline):
+    lines = grid(cube, inlines=(56,), crosslines=(crossline,))
+    train, valid = split(lines, 0.21)
+    assert [run.n_traces for run in valid] == [17]
+    assert distance([run for run in train if run.section == 1], valid, lines.where) > GAP
+
+
+def test_of_five_crossing_lines_one_is_held_out(cube):
+    lines = grid(cube, inlines=(10, 40), crosslines=(10, 40, 70))
+    train, valid = split(lines, 0.1)
+    assert len(valid) == 1
+    assert_no_line_passes_the_block(train, valid, lines.where)
+
+
+def test_of_narrow_sections_whole_ones_are_held_out(stack):
+    _, valid = split_validation_block(
+        stack.data[:, :6], stack.target[:, :6], np.arange(4), ignore_label=-1, fraction=0.1
+    )
+    assert len(valid) == 2
+
+
+@pytest.mark.parametrize("shape", [(1, 10, 24), (1, 36, 24), (3, 20, 24), (4, 6, 24)])
+def test_of_very_small_data_nothing_is_held_out(shape):
+    X, y = make_facies_cube(shape, n_facies=3, random_state=0, return_X_y=True)
+    train, valid = split_validation_block(X, y, np.arange(3), ignore_label=-1, fraction=0.1)
+    assert valid == []
+    assert train == [Run(i, 0, shape[1]) for i in range(shape[0])]
+
+
+def test_one_section_among_small_ones_gives_the_traces(cube):
+    lines = cut(cube, [(10, 0, 5), (30, 0, 80)])
+    train, valid = split(lines, 0.25)
+    assert sections_of(valid) == [1]
+    assert Run(0, 0, 5) in train
+
+
+# --- cost -----------------------------------------------------------------------------------
+
+
+class OnDisk:
+    """An array that counts how often it is read."""
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype, self.n_reads = array, array.shape, array.dtype, 0
+
+    def __getitem__(self, key):
+        self.n_reads += 1
+        return self.array[key]
+
+
+@pytest.mark.parametrize(("n_sections", "n_reads"), [(20, 20), (80, 0)])
+def test_sections_on_disk_are_read_once_or_not_at_all(n_sections, n_reads):
+    X, y = make_facies_cube((n_sections, 20, 24), 3, random_state=0, return_X_y=True)
+    X, y = OnDisk(X), OnDisk(y)
+    split_validation_block(X, y, np.arange(3), ignore_label=-1, fraction=0.1)
+    assert X.n_reads == n_reads
+    assert y.n_reads == n_sections
+
+
+def test_the_input_is_never_changed(cube):
+    lines = grid(cube)
+    before = [section.copy() for section in lines.X]
+    for array in [*lines.X, *lines.y]:
+        array.flags.writeable = False
+    split(lines, 0.2)
+    assert all(np.array_equal(a, b) for a, b in zip(lines.X, before, strict=True))
+
+
+def test_many_copies_of_one_section_take_no_time(stack):
+    lines = Lines([stack.data[0]] * 100, [stack.target[0]] * 100, None)
+    begin = time.perf_counter()
+    train, valid = split(lines, 0.1)
+    assert time.perf_counter() - begin < 2
+    assert len(valid) == 10
+    assert len(train) == 90
+
+
+def test_more_lines_than_are_searched_for_crossings_warn():
+    X, y = make_facies_cube((300, 8, 32), n_facies=3, random_state=0, return_X_y=True)
+    options = {"ignore_label": -1, "fraction": 0.1}
+    with pytest.warns(UserWarning, match="300 labelled sections.*at most 256.*`validation_data`"):
+        _, valid = split_validation_block(list(X), list(y), np.arange(3), **options)
+    assert len(valid) == 30
+
+
+def test_three_hundred_sections_are_split_in_seconds():
+    X, y = make_facies_cube((300, 24, 32), n_facies=3, random_state=0, return_X_y=True)
+    begin = time.perf_counter()
+    train, valid = split_validation_block(X, y, np.arange(3), ignore_label=-1, fraction=0.1)
+    assert time.perf_counter() - begin < 3
+    assert len(valid) == 30
+    assert len(train) == 270
+
+
+def test_a_dense_grid_of_lines_is_split_in_seconds(cube):
+    lines = grid(cube, inlines=range(0, 60, 3), crosslines=range(0, 80, 3))
+    begin = time.perf_counter()
+    train, valid = split(lines, 0.1)
+    assert time.perf_counter() - begin < 5
+    assert_no_line_passes_the_block(train, valid, lines.where)
+
+
+# --- the real survey ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def f3():
+    if not F3.exists():
+        pytest.skip(f"{F3} is not there: interpreted F3 sections for development, not in git")
+    lines = Lines([], [], [])
+    with np.load(F3) as data:
+        for key in sorted(k for k in data if k.startswith("seismic_")):
+            name = key.removeprefix("seismic_")
+            direction, number = name.split("_")
+            section = data[key]
+            along = 300 + np.arange(len(section))
+            across = np.full(len(section), int(number))
+            pair = (across, along) if direction == "inline" else (along, across)
+            lines.X.append(section)
+            lines.y.append(data[f"label_{name}"])
+            lines.where.append(np.stack(pair, axis=1))
+    return lines
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_real_lines_keep_their_geometry(f3, seed):
+    order = np.random.default_rng(seed).permutation(len(f3.X))
+    lines = f3.in_order(order)
+    train, valid = split(lines, 0.1)
+    assert_no_line_passes_the_block(train, valid, lines.where)
+    assert 0.05 < n_traces(valid) / n_traces(train + valid) < 0.2
+    assert (count_labels(train, lines.y, np.arange(10), -1) > 0).all()
+
+
+def test_real_inlines_alone_are_a_stack(f3):
+    lines = f3.in_order([i for i, where in enumerate(f3.where) if np.ptp(where[:, 0]) == 0])
+    train, valid = split(lines, 0.2)
+    assert n_traces(train) + n_traces(valid) == 5 * 701
+    assert len(valid) == 1

@@ -1,0 +1,314 @@
+"""Promises of the package as a whole: names, layers of imports, docstrings, documented code."""
+
+import ast
+import doctest
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import skfacies
+
+PACKAGE = Path(skfacies.__file__).parent
+DOCS = PACKAGE.parent / "docs"
+
+PUBLIC = {
+    "skfacies": ["AmplitudeScaler", "FaciesSegmenter", "__version__"],
+    "skfacies.datasets": ["load_sections", "make_facies_cube"],
+    "skfacies.metrics": [
+        "contact_error",
+        "facies_confusion_matrix",
+        "facies_report",
+        "iou_score",
+        "iou_scorer",
+        "mean_class_accuracy_score",
+        "mean_class_accuracy_scorer",
+        "pixel_accuracy_score",
+        "pixel_accuracy_scorer",
+    ],
+    "skfacies.plotting": ["SectionDisplay"],
+    "skfacies.preprocessing": ["AmplitudeScaler"],
+    "skfacies.qc": ["prediction_entropy"],
+}
+
+# From the bottom up. A module imports modules of lower layers only. Those of a folder have layers
+# among themselves, and count as their folder for all others.
+LAYERS = [
+    {"_synthetic", "_validation", "_version"},
+    {
+        "_holdout",
+        "_nn",
+        "datasets",
+        "horizons",
+        "io",
+        "metrics",
+        "model_selection",
+        "preprocessing",
+    },
+    {"_cube", "_segmenter", "plotting", "qc"},
+    {"_demo", "benchmark", "persistence"},
+    {"__main__"},
+]
+FOLDERS = {"_nn": [{"weights"}, {"network"}, {"data"}, {"inference", "training"}]}
+
+
+# --- public names ---------------------------------------------------------------------------
+
+
+def test_every_public_module_is_in_the_list():
+    modules = {f"skfacies.{path.stem}" for path in PACKAGE.glob("[!_]*.py")}
+    assert modules | {"skfacies"} == set(PUBLIC)
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_names_are_exactly_these_and_sorted(module):
+    assert importlib.import_module(module).__all__ == PUBLIC[module] == sorted(PUBLIC[module])
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_names_can_be_imported(module):
+    for name in PUBLIC[module]:
+        assert getattr(importlib.import_module(module), name) is not None
+
+
+def test_dir_lists_names_that_are_not_imported_yet():
+    assert dir(skfacies) == PUBLIC["skfacies"]
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(
+        AttributeError, match="module 'skfacies' has no attribute 'FaciesSegmentor'"
+    ):
+        skfacies.FaciesSegmentor  # noqa: B018
+
+
+def test_version_is_that_of_the_installed_package():
+    assert skfacies.__version__ == importlib.metadata.version("skfacies")
+
+
+# --- imports --------------------------------------------------------------------------------
+
+
+def imported_modules(source, module, known):
+    """Modules of the package that `source` imports, at the top or inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = module if module + ".__init__" in known else module.rpartition(".")[0]
+            base = node.module or ""
+            if node.level:
+                base = importlib.util.resolve_name("." * node.level + base, package)
+            names = {f"{base}.{alias.name}" for alias in node.names}
+            found |= {name if name in known else base for name in names}
+    return {name for name in found if name.split(".")[0] == "skfacies"}
+
+
+def rank(module):
+    """Layer of a module, and its layer in its folder; None if the tables do not have it."""
+    name, _, inner = module.removeprefix("skfacies.").partition(".")
+    layers = [i for i, names in enumerate(LAYERS) if name in names]
+    inner_layers = [i for i, names in enumerate(FOLDERS.get(name, [{""}])) if inner in names]
+    return (layers[0], inner_layers[0]) if layers and inner_layers else None
+
+
+def layer_faults(sources):
+    """Describe imports in ``{module: source}`` that do not go downwards, and unknown modules."""
+    faults = []
+    for module, source in sources.items():
+        imports = imported_modules(source, module, sources)
+        if module == "skfacies":
+            faults += [f"skfacies imports {name}" for name in imports - {"skfacies._version"}]
+            continue
+        if module == "skfacies._nn":  # the folder itself
+            faults += [f"skfacies._nn imports {name}" for name in imports]
+            continue
+        if rank(module) is None:
+            faults.append(f"{module} is in no layer")
+            continue
+        for name in imports:
+            folder = module.rpartition(".")[0]
+            same_folder = folder != "skfacies" and name.startswith(folder + ".")
+            if rank(name) is None:
+                faults.append(f"{module} imports {name}, which is in no layer")
+            elif rank(name)[same_folder] >= rank(module)[same_folder]:
+                faults.append(f"{module} imports {name}")
+    return sorted(faults)
+
+
+def package_sources():
+    sources = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = ("skfacies", *path.relative_to(PACKAGE).with_suffix("").parts)
+        sources[".".join(parts).removesuffix(".__init__")] = path.read_text(encoding="utf-8")
+    return sources
+
+
+def test_imports_go_strictly_downwards():
+    assert layer_faults(package_sources()) == []
+
+
+def test_layer_check_finds_what_it_is_for():
+    sources = {
+        "skfacies": "from skfacies._version import __version__\nimport skfacies._segmenter",
+        "skfacies._nn.data": "from skfacies._nn import network, training",
+        "skfacies._nn.network": "def f():\n    from skfacies.metrics import iou_score",
+        "skfacies._nn.training": "from skfacies import _validation\nfrom .data import f",
+        "skfacies._segmenter": "from skfacies import metrics\nfrom . import qc",
+        "skfacies._validation": "import numpy\nfrom skfacies import AmplitudeScaler",
+        "skfacies.horizon": "import numpy",
+        "skfacies.metrics": "from skfacies.datasets import make_facies_cube",
+        "skfacies.qc": "",
+    }
+    assert layer_faults(sources) == [
+        "skfacies imports skfacies._segmenter",
+        "skfacies._nn.data imports skfacies._nn.training",
+        "skfacies._nn.network imports skfacies.metrics",
+        "skfacies._segmenter imports skfacies.qc",
+        "skfacies._validation imports skfacies, which is in no layer",
+        "skfacies.horizon is in no layer",
+        "skfacies.metrics imports skfacies.datasets",
+    ]
+
+
+def test_light_modules_import_neither_torch_nor_matplotlib():
+    program = (
+        "import importlib, sys\n"
+        f"for module in {list(PUBLIC)}:\n"
+        "    importlib.import_module(module)\n"
+        "heavy = {'torch', 'torchvision', 'skorch', 'segmentation_models_pytorch', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+# --- docstrings -----------------------------------------------------------------------------
+
+
+def read_sections(docstring):
+    """Return ``{title: text}`` of a numpydoc docstring; the summary is under ``""``."""
+    pieces = re.split(r"^([A-Z].*)\n-{3,}$", inspect.cleandoc(docstring or ""), flags=re.MULTILINE)
+    return {"": pieces[0], **dict(zip(pieces[1::2], pieces[2::2], strict=True))}
+
+
+def read_parameters(text):
+    """Return ``{name: type}`` of a Parameters section; lines of descriptions are indented."""
+    parameters = {}
+    for line in re.findall(r"^\S.*$", text, flags=re.MULTILINE):
+        names, _, kind = line.partition(" : ")
+        parameters |= {name.lstrip("*"): kind for name in names.split(", ")}
+    return parameters
+
+
+def docstring_faults(obj):
+    """Describe what the docstring of a function, class or method says wrongly or leaves out."""
+    sections = read_sections(obj.__doc__)
+    if not re.match(r"\S.*\.(\n\n|\n?$)", sections[""]):
+        return ["no summary of one line, with a full stop"]
+    documented = read_parameters(sections.get("Parameters", ""))
+    signature = inspect.signature(obj).parameters
+    expected = {name: p.default for name, p in signature.items() if name not in ("self", "cls")}
+    faults = [f"{name} is not documented" for name in expected if name not in documented]
+    faults += [f"{name} is no parameter" for name in documented if name not in expected]
+    for name in expected.keys() & documented.keys():
+        stated = documented[name].partition("default=")[2]
+        if expected[name] is inspect.Parameter.empty and stated:
+            faults.append(f"{name} has no default; documented is {stated}")
+        # `y : None` is ignored, and "as in fit" has no type
+        elif expected[name] is not inspect.Parameter.empty and documented[name] not in ("", "None"):
+            if not stated:
+                faults.append(f"the default of {name} is not documented")
+            elif not is_default(stated, expected[name]):
+                faults.append(
+                    f"the default of {name} is {expected[name]!r}; documented is {stated}"
+                )
+    is_method = "." in obj.__qualname__
+    if not is_method and ">>> " not in sections.get("Examples", ""):
+        faults.append("no example")
+    return sorted(faults)
+
+
+def is_default(stated, default):
+    """Tell whether the words after ``default=`` mean `default`."""
+    try:
+        value = eval(stated, {"__builtins__": {}, "np": np, "numpy": np})
+    except (NameError, SyntaxError):
+        return False
+    return value is default or (type(value) is type(default) and value == default)
+
+
+def public_callables(name, obj):
+    """Yield a function, or a class and the public methods that it defines, with their names."""
+    if inspect.isfunction(obj) or inspect.isclass(obj):
+        yield name, obj
+    if inspect.isclass(obj):
+        for method, value in vars(obj).items():
+            value = getattr(value, "__func__", value)  # of a classmethod
+            if inspect.isfunction(value) and not method.startswith("_"):
+                yield f"{name}.{method}", value
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module, names in PUBLIC.items() for name in names]
+)
+def test_docstring_agrees_with_the_signature(module, name):
+    public = getattr(importlib.import_module(module), name)
+    faults = {path: docstring_faults(obj) for path, obj in public_callables(name, public)}
+    assert {path: found for path, found in faults.items() if found} == {}
+
+
+def test_docstring_check_finds_what_it_is_for():
+    def bad(section, depth, *, level=0.5, unit="ms", tidy=True, **options):
+        """Summarise in one line.
+
+        Parameters
+        ----------
+        section : array-like of shape (n_traces, n_samples), default=None
+            Amplitudes.
+        levels, depth : float
+            A wrong name.
+        level : float, default=0.25
+            Has changed.
+        unit : str, default="ms"
+            Is right.
+        tidy : bool
+            Lacks its default.
+        **options : dict
+            Is right.
+
+        Examples
+        --------
+        None
+        """
+
+    bad.__qualname__ = "bad"
+    assert docstring_faults(bad) == [
+        "levels is no parameter",
+        "no example",
+        "section has no default; documented is None",
+        "the default of level is 0.5; documented is 0.25",
+        "the default of tidy is not documented",
+    ]
+    bad.__doc__ = "Run on and\non"
+    assert docstring_faults(bad) == ["no summary of one line, with a full stop"]
+
+
+# --- documentation --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.rst")), ids=lambda page: page.name)
+def test_code_in_the_documentation_runs(page):
+    options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    failed, _ = doctest.testfile(
+        str(page), module_relative=False, optionflags=options, encoding="utf-8"
+    )
+    assert failed == 0
