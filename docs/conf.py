@@ -5,6 +5,10 @@ import os
 
 from skfacies import __version__
 
+# The networks of the examples are small: a second thread brings little, and where other programs
+# run at the same time it makes them many times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 project = "skfacies"
 author = "The skfacies developers"
 copyright = author

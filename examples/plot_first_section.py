@@ -29,10 +29,10 @@ print(f"training {survey.data[train].shape}, test {survey.data[test].shape}")
 # ---------------
 # A cube is a stack of inline sections, so it can be given as it is. Two parameters make this
 # example quick: training starts from random weights instead of those learnt on ImageNet, and stops
-# after five epochs. Leave them out for a survey of your own.
+# after ten epochs. Leave them out for a survey of your own.
 from skfacies import FaciesSegmenter
 
-segmenter = FaciesSegmenter(encoder_weights=None, max_epochs=5, random_state=0)
+segmenter = FaciesSegmenter(encoder_weights=None, max_epochs=10, random_state=0)
 segmenter.fit(survey.data[train], survey.target[train])
 prediction = segmenter.predict(survey.data[test])
 
