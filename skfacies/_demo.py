@@ -64,9 +64,8 @@ def run_demo(folder, *, random_state=0, max_epochs=30, verbose=1):
 
 
 def _save_picture(path, model, survey, inline):
-    from matplotlib.figure import Figure  # without pyplot: no window, no global state
+    import matplotlib.pyplot as plt
 
-    figure = Figure(figsize=(11, 7.5), layout="constrained", dpi=120)
     display = SectionDisplay.from_estimator(
         model,
         survey.data[inline],
@@ -74,9 +73,13 @@ def _save_picture(path, model, survey, inline):
         target_names=survey.target_names,
         title=f"Synthetic survey, inline {inline}, held out from training",
         sample_interval=4.0,
-        axes=figure.subplots(2, 2),
     )
-    return _write_beside(path, lambda beside: display.figure_.savefig(beside, format="png"))
+    try:
+        return _write_beside(
+            path, lambda beside: display.figure_.savefig(beside, format="png", dpi=100)
+        )
+    finally:
+        plt.close(display.figure_)
 
 
 def _write_beside(path, write):
