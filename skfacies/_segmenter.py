@@ -45,6 +45,21 @@ from skfacies.preprocessing import AmplitudeScaler
 
 __all__ = ["FaciesSegmenter"]
 
+# Arguments of skorch's net that follow from parameters of the estimator.
+_OWN_NET_PARAMS = {
+    "module",
+    "max_epochs",
+    "batch_size",
+    "callbacks",
+    "verbose",
+    "device",
+    "train_split",
+    "iterator_train__batch_sampler",
+    "iterator_train__collate_fn",
+    "iterator_valid__batch_sampler",
+    "iterator_valid__collate_fn",
+}
+
 
 class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     """Assign every sample of a seismic section to a facies, learnt from interpreted sections.
@@ -129,8 +144,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     callbacks : list of (name, skorch callback), or None, default=None
         Added to those of the estimator; copied, so that yours stay as they are.
     net_params : dict or None, default=None
-        Last word over the arguments of `skorch.NeuralNet`, such as ``{"optimizer__betas": (0.8,
-        0.99)}`` or ``{"module__decoder_attention_type": "scse"}``.
+        Last word over the other arguments of `skorch.NeuralNet`, such as ``{"optimizer__betas":
+        (0.8, 0.99)}`` or ``{"module__decoder_attention_type": "scse"}``.
     warm_start : bool, default=False
         Go on from the fitted weights in the next `fit`.
     random_state : int, RandomState or None, default=None
@@ -164,7 +179,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     Notes
     -----
     A cube ``(n_inlines, n_crosslines, n_samples)`` is a valid stack of inline sections.
-    Ctrl-C during `fit` ends the training with a warning and keeps the best epoch so far.
+    Ctrl-C during `fit` ends the training and keeps the best epoch so far, as skorch does; in the
+    first epoch it leaves the estimator as it was.
     Pickled and joblib files hold the weights once, load without a network and on machines without
     the device of the training. AdamW's moments are not kept.
 
@@ -364,6 +380,13 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
                 raise ValueError(
                     f"`augment` has unknown keys {unknown}; known are {list(nn_data.AUGMENTATION)}."
                 )
+        taken = sorted(_OWN_NET_PARAMS & set(self.net_params or {}))
+        if taken:
+            raise ValueError(
+                f"`net_params` cannot set {taken}: FaciesSegmenter does. Use its own parameters "
+                "(max_epochs, batch_size, callbacks, verbose, device, validation_fraction, "
+                "architecture)."
+            )
         if self.nan_policy == "ignore" and self.ignore_label is None:
             raise ValueError(
                 "nan_policy='ignore' predicts `ignore_label` where amplitudes are NaN; got "

@@ -362,6 +362,35 @@ def test_weights_of_samples_change_the_model(make_tiny, survey):
     assert share[1] > share[0]
 
 
+# --- interruption -----------------------------------------------------------------------------
+
+
+class Interrupt(Callback):
+    """Ctrl-C in the middle of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training and len(net.history) == self.epoch:
+            raise KeyboardInterrupt
+
+
+def test_interrupted_training_keeps_the_epochs_so_far(make_tiny, survey):
+    segmenter = make_tiny(max_epochs=9, callbacks=[("ctrl-c", Interrupt(3))])
+    segmenter.fit(survey.data, survey.target)
+    assert segmenter.n_iter_ == len(segmenter.history_) == 2
+    assert all("train_loss" in row for row in segmenter.history_)
+    assert segmenter.predict(survey.data).shape == survey.data.shape
+
+
+def test_training_interrupted_at_once_leaves_nothing(make_tiny, survey):
+    segmenter = make_tiny(callbacks=[("ctrl-c", Interrupt(1))])
+    with pytest.raises(KeyboardInterrupt, match="first epoch"):
+        segmenter.fit(survey.data, survey.target)
+    assert not hasattr(segmenter, "net_")
+
+
 # --- independence -----------------------------------------------------------------------------
 
 

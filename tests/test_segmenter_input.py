@@ -122,6 +122,17 @@ def test_bad_parameters(make_tiny, name):
     assert not hasattr(segmenter, "classes_")
 
 
+@pytest.mark.parametrize("name", ["nonsense", "optimizer__nonsense", "module__nonsense"])
+def test_unknown_net_params(make_tiny, name):
+    with pytest.raises((TypeError, ValueError), match="nonsense"):
+        make_tiny(net_params={name: 1}).fit(X, Y)
+
+
+def test_net_params_with_a_parameter_of_their_own(make_tiny):
+    with pytest.raises(ValueError, match=r"cannot set \['batch_size', 'max_epochs'\]"):
+        make_tiny(net_params={"max_epochs": 3, "batch_size": 2}).fit(X, Y)
+
+
 def test_decoder_channels_of_an_architecture_without(make_tiny):
     with pytest.raises(ValueError, match="not an option of architecture='FPN'"):
         make_tiny(architecture="FPN").fit(X, Y)

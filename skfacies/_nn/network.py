@@ -32,8 +32,11 @@ _TORCH_RANDOM_LOCK = threading.RLock()
 @contextmanager
 def seeded_torch(seed):
     """Draw from torch's global generator with `seed`, alone, and put its old state back."""
-    with _TORCH_RANDOM_LOCK, torch.random.fork_rng(devices=[]):
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with _TORCH_RANDOM_LOCK, torch.random.fork_rng(devices=devices):
         torch.random.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed(seed)
         yield
 
 
@@ -74,6 +77,7 @@ class FaciesNetwork(nn.Module):
         super().__init__()
         model_class = _architecture_class(architecture)
         _check_encoder_name(encoder_name)
+        _check_options(model_class, encoder_name, options)
         options = {**_size_options(model_class, encoder_depth, decoder_channels), **options}
         try:
             self.network = model_class(
@@ -127,6 +131,21 @@ def _check_encoder_name(encoder_name):
         f"`encoder_name` must be an encoder of segmentation-models-pytorch, or 'tu-' and a name "
         f"of timm; got {encoder_name!r}. Names like it: {', '.join(close[:12])}."
     )
+
+
+def _check_options(model_class, encoder_name, options):
+    """Refuse what smp would ignore: it hands unknown options on, to encoders that take none."""
+    known = [
+        name
+        for name, parameter in inspect.signature(model_class.__init__).parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD and name != "self"
+    ]
+    unknown = sorted(set(options) - set(known))
+    if unknown and not encoder_name.startswith("tu-"):
+        raise ValueError(
+            f"architecture={model_class.__name__!r} has no options {unknown} (module__… in "
+            f"`net_params`); it has {known}."
+        )
 
 
 def _size_options(model_class, encoder_depth, decoder_channels):

@@ -272,7 +272,7 @@ def make_net(module_options, net_options, *, device):
     return NeuralNet(FaciesNetwork, **options)
 
 
-def train_net(net, datasets, *, seed, batch_size, collate, encoder=None, previous=None, verbose=0):
+def train_net(net, datasets, *, seed, batch_size, collate, encoder=None, previous=None):
     """Initialise a net and train it for its `max_epochs`; afterwards it holds no data.
 
     Parameters
@@ -289,18 +289,17 @@ def train_net(net, datasets, *, seed, batch_size, collate, encoder=None, previou
         Net whose weights, optimiser state and history are gone on from.
     """
     training, validation = datasets
-    loaders = {
-        "train_split": None if validation is None else predefined_split(validation),
-        "iterator_train__batch_sampler": SimilarSizeSampler(
-            training, batch_size, torch.Generator().manual_seed(seed)
-        ),
-        "iterator_train__collate_fn": collate[0],
-        # Without generators of their own, loaders draw from the global one.
-        "iterator_train__generator": torch.Generator().manual_seed(seed),
-        "iterator_valid__collate_fn": collate[1],
-        "iterator_valid__generator": torch.Generator().manual_seed(seed),
-    }
-    net.set_params(batch_size=1, **loaders)
+    loaders = {"train_split": None if validation is None else predefined_split(validation)}
+    for name, dataset, builder in zip(("train", "valid"), datasets, collate, strict=True):
+        # Without a generator of its own, a loader draws from the global one.
+        generator = torch.Generator().manual_seed(seed)
+        loaders[f"iterator_{name}__generator"] = generator
+        loaders[f"iterator_{name}__collate_fn"] = builder
+        if dataset is not None:
+            loaders[f"iterator_{name}__batch_sampler"] = SimilarSizeSampler(
+                dataset, batch_size, generator, shuffle=dataset is training
+            )
+    net.set_params(batch_size=1, **loaders)  # the samplers make batches
     with ExitStack() as stack:
         stack.enter_context(seeded_torch(seed))
         net.initialize()
@@ -316,6 +315,8 @@ def train_net(net, datasets, *, seed, batch_size, collate, encoder=None, previou
         net.partial_fit(training)
     if len(net.history) == n_before or "train_loss" not in net.history[n_before]:
         raise KeyboardInterrupt("fit was interrupted in its first epoch")
+    if "train_loss" not in net.history[-1]:  # skorch ends training on Ctrl-C, in midst of an epoch
+        net.history.pop()
     for name in loaders:  # not by set_params, which would build a new module for some
         setattr(net, name, None)
     net.module_.eval()
