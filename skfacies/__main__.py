@@ -10,10 +10,9 @@ __all__ = ["main"]
 _NEXT_STEPS = """\
 What next
   look at    {picture}
-  predict    python -c "import joblib, numpy as np; model = joblib.load('{model_file}');
-             print(model.predict(np.load('my_sections.npy')).shape)"
-  your data  FaciesSegmenter().fit(X, y): amplitudes (n_sections, n_traces, n_samples), labels
-             alike, -1 where nothing is interpreted. See examples/ and docs/."""
+  predict    model = joblib.load({model_file!r}); facies = model.predict(amplitudes)
+  your data  FaciesSegmenter().fit(amplitudes, facies), both (n_sections, n_traces, n_samples),
+             facies -1 where nothing is interpreted. See examples/ and docs/."""
 
 
 def main(argv=None):
@@ -84,7 +83,7 @@ def _demo(arguments):
         f"\nDistance of contacts in samples: mean {overall.mean:.1f}, median {overall.median:.0f}, "
         f"95th percentile {overall.p95:.0f}\n"
     )
-    print(_NEXT_STEPS.format(picture=result.picture, model_file=result.model_file))
+    print(_NEXT_STEPS.format(picture=result.picture, model_file=str(result.model_file)))
 
 
 if __name__ == "__main__":

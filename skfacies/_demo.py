@@ -50,6 +50,8 @@ def run_demo(folder, *, random_state=0, max_epochs=30, verbose=1):
         verbose=verbose,
     )
     model.fit(survey.data[TRAINING], survey.target[TRAINING])
+    if model.n_iter_ < max_epochs:  # skorch ends a fit on Ctrl-C; here it should end all
+        raise KeyboardInterrupt
     truth, prediction = survey.target[HELD_OUT], model.predict(survey.data[HELD_OUT])
     middle = (HELD_OUT.start + HELD_OUT.stop) // 2
     return Bunch(

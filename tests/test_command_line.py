@@ -95,10 +95,22 @@ def test_errors_are_one_line_unless_debugging(tmp_path, capsys):
         main(["demo", "--out", str(tmp_path / "file"), "--debug"])
 
 
-def test_interruption_ends_without_a_traceback(monkeypatch, capsys):
+def test_interruption_ends_without_a_traceback(tmp_path, monkeypatch, capsys):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skfacies._demo.run_demo", interrupt)
-    assert main(["demo"]) == 130
+    monkeypatch.setattr("skfacies._demo.make_facies_cube", interrupt)
+    assert main(["demo", "--out", str(tmp_path)]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_interruption_of_the_training_ends_the_demo_without_files(tmp_path, monkeypatch, capsys):
+    """The estimator keeps what it has learnt; who stops the command wants it to end."""
+
+    def stop_in_second_epoch(self, net, training=False, **kwargs):
+        if len(net.history) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("skfacies._nn.training.StopIfDiverged.on_batch_end", stop_in_second_epoch)
+    assert main(["demo", "--out", str(tmp_path), "--epochs", "3"]) == 130
+    assert list(tmp_path.iterdir()) == []
