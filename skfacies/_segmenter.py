@@ -408,6 +408,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
 
     def _check_training_data(self, X, y, sample_weight, classes=None):
         X = check_sections(X, nan_policy=self.nan_policy)
+        if self.nan_policy == "ignore" and y is not None:
+            y = ignore_missing(X, check_same_structure(y, X), self.ignore_label)
         y, classes = check_labels(y, X, ignore_label=self.ignore_label, classes=classes)
         if len(classes) < 2:
             raise ValueError(
@@ -502,16 +504,19 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             "precision_": choose_precision(self.precision, device),
             "_depth_range": deepest if self.depth_channel else None,
         }
-        state["_module_options"] = {
+        state["_module_options"] = {**self._structure(), "n_classes": len(sections.classes)}
+        state["_module_options"]["precision"] = state["precision_"]
+        return None if weights is None else (self.encoder_name, weights), state
+
+    def _structure(self):
+        """Parameters that decide which weights the network has."""
+        return {
             "architecture": self.architecture,
             "encoder_name": self.encoder_name,
             "encoder_depth": self.encoder_depth,
             "decoder_channels": _as_channels(self.decoder_channels),
             "in_channels": 2 if self.depth_channel else 1,
-            "n_classes": len(sections.classes),
-            "precision": state["precision_"],
         }
-        return None if weights is None else (self.encoder_name, weights), state
 
     def _fit_scaler(self, sections, train):
         """Learn normalisation from the training traces only: nothing held out may leak."""
@@ -588,6 +593,14 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         return nn_data.BatchBuilder(augmentation=augmentation), nn_data.BatchBuilder()
 
     def _fitted_state(self):
+        """What a further fit goes on from."""
+        fitted = self._module_options
+        changed = [name for name, value in self._structure().items() if fitted[name] != value]
+        if changed:
+            raise ValueError(
+                f"warm_start and partial_fit go on from the fitted weights, but {changed} would "
+                "make another network. Set the parameters back, or fit with warm_start=False."
+            )
         names = ("classes_", "scaler_", "encoder_weights_", "device_", "precision_", "net_")
         own = ("_depth_range", "_module_options")
         return {name: getattr(self, name) for name in names + own}

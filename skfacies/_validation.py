@@ -434,10 +434,15 @@ def ignore_missing(X, y, ignore_label):
                     f"ignore_label={ignore_label!r} where amplitudes are NaN. Choose an "
                     "ignore_label of their type."
                 )
-            changed[i] = np.where(missing, np.asarray(ignore_label), labels)
+            changed[i] = np.where(missing, _smallest(ignore_label), labels)
     if not changed:
         return y
     return [changed.get(i, np.asarray(y[i])) for i in range(n_sections(X))]
+
+
+def _smallest(label):
+    """An array of one label, in a type that widens that of other labels least."""
+    return np.asarray(label, dtype=None if isinstance(label, str) else np.min_scalar_type(label))
 
 
 def check_sample_weight(sample_weight, X):

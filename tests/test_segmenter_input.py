@@ -6,6 +6,8 @@ import scipy.sparse
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
 
+from skfacies import FaciesSegmenter
+
 X = np.random.RandomState(0).normal(size=(4, 32, 32)).astype(np.float32)
 Y = np.broadcast_to((np.arange(32) > 15).astype(int), X.shape)
 
@@ -122,6 +124,29 @@ def test_bad_parameters(make_tiny, name):
     assert not hasattr(segmenter, "classes_")
 
 
+def test_sections_too_small_for_an_architecture():
+    segmenter = FaciesSegmenter(architecture="PAN", encoder_weights=None, random_state=0)
+    with pytest.raises(ValueError, match=r"\(32, 32\) are too small for architecture='PAN'"):
+        segmenter.fit(X, Y)
+
+
+def test_only_nan_amplitudes(make_tiny):
+    with pytest.raises(ValueError, match="no labelled sample"):
+        make_tiny(nan_policy="ignore").fit(np.full_like(X, np.nan), Y)
+    half = np.where(Y == 1, np.nan, X)
+    with pytest.raises(ValueError, match=r"one class only, \[0\]"):
+        make_tiny(nan_policy="ignore").fit(half, Y)
+
+
+def test_going_on_with_another_network(make_tiny):
+    segmenter = make_tiny(warm_start=True).fit(X, Y)
+    segmenter.set_params(encoder_name="resnet34", depth_channel=True)
+    for method in (segmenter.fit, segmenter.partial_fit):
+        with pytest.raises(ValueError, match=r"\['encoder_name', 'in_channels'\] would make"):
+            method(X, Y)
+    segmenter.set_params(warm_start=False).fit(X, Y)
+
+
 @pytest.mark.parametrize("name", ["nonsense", "optimizer__nonsense", "module__nonsense"])
 def test_unknown_net_params(make_tiny, name):
     with pytest.raises((TypeError, ValueError), match="nonsense"):
@@ -219,8 +244,6 @@ def test_input_is_not_changed(make_tiny):
 @pytest.mark.parametrize("shape", [(1, 32, 32), (1, 5, 7), (1, 1, 64), (9, 32, 32)])
 def test_sections_smaller_than_the_padding_and_last_batches_of_one(shape):
     """Batch norm cannot train on one value a channel; the deepest level must hold two."""
-    from skfacies import FaciesSegmenter
-
     rng = np.random.RandomState(0)
     data, labels = rng.normal(size=shape), rng.randint(2, size=shape)
     segmenter = FaciesSegmenter(

@@ -103,7 +103,16 @@ class FaciesNetwork(nn.Module):
             dtype=torch.bfloat16,
             enabled=self.precision == "bfloat16",
         ):
-            logits = self.network(amplitudes)
+            try:
+                logits = self.network(amplitudes)
+            except RuntimeError as error:
+                if "too small" not in str(error):
+                    raise
+                raise ValueError(
+                    f"sections padded to {tuple(amplitudes.shape[-2:])} are too small for "
+                    f"architecture={type(self.network).__name__!r}: {error}. Use larger sections, "
+                    "a larger `crop_size`, or another architecture."
+                ) from error
         return logits.float()
 
 
