@@ -150,7 +150,7 @@ def test_without_validation_the_training_loss_is_watched(make_tiny, survey):
     assert "valid_loss" not in segmenter.history_[0]
 
 
-def test_best_weights_are_restored(make_tiny, survey):
+def test_best_weights_are_restored(make_tiny, survey, monkeypatch):
     """The model at the end has the loss of the best epoch, not of the last."""
 
     class Ruin(Callback):
@@ -168,6 +168,7 @@ def test_best_weights_are_restored(make_tiny, survey):
         survey.target[train],
         validation_data=(survey.data[valid], survey.target[valid]),
     )
+    monkeypatch.setattr("skfacies._nn.inference.CONTEXT", 0)  # as in validation
     losses = [row["valid_loss"] for row in segmenter.history_]
     assert np.argmin(losses) < 4
     probabilities = segmenter.predict_proba(survey.data[valid])
@@ -408,12 +409,13 @@ def test_prediction_is_independent_of_batches(fitted, survey, monkeypatch):
     assert_allclose(fitted.predict_proba(survey.data), whole, atol=2e-6)
 
 
-def test_sections_are_padded_at_their_end_only(fitted, survey):
-    """A section that needs no padding is predicted as the network sees it."""
+def test_sections_are_predicted_between_mirrored_traces(fitted, survey):
+    """What the network sees of a section of 32 traces: 16 mirrored ones on either side."""
     section = survey.data[0, :32, :32]
-    scaled = fitted.scaler_.transform(section[None])
+    seen = np.concatenate([section[15::-1], section, section[:15:-1]])
+    scaled = fitted.scaler_.transform(seen[None])
     with torch.inference_mode():
-        logits = fitted.net_.module_(torch.from_numpy(scaled)[:, None])
+        logits = fitted.net_.module_(torch.from_numpy(scaled)[:, None])[:, :, 16:48]
     expected = torch.softmax(logits, 1)[0].permute(1, 2, 0).numpy()
     assert_allclose(fitted.predict_proba(section[None])[0], expected, atol=1e-6)
 
