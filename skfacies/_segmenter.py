@@ -22,6 +22,7 @@ from skfacies._nn.network import (
 )
 from skfacies._nn.training import (
     LOSSES,
+    StopIfDiverged,
     auto_epochs,
     make_net,
     train_net,
@@ -567,7 +568,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
 
     def _callbacks(self, sections, valid, epochs, n_steps, one_epoch):
         if one_epoch:
-            return copy.deepcopy(list(self.callbacks or []))
+            return [("diverged", StopIfDiverged()), *copy.deepcopy(list(self.callbacks or []))]
         patience = self.early_stopping
         if self.early_stopping is True:
             patience = max(10, epochs // 3)

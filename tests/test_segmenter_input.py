@@ -226,6 +226,20 @@ def test_failed_fit_leaves_the_fitted_model(make_tiny):
     assert_array_equal(segmenter.predict(X), prediction)
 
 
+def test_diverging_partial_fit_leaves_the_fitted_model(make_tiny):
+    segmenter = make_tiny(batch_size=1).partial_fit(X, Y, classes=[0, 1])
+    prediction = segmenter.predict(X)
+    segmenter.set_params(lr=1e30)
+    with pytest.raises(FloatingPointError, match="training diverged"):
+        segmenter.partial_fit(X, Y)
+    assert_array_equal(segmenter.predict(X), prediction)
+
+
+def test_unknown_encoder_of_timm(make_tiny):
+    with pytest.raises(ValueError, match="encoder_name='tu-nothing' cannot be built"):
+        make_tiny(encoder_name="tu-nothing").fit(X, Y)
+
+
 def test_failed_first_fit_leaves_nothing(make_tiny):
     segmenter = make_tiny(lr=1e30, lr_schedule="constant", max_epochs=8)
     with pytest.raises(FloatingPointError, match="training diverged"):

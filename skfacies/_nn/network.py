@@ -87,7 +87,7 @@ class FaciesNetwork(nn.Module):
                 classes=n_classes,
                 **options,
             )
-        except (KeyError, TypeError, ValueError, AssertionError, NotImplementedError) as error:
+        except (KeyError, TypeError, ValueError, AssertionError, RuntimeError) as error:
             raise ValueError(
                 f"architecture={architecture!r} with encoder_name={encoder_name!r} cannot be built "
                 f"from `encoder_depth`, `decoder_channels` and module options {options}: {error}"

@@ -23,7 +23,15 @@ from skfacies._nn.network import (
     size_multiple,
 )
 
-__all__ = ["LOSSES", "FaciesLoss", "auto_epochs", "make_net", "train_net", "training_callbacks"]
+__all__ = [
+    "LOSSES",
+    "FaciesLoss",
+    "StopIfDiverged",
+    "auto_epochs",
+    "make_net",
+    "train_net",
+    "training_callbacks",
+]
 
 LOSSES = ("cross_entropy", "dice", "focal", "lovasz")
 
