@@ -15,10 +15,12 @@ from skfacies._version import __version__
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-__all__ = ["AmplitudeScaler", "FaciesSegmenter", "__version__"]
+__all__ = ["AmplitudeScaler", "CubeSegmenter", "CubeToSections", "FaciesSegmenter", "__version__"]
 
 _HOMES = {
     "AmplitudeScaler": "skfacies.preprocessing",
+    "CubeSegmenter": "skfacies._cube",
+    "CubeToSections": "skfacies.preprocessing",
     "FaciesSegmenter": "skfacies._segmenter",
 }
 

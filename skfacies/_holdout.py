@@ -5,31 +5,32 @@ from training. Lines that cross share a trace: where a line is held out, the lin
 are cut there.
 """
 
-import itertools
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from skfacies._validation import is_ignored, is_listlike, label_codes, n_sections, section_shape
+from skfacies._crossings import find_crossings
+from skfacies._validation import (
+    Lines,
+    is_ignored,
+    is_listlike,
+    label_codes,
+    n_sections,
+    section_shape,
+)
 
 __all__ = ["Run", "count_labels", "labelled_runs", "split_validation_block"]
 
 #: Narrower runs of traces are left out of training and validation: they would be mostly padding.
 MIN_TRACES = 16
 
-#: Two traces are one, seen by two lines, where their correlation exceeds SAME_TRACE and lacks
-#: less than DISTINCT of what that of any other pair, more than BESIDE traces away, lacks to 1.
-#: Measured: below 1e-5 on real crossings, 0.012 on rounded 8-bit data, 0.036 with 10 % of noise,
-#: above 0.06 between parallel neighbours without noise.
-SAME_TRACE = 0.99
-DISTINCT = 0.04
-BESIDE = 3
+#: Most sections that are searched for crossings.
+MAX_LINES = 512
 
-#: Most sections of a list, and of a stack, that are searched for crossings.
-MAX_LINES = 256
-MAX_STACKED = 64
+#: As many lines of each direction of a cube tell where its block should lie.
+ENOUGH_LINES = 60
 
 #: Starts of the block that are tried, at most about twice this.
 MAX_STARTS = 32
@@ -99,12 +100,37 @@ def split_validation_block(X, y, classes, *, ignore_label, fraction, gap=8):
     if fraction == 0:
         return everything, []
     lines = _survey_lines(X, labelled)
-    for make_blocks in (_line_blocks, _trace_blocks):
-        candidates = make_blocks(everything, lines, fraction, gap)
-        best = _most_alike(candidates, counts, y, classes, ignore_label)
-        if best is not None:
-            return best
-    return everything, []
+    some = _thin_out(everything, X, lines)
+    best = _most_alike(_line_blocks(some, lines, fraction, gap), counts, y, classes, ignore_label)
+    if best is not None:
+        return best if len(some) == len(everything) else _fill_in(best, everything, lines, gap)
+    candidates = _trace_blocks(everything, lines, fraction, gap)
+    best = _most_alike(candidates, counts, y, classes, ignore_label)
+    return (everything, []) if best is None else best
+
+
+def _thin_out(runs, X, lines):
+    """A part of the lines of a cube, on which a place for the block is sought much faster."""
+    if not isinstance(X, Lines):
+        return runs
+    groups = [[run for run in runs if lines.direction[run.section] == d] for d in (0, 1)]
+    return [run for group in groups for run in group[:: -(-len(group) // ENOUGH_LINES) or 1]]
+
+
+def _fill_in(split, runs, lines, gap):
+    """The same block with all lines."""
+    _, valid = split
+    direction = lines.direction[valid[0].section]  # held-out lines come first
+    across = [
+        lines.position[run.section] for run in valid if lines.direction[run.section] == direction
+    ]
+    held = [
+        run
+        for run in runs
+        if lines.direction[run.section] == direction
+        and min(across) <= lines.position[run.section] <= max(across)
+    ]
+    return _hold_out(held, runs, lines, gap)
 
 
 def _class_counts(y, classes, ignore_label):
@@ -138,8 +164,10 @@ class _Lines:
 
 
 def _survey_lines(X, sections):
-    """Geometry from the traces that lines have in common; None if no lines cross."""
-    if len(sections) > (MAX_LINES if is_listlike(X) else MAX_STACKED):
+    """Geometry as it is known, or from the traces in common; None if no lines cross."""
+    if isinstance(X, Lines):
+        return _known_lines(X, sections)
+    if len(sections) > MAX_LINES:
         if is_listlike(X):
             warnings.warn(
                 f"a list of {len(sections)} labelled sections is not searched for lines that cross "
@@ -151,7 +179,7 @@ def _survey_lines(X, sections):
         return None
     # Thousands of small products: on busy cores, threads would wait for each other in every one.
     with threadpool_limits(1, user_api="blas"):
-        lines = _Lines({}, {}, {}, _find_crossings(X, sections))
+        lines = _Lines({}, {}, {}, find_crossings(X, sections))
     if not lines.crossings:
         return None
     start = max(lines.crossings, key=lambda line: len(lines.crossings[line]))
@@ -175,53 +203,14 @@ def _survey_lines(X, sections):
     return lines
 
 
-def _find_crossings(X, sections):
-    """Where lines meet: ``{i: {j: trace of line i}, j: {i: trace of line j}}``.
-
-    Inlines and crosslines are often scaled apart, so traces are compared by their correlation.
-    Parallel neighbours, overlapping lines and copies are alike along many traces; lines that cross
-    are alike in one place. A threshold alone does not tell them apart: on clean data some traces
-    of parallel neighbours exceed it, and so do many next to a real crossing.
-    """
-    traces = {i: _unit_traces(np.asarray(X[i])) for i in sections.tolist()}
-    # A part of the samples finds the candidates.
-    parts = {
-        i: _unit_traces(whole[:, :: max(1, whole.shape[1] // 96)]) for i, whole in traces.items()
-    }
-    crossings = {}
-    for i, j in itertools.combinations(traces, 2):
-        if traces[i].shape[1] != traces[j].shape[1]:
-            continue
-        alike = parts[i] @ parts[j].T
-        at_i, at_j = np.unravel_index(alike.argmax(), alike.shape)
-        if alike[at_i, at_j] <= SAME_TRACE:
-            continue
-        # Rounding of float32 makes copies differ by some 1e-7, and a correlation exceed 1.
-        lack = max(1 - float(traces[i][at_i] @ traces[j][at_j]), 1e-6)
-        alike[_around(at_i), _around(at_j)] = -np.inf
-        elsewhere = float(alike.max())
-        if elsewhere == -np.inf:
-            continue  # two lines of a few traces: parallel, or crossing, who knows
-        if lack < min(1 - SAME_TRACE, DISTINCT * (1 - elsewhere)):
-            crossings.setdefault(i, {})[j] = int(at_i)
-            crossings.setdefault(j, {})[i] = int(at_j)
-    return crossings
-
-
-def _around(trace):
-    return slice(max(trace - BESIDE, 0), trace + BESIDE + 1)
-
-
-def _unit_traces(section):
-    """Traces without mean and of norm 1; zero where they are constant or hold NaN."""
-    traces = section.astype(np.float32)
-    largest = np.nanmax(np.abs(traces), initial=0.0)
-    if largest > 0:
-        traces /= largest  # squares of 1e20 or 1e-30 leave the range of float32
-    traces -= traces.mean(axis=1, keepdims=True)
-    norms = np.sqrt(np.einsum("ij,ij->i", traces, traces))[:, None]
-    live = np.isfinite(norms) & (norms > 1e-6 * np.nanmax(norms, initial=0.0)) & (norms > 0)
-    return np.where(live, traces / np.where(live, norms, 1), 0).astype(np.float32)
+def _known_lines(X, sections):
+    """Geometry of sections that were cut from one cube."""
+    direction = {i: X.directions[i] for i in sections.tolist()}
+    position = {i: X.positions[i] for i in direction}
+    # A line crosses all lines of the other direction, each at the same trace.
+    traces = [{i: p for i, p in position.items() if direction[i] != own} for own in (0, 1)]
+    crossings = {i: traces[own] for i, own in direction.items()}
+    return _Lines(direction, dict.fromkeys(direction, 0), position, crossings)
 
 
 # --- candidates -------------------------------------------------------------------------------

@@ -15,7 +15,9 @@ import numpy as np
 from scipy.sparse import issparse
 
 __all__ = [
+    "Lines",
     "as_array",
+    "check_classes",
     "check_finite_section",
     "check_labels",
     "check_same_structure",
@@ -23,10 +25,12 @@ __all__ = [
     "check_sections",
     "class_labels",
     "encode_labels",
+    "find_parameter",
     "ignore_missing",
     "is_ignored",
     "is_listlike",
     "label_codes",
+    "like_sections",
     "n_sections",
     "prediction_dtype",
     "section_shape",
@@ -39,6 +43,28 @@ SECTIONS_SHAPE = "(n_sections, n_traces, n_samples)"
 def is_listlike(sections):
     """Tell whether sections come as a list (possibly ragged) and not as one array."""
     return isinstance(sections, (list, tuple))
+
+
+class Lines(list):
+    """Sections of a cube as a list that knows where they lie.
+
+    Parameters
+    ----------
+    sections : iterable of (n_traces, n_samples)
+    directions : sequence of {0, 1}
+        0 for inlines, 1 for crosslines.
+    positions : sequence of int
+        Position of each along the axis that it is cut at.
+    """
+
+    def __init__(self, sections, directions, positions):
+        super().__init__(sections)
+        self.directions, self.positions = list(directions), list(positions)
+
+
+def like_sections(X, sections):
+    """List of sections that lie where those of `X` do."""
+    return Lines(sections, X.directions, X.positions) if isinstance(X, Lines) else sections
 
 
 def n_sections(sections):
@@ -107,7 +133,7 @@ def check_sections(X, name="X", *, nan_policy="raise", check_finite=True):
     if is_listlike(X) and not _holds_sections(X):
         X = as_array(X, name)
     if is_listlike(X):
-        X = [_check_dtype(as_array(section, name), name) for section in X]
+        X = like_sections(X, [_check_dtype(as_array(section, name), name) for section in X])
         if not X:
             raise ValueError(f"`{name}` is an empty list: Found 0 section(s), at least 1 needed.")
         for i, section in enumerate(X):
@@ -366,6 +392,41 @@ def check_labels(y, X, *, ignore_label=-1, classes=None, name="y", like="X"):
     return y, classes
 
 
+def check_classes(classes, y, ignore_label=-1):
+    """Check the labels that are announced before all of them are seen.
+
+    Parameters
+    ----------
+    classes : array-like of shape (n_classes,)
+    y : labels that are there already
+        The classes take their type where it can hold them.
+    ignore_label : int, str or None, default=-1
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,), sorted
+    """
+    classes = np.asarray(classes)
+    if classes.ndim != 1:
+        raise ValueError(
+            f"`classes` must be a 1-D array of labels; got a {classes.ndim}-D array of shape "
+            f"{classes.shape}."
+        )
+    if np.any(is_ignored(classes, ignore_label)):
+        raise ValueError(
+            f"`classes` holds ignore_label={ignore_label!r}, which marks samples without "
+            "interpretation. Leave it out, or choose another ignore_label."
+        )
+    classes = class_labels(classes, name="classes")
+    y = y if is_listlike(y) else [y]
+    types = [as_array(part, "y").dtype for part in y]
+    if types and all(dtype.kind in "biu" for dtype in types) and classes.dtype.kind in "biuf":
+        own = classes.astype(np.result_type(*types))
+        if np.array_equal(own, classes):
+            return own
+    return classes
+
+
 def prediction_dtype(classes, ignore_label, nan_policy):
     """Type of predicted labels: that of the classes, unless it cannot hold `ignore_label`."""
     if nan_policy != "ignore":
@@ -416,6 +477,15 @@ def encode_labels(labels, classes, *, ignore_label=-1, ignored_code=-100):
         )
     codes[ignored] = ignored_code
     return codes
+
+
+def find_parameter(estimator, name, default):
+    """Parameter of the estimator, or of one inside it (a Pipeline's last); else the default."""
+    if hasattr(estimator, name):
+        return getattr(estimator, name)
+    params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    inner = [value for key, value in params.items() if key.endswith(f"__{name}")]
+    return inner[-1] if inner else default
 
 
 def ignore_missing(X, y, ignore_label):
@@ -478,6 +548,8 @@ def check_sample_weight(sample_weight, X):
             )
         total += float(part.sum(dtype=np.float64))
     if total == 0:
-        raise ValueError("`sample_weight` is all zero: nothing would be learnt. Sample weights "
-                         "must not all be zero.")  # fmt: skip
+        raise ValueError(
+            "`sample_weight` is all zero: nothing would be learnt. Sample weights must not all be "
+            "zero."
+        )
     return weights

@@ -17,6 +17,7 @@ from skfacies._validation import (
     as_array,
     check_same_structure,
     class_labels,
+    find_parameter,
     ignore_missing,
     is_ignored,
     is_listlike,
@@ -325,7 +326,7 @@ class _FaciesScorer:
         self._routing = make_scorer(score_func)
 
     def __call__(self, estimator, X, y_true, sample_weight=None):
-        ignore_label = _find_ignore_label(estimator)
+        ignore_label = find_parameter(estimator, "ignore_label", -1)
         y_true = ignore_missing(X, y_true, ignore_label)  # no prediction is wanted there
         return self._score_func(
             y_true, estimator.predict(X), ignore_label=ignore_label, sample_weight=sample_weight
@@ -345,15 +346,6 @@ class _FaciesScorer:
 
     def _accept_sample_weight(self):
         return True  # asked by multimetric scoring and searches while routing is disabled
-
-
-def _find_ignore_label(estimator):
-    """`ignore_label` of the estimator or of one inside it (a Pipeline's last); else -1."""
-    if hasattr(estimator, "ignore_label"):
-        return estimator.ignore_label
-    params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
-    inner = [value for name, value in params.items() if name.endswith("__ignore_label")]
-    return inner[-1] if inner else -1
 
 
 iou_scorer = _FaciesScorer(iou_score)

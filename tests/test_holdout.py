@@ -1,5 +1,6 @@
 """Tests of the block of traces that a fit holds out."""
 
+import itertools
 import os
 import time
 from dataclasses import dataclass
@@ -10,9 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.ndimage import distance_transform_cdt, gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from skfacies._holdout import Run, count_labels, labelled_runs, split_validation_block
+from skfacies._crossings import find_crossings
+from skfacies._holdout import (
+    Run,
+    count_labels,
+    labelled_runs,
+    split_validation_block,
+)
+from skfacies._validation import Lines as CubeLines
 from skfacies.datasets import make_facies_cube
 
 FEW = settings(derandomize=True, max_examples=20, deadline=None)
@@ -458,6 +467,123 @@ def test_a_line_much_longer_than_the_others_is_not_held_out(cube):
     assert n_traces(valid) < 0.3 * n_traces(train)
 
 
+# --- the search for crossings ---------------------------------------------------------------
+
+
+def search(X):
+    return find_crossings(X, np.arange(len(X)))
+
+
+def crossings_of_all_pairs(X):
+    """What the search finds, by comparing every trace of every line with all of the others."""
+    found = {}
+    for (i, one), (j, other) in itertools.combinations(enumerate(X), 2):
+        alike = np.corrcoef(one, other)[: len(one), len(one) :]
+        at_one, at_other = np.unravel_index(alike.argmax(), alike.shape)
+        lack = 1 - alike[at_one, at_other]
+        alike[max(at_one - 3, 0) : at_one + 4, max(at_other - 3, 0) : at_other + 4] = -1
+        if lack < min(0.01, 0.04 * (1 - alike.max())):
+            found.setdefault(i, {})[j] = at_one
+            found.setdefault(j, {})[i] = at_other
+    return found
+
+
+def crossings_of(where):
+    """Where lines cross by their coordinates."""
+    places = [inlines * 10_000 + crosslines for inlines, crosslines in (w.T for w in where)]
+    found = {}
+    for (i, one), (j, other) in itertools.permutations(enumerate(places), 2):
+        same = one[:, None] == other
+        if same.sum() == 1:
+            found.setdefault(i, {})[j] = same.any(axis=1).argmax()
+    return found
+
+
+def add_noise(X, level, seed=0):
+    """Noise of its own for each line, in the band of the data, relative to their deviation."""
+    rng = np.random.default_rng(seed)
+    noise = [gaussian_filter1d(rng.normal(size=section.shape), 1.2, axis=1) for section in X]
+    return [s + level * s.std() / n.std() * n for s, n in zip(X, noise, strict=True)]
+
+
+@pytest.mark.parametrize("level", [0, 0.02])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"noise": 0}, {"noise": 0, "n_faults": 0, "fold": 0.02}, {"peak_frequency": 15}],
+    ids=["default", "clean", "smooth", "low"],
+)
+@pytest.mark.parametrize("spacing", [1, 4])
+def test_every_crossing_is_found_at_its_trace_and_no_other(options, level, spacing):
+    cube = make_facies_cube((60, 80, 96), 5, random_state=0, **options)
+    lines = grid(cube, range(15, 15 + 8 * spacing, spacing), range(20, 20 + 9 * spacing, spacing))
+    order = np.random.default_rng(1).permutation(len(lines.X))
+    lines = lines.in_order(order)
+    assert search(add_noise(lines.X, level)) == crossings_of(lines.where)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("level", "spacing"), [(0.07, 1), (0.07, 6), (0.1, 6)])
+def test_in_strong_noise_crossings_are_found_where_all_pairs_show_them(seed, level, spacing):
+    cube = make_facies_cube((60, 80, 96), 5, noise=0, random_state=seed)
+    lines = grid(cube, range(2, 2 + 9 * spacing, spacing), range(6, 6 + 9 * spacing, spacing))
+    noisy = add_noise(lines.X, level, seed)
+    expected = crossings_of_all_pairs(noisy)
+    assert expected
+    found = search(noisy)
+    pairs = {(i, j) for i in found for j in found[i]}
+    assert pairs >= {(i, j) for i in expected for j in expected[i]}
+    true = crossings_of(lines.where)
+    assert {found[i][j] == true[i][j] for i, j in pairs} == {True}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_parallel_lines_do_not_cross_however_clean(seed):
+    options = {"n_faults": seed % 2 * 2, "fold": (0, 0.02, 0.12)[seed % 3], "random_state": seed}
+    cube = make_facies_cube((50, 110, 64), noise=0, peak_frequency=15 + seed, **options).data
+    assert search(cube[::2]) == {}
+    assert search(cube.transpose(1, 0, 2)[::3]) == {}
+    assert search([cube[3 * k, k : 110 - 2 * k] for k in range(16)]) == {}  # no two begin alike
+    assert search([cube[4 * k, :: 1 + k % 2] for k in range(12)]) == {}  # traces twice as far apart
+    assert search([cube[20 + k // 9, 5 * (k % 9) :][:60] for k in range(18)]) == {}  # overlaps
+
+
+@pytest.mark.parametrize("n_copies", [3, 12])
+def test_lines_given_many_times_cross_like_each_of_them(cube, n_copies):
+    lines = grid(cube)
+    lines = lines.in_order(np.tile(np.arange(len(lines.X)), n_copies))
+    assert search(lines.X) == crossings_of(lines.where)
+
+
+def test_versions_of_a_line_cross_like_each_of_them(cube):
+    lines = grid(cube)
+    lines = lines.in_order(np.tile(np.arange(len(lines.X)), 3))
+    assert search(add_noise(lines.X, 0.02)) == crossings_of(lines.where)
+
+
+def test_lines_cross_only_lines_of_as_many_samples(cube):
+    lines = grid(cube)
+    shorter = grid(cube, inlines=(7, 30), crosslines=(9, 33))
+    found = search([*lines.X, *(section[:, :80] for section in shorter.X)])
+    n_lines, offset = len(lines.X), crossings_of(shorter.where)
+    expected = crossings_of(lines.where)
+    expected |= {
+        i + n_lines: {j + n_lines: at for j, at in crossed.items()} for i, crossed in offset.items()
+    }
+    assert found == expected
+
+
+def test_long_traces_are_told_apart_by_a_part_of_their_samples():
+    cube = make_facies_cube((30, 40, 700), random_state=0)
+    lines = grid(cube, inlines=(3, 11, 26), crosslines=(5, 14, 37))
+    assert search(lines.X) == crossings_of(lines.where)
+
+
+@pytest.mark.parametrize("fill", [0.0, 3.0, np.nan])
+@pytest.mark.parametrize("shape", [(20, 30), (1, 30), (20, 1)])
+def test_lines_without_a_live_trace_cross_nothing(shape, fill):
+    assert search([np.full(shape, fill, np.float32) for _ in range(3)]) == {}
+
+
 # --- few or small sections ------------------------------------------------------------------
 
 
@@ -522,7 +648,7 @@ class OnDisk:
         return self.array[key]
 
 
-@pytest.mark.parametrize(("n_sections", "n_reads"), [(20, 20), (80, 0)])
+@pytest.mark.parametrize(("n_sections", "n_reads"), [(20, 20), (520, 0)])
 def test_sections_on_disk_are_read_once_or_not_at_all(n_sections, n_reads):
     X, y = make_facies_cube((n_sections, 20, 24), 3, random_state=0, return_X_y=True)
     X, y = OnDisk(X), OnDisk(y)
@@ -550,11 +676,11 @@ def test_many_copies_of_one_section_take_no_time(stack):
 
 
 def test_more_lines_than_are_searched_for_crossings_warn():
-    X, y = make_facies_cube((300, 8, 32), n_facies=3, random_state=0, return_X_y=True)
+    X, y = make_facies_cube((520, 8, 32), n_facies=3, random_state=0, return_X_y=True)
     options = {"ignore_label": -1, "fraction": 0.1}
-    with pytest.warns(UserWarning, match="300 labelled sections.*at most 256.*`validation_data`"):
+    with pytest.warns(UserWarning, match="520 labelled sections.*at most 512.*`validation_data`"):
         _, valid = split_validation_block(list(X), list(y), np.arange(3), **options)
-    assert len(valid) == 30
+    assert len(valid) == 52
 
 
 def test_three_hundred_sections_are_split_in_seconds():
@@ -606,8 +732,63 @@ def test_real_lines_keep_their_geometry(f3, seed):
     assert (count_labels(train, lines.y, np.arange(10), -1) > 0).all()
 
 
+@pytest.mark.parametrize("level", [0, 0.05])
+def test_every_crossing_of_real_lines_is_found(f3, level):
+    assert search(add_noise(f3.X, level)) == crossings_of(f3.where)
+
+
+def test_crossings_of_real_lines_are_found_in_rounded_amplitudes(f3):
+    rounded = [np.clip(10 * section, -128, 127).round().astype(np.int8) for section in f3.X]
+    assert search(rounded) == crossings_of(f3.where)
+
+
 def test_real_inlines_alone_are_a_stack(f3):
     lines = f3.in_order([i for i, where in enumerate(f3.where) if np.ptp(where[:, 0]) == 0])
     train, valid = split(lines, 0.2)
     assert n_traces(train) + n_traces(valid) == 5 * 701
     assert len(valid) == 1
+
+
+# --- lines of a cube --------------------------------------------------------------------------
+
+
+def cube_lines(shape, inlines, crosslines):
+    """Sections of a cube that know where they lie, with two facies."""
+    rng = np.random.default_rng(0)
+    cube = rng.normal(size=shape).astype(np.float32)
+    labels = np.broadcast_to(np.arange(shape[2]) > shape[2] // 2, shape).astype(np.int8)
+    lie = [0] * len(inlines) + [1] * len(crosslines), [*inlines, *crosslines]
+    return [
+        CubeLines([*array[inlines], *array[:, crosslines].swapaxes(0, 1)], *lie)
+        for array in (cube, labels)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("inlines", "crosslines"),
+    [
+        (range(0, 60, 6), range(0, 80, 8)),
+        (range(60), range(80)),
+        (range(0, 60, 6), range(0)),
+        (range(130), range(150)),
+    ],
+)
+def test_lines_of_a_cube_are_held_out_where_they_lie(inlines, crosslines):
+    """No held-out trace lies within the gap of a training trace, in map view."""
+    inlines, crosslines = list(inlines), list(crosslines)
+    shape = (max(inlines) + 1, max(crosslines, default=99) + 1, 6)
+    X, y = cube_lines(shape, inlines, crosslines)
+    train, valid = split_validation_block(
+        X, y, np.array([0, 1], np.int8), ignore_label=-1, fraction=0.1, gap=4
+    )
+    maps = [np.zeros(shape[:2], dtype=bool) for _ in (train, valid)]
+    for covered, runs in zip(maps, (train, valid), strict=True):
+        for run in runs:
+            line = X.positions[run.section]
+            traces = slice(run.start, run.stop)
+            covered[(traces, line) if X.directions[run.section] else (line, traces)] = True
+    assert maps[1].any()
+    assert not (maps[0] & maps[1]).any()
+    distance = distance_transform_cdt(~maps[1], metric="chessboard")
+    assert distance[maps[0]].min() > 4
+    assert 0.05 < sum(run.n_traces for run in valid) / sum(map(len, X)) < 0.25

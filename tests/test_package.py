@@ -20,7 +20,13 @@ PACKAGE = Path(skfacies.__file__).parent
 DOCS = PACKAGE.parent / "docs"
 
 PUBLIC = {
-    "skfacies": ["AmplitudeScaler", "FaciesSegmenter", "__version__"],
+    "skfacies": [
+        "AmplitudeScaler",
+        "CubeSegmenter",
+        "CubeToSections",
+        "FaciesSegmenter",
+        "__version__",
+    ],
     "skfacies.datasets": ["load_sections", "make_facies_cube"],
     "skfacies.metrics": [
         "contact_error",
@@ -33,8 +39,9 @@ PUBLIC = {
         "pixel_accuracy_score",
         "pixel_accuracy_scorer",
     ],
+    "skfacies.model_selection": ["BlockKFold", "BlockShuffleSplit"],
     "skfacies.plotting": ["SectionDisplay"],
-    "skfacies.preprocessing": ["AmplitudeScaler"],
+    "skfacies.preprocessing": ["AmplitudeScaler", "CubeToSections"],
     "skfacies.qc": ["prediction_entropy"],
 }
 
@@ -42,9 +49,13 @@ PUBLIC = {
 # among themselves, and count as their folder for all others.
 LAYERS = [
     {"_synthetic", "_validation", "_version"},
+    {"_crossings", "_cubes"},
     {
+        "_cube_dask",
         "_holdout",
         "_nn",
+        "_probability_store",
+        "_training_lines",
         "datasets",
         "horizons",
         "io",

@@ -1,0 +1,581 @@
+"""The estimator of cubes: cuts them into sections, and puts predictions back."""
+
+import functools
+import os
+import tempfile
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metadata_routing import (
+    UNUSED,
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
+
+from skfacies._cube_dask import predict_lazily
+from skfacies._cubes import (
+    check_cube,
+    check_out,
+    chunk_length,
+    is_dask,
+    release_pages,
+    shape_of,
+    swap_lines,
+    unwrap,
+    warn_if_incomplete,
+)
+from skfacies._probability_store import make_store, scratch_bytes
+from skfacies._training_lines import choose_lines, labelled_traces, take_sections
+from skfacies._validation import (
+    check_same_structure,
+    find_parameter,
+    prediction_dtype,
+)
+from skfacies.metrics import iou_scorer
+
+__all__ = ["CubeSegmenter"]
+
+DIRECTIONS = {"inline": (0,), "crossline": (1,), "both": (0, 1)}
+AXES = ("inline", "crossline")
+
+
+class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Segment whole cubes with an estimator of sections.
+
+    Cuts a cube and its labels into sections alike, fits the estimator on those that carry labels,
+    and puts its predictions back as a cube. Whatever holds the cube stays where it is: sections are
+    read as they are needed, and results can be written to a file.
+
+    Parameters
+    ----------
+    estimator : estimator of sections
+        `FaciesSegmenter`, or a Pipeline that ends in one, or your own with `fit` and `predict`
+        (and `predict_proba` for ``direction="both"``) on sections.
+    direction : {"inline", "crossline", "both"}, default="inline"
+        Sections to train on and to predict. "both" trains on sections of both directions, and
+        averages the probabilities of both before the best facies is chosen.
+    step : int, default=1
+        Train on every `step`-th of the lines that carry labels: neighbours are near copies.
+    min_labelled : float in [0, 1], default=0.25
+        Lines are trained on that have at least this fraction of the labelled traces of the best
+        labelled line. Of ten interpreted inlines every crossline has ten traces: these lines alone
+        are not worth a pass over the whole cube.
+    memory_limit : int, default=500_000_000
+        Bytes for sections and probabilities that are held at a time, about; what the network takes
+        beside it is the estimator's to limit. Probabilities of the first of two directions that
+        need more than half of it are kept in a temporary file, as multiples of 1/65535.
+    scratch_dir : path or None, default=None
+        Folder of that file, and of training sections that exceed `memory_limit` and cannot be
+        mapped where they lie (Zarr, HDF5, Dask). None is the system's folder for temporary files.
+    verbose : int, default=0
+        1 shows a progress bar in prediction.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted clone of `estimator`.
+    classes_ : ndarray of shape (n_classes,)
+        Labels that it has learnt.
+    lines_ : dict of arrays
+        Positions of the lines trained on, by "inline" and "crossline".
+
+    See Also
+    --------
+    CubeToSections : Cuts cubes in a Pipeline, where labels stay as they are.
+    skfacies.model_selection.BlockKFold : Folds of a cube that do not leak.
+
+    Notes
+    -----
+    Axes: a cube is ``(n_inlines, n_crosslines, n_samples)``, labels have its shape, probabilities
+    one more axis at the end; samples point down. A cube is a NumPy array or memory map, a Zarr or
+    HDF5 array, an `xarray.DataArray` (which gives one back, with the same coordinates), or a Dask
+    array (which gives a lazy Dask array).
+
+    Crosslines are cut from the inlines given to `fit`: in cross-validation over inlines, nothing
+    held out reaches training in any direction.
+
+    Examples
+    --------
+    >>> from skfacies import CubeSegmenter, FaciesSegmenter
+    >>> from skfacies.datasets import make_facies_cube
+    >>> survey = make_facies_cube((24, 20, 32), n_facies=2, random_state=0)
+    >>> sections = FaciesSegmenter(
+    ...     encoder_weights=None, encoder_depth=3, decoder_channels=(16, 8, 8), max_epochs=2,
+    ...     validation_fraction=0, random_state=0)
+    >>> segmenter = CubeSegmenter(sections, direction="both")
+    >>> labels = survey.target.copy()
+    >>> labels[1::2] = -1  # every other inline is interpreted
+    >>> segmenter.fit(survey.data, labels).predict(survey.data).shape
+    (24, 20, 32)
+    >>> {name: len(lines) for name, lines in segmenter.lines_.items()}
+    {'inline': 12, 'crossline': 20}
+    """
+
+    _parameter_constraints = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "direction": [StrOptions(set(DIRECTIONS))],
+        "step": [Interval(Integral, 1, None, closed="left")],
+        "min_labelled": [Interval(Real, 0, 1, closed="both")],
+        "memory_limit": [Interval(Real, 0, None, closed="neither")],
+        "scratch_dir": [str, HasMethods("__fspath__"), None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        direction="inline",
+        *,
+        step=1,
+        min_labelled=0.25,
+        memory_limit=500_000_000,
+        scratch_dir=None,
+        verbose=0,
+    ):
+        self.estimator = estimator
+        self.direction = direction
+        self.step = step
+        self.min_labelled = min_labelled
+        self.memory_limit = memory_limit
+        self.scratch_dir = scratch_dir
+        self.verbose = verbose
+
+    # Both are cut, and then the estimator's: what routing knows of them it asks of that.
+    __metadata_request__fit = {
+        "sample_weight": UNUSED,
+        "validation_data": UNUSED,
+    }
+
+    # --- training -----------------------------------------------------------------------------
+
+    def fit(self, X, y, *, sample_weight=None, validation_data=None, **fit_params):
+        """Fit the estimator on the sections that carry labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_inlines, n_crosslines, n_samples)
+            Amplitudes.
+        y : array-like of the shape of `X`
+            Labels; the estimator's `ignore_label` marks samples without interpretation.
+        sample_weight : array-like of shape (n_inlines,) or of the shape of `X`, default=None
+            Weights of inlines, or of samples, if the estimator takes them.
+        validation_data : tuple (X, y) of cubes, default=None
+            Cut as `X` and `y` are, and handed to an estimator that takes it.
+        **fit_params
+            Handed on to the `fit` of the estimator; routed, where metadata routing is enabled.
+
+        Returns
+        -------
+        self : CubeSegmenter
+
+        Raises
+        ------
+        ValueError
+            If `X` is no cube, `y` has another shape, or nothing is labelled.
+        """
+        self._validate_params()
+        self._check_estimator()
+        cube, labels = _check_pair(X, y)
+        params = self._route(fit_params, sample_weight)
+        with tempfile.TemporaryDirectory(prefix="skfacies-", dir=self.scratch_dir) as folder:
+            sections, section_labels, lines = self._cut(cube, labels, folder)
+            for name in [name for name in params if name.endswith("sample_weight")]:
+                weights = _check_weights(params[name], cube)
+                params[name] = take_sections(weights, lines, self._allocator(folder))
+            if validation_data is not None:
+                params["validation_data"] = self._cut_validation(validation_data, folder)
+            estimator = clone(self.estimator).fit(sections, section_labels, **params)
+        self.estimator_ = estimator
+        self.classes_ = np.asarray(estimator.classes_)
+        self.lines_ = {AXES[axis]: chosen for axis, chosen in lines.items()}
+        return self
+
+    def _check_estimator(self):
+        if self.direction == "both" and not hasattr(self.estimator, "predict_proba"):
+            raise ValueError(
+                "direction='both' averages probabilities, but `estimator`="
+                f"{type(self.estimator).__name__} has no predict_proba. Use one direction."
+            )
+
+    def _route(self, fit_params, sample_weight):
+        """Parameters of the estimator's fit, under scikit-learn's metadata routing or without."""
+        if sample_weight is not None:
+            fit_params = {**fit_params, "sample_weight": sample_weight}
+        if not _routing_enabled():
+            return dict(fit_params)
+        return dict(process_routing(self, "fit", **fit_params).estimator.fit)
+
+    def _cut(self, cube, labels, folder):
+        """Sections with labels, their labels, and the lines that they lie on."""
+        labelled = labelled_traces(labels, self._ignore_label())
+        axes = DIRECTIONS[self.direction]
+        lines = choose_lines(labelled, axes, min_labelled=self.min_labelled, step=self.step)
+        if not lines:
+            raise ValueError(
+                "`y` has no labelled sample: all labels equal "
+                f"ignore_label={self._ignore_label()!r}."
+            )
+        allocate = self._allocator(folder)
+        return take_sections(cube, lines, allocate), take_sections(labels, lines, allocate), lines
+
+    def _cut_validation(self, validation_data, folder):
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+            raise ValueError("`validation_data` must be a tuple (X, y) of cubes.")
+        names = ("validation_data[0]", "validation_data[1]")
+        return self._cut(*_check_pair(*validation_data, *names), folder)[:2]
+
+    def _allocator(self, folder):
+        """Maker of arrays for training sections: in memory, or in files if they are large."""
+
+        def allocate(shape, dtype):
+            if np.prod(shape) * np.dtype(dtype).itemsize <= self.memory_limit:
+                return np.empty(shape, dtype=dtype)
+            handle, path = tempfile.mkstemp(suffix=".npy", dir=folder)
+            os.close(handle)
+            return np.lib.format.open_memmap(path, mode="w+", shape=shape, dtype=dtype)
+
+        return allocate
+
+    def _ignore_label(self):
+        return find_parameter(self.estimator, "ignore_label", -1)
+
+    # --- prediction ---------------------------------------------------------------------------
+
+    def predict(self, X, *, out=None, dtype=None):
+        """Facies of every sample of a cube.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_inlines, n_crosslines, n_samples)
+            Amplitudes. Read once in each direction, some sections at a time.
+        out : array of the shape of `X`, default=None
+            Array, memory map, Zarr or HDF5 array that the labels are written to. None makes an
+            array in memory.
+        dtype : dtype, default=None
+            Type of the labels if `out` is None. None is that of ``classes_``.
+
+        Returns
+        -------
+        y : array of the shape of `X`
+            `out`, if it is given; a DataArray for a DataArray, a lazy Dask array for a Dask array.
+            Members of ``classes_``; `ignore_label` where amplitudes are missing.
+        """
+        cube, wrap = self._check_prediction_data(X)
+        self._check_label_type(out.dtype if hasattr(out, "dtype") else dtype)
+        if is_dask(cube):
+            return wrap(self._predict_lazily(cube, out, dtype, probabilities=False), "facies")
+        shape = shape_of(cube)
+        if out is not None:
+            check_out(out, shape)
+        result = out
+        for axis, lines, labels in self._predict_slabs(cube, out):
+            if result is None:
+                result = np.empty(shape, dtype=labels.dtype if dtype is None else dtype)
+            _write(result, axis, lines, labels)
+        return wrap(result, "facies")
+
+    def predict_proba(self, X, *, out=None):
+        """Probabilities of the facies of every sample of a cube.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_inlines, n_crosslines, n_samples)
+            Amplitudes.
+        out : array of shape (n_inlines, n_crosslines, n_samples, n_classes), default=None
+            Array that they are written to. None makes a float32 array in memory.
+
+        Returns
+        -------
+        probabilities : array of shape (n_inlines, n_crosslines, n_samples, n_classes)
+            In the order of ``classes_``; NaN where amplitudes are missing.
+        """
+        cube, wrap = self._check_prediction_data(X)
+        if is_dask(cube):
+            lazy = self._predict_lazily(cube, out, None, probabilities=True)
+            return wrap(lazy, "probability", self.classes_)
+        shape = (*shape_of(cube), len(self.classes_))
+        if out is None:
+            result = np.empty(shape, dtype=np.float32)
+        else:
+            result = check_out(out, shape)
+            if np.dtype(out.dtype).kind != "f":
+                raise ValueError(f"`out` must be of floats for probabilities; got {out.dtype}.")
+        for number, axis in enumerate(DIRECTIONS[self.direction]):
+            for lines, sections in self._read_slabs(cube, axis, out, number):
+                probabilities = self.estimator_.predict_proba(sections)
+                if number:  # the average with those of the first direction
+                    probabilities += _read(result, axis, lines)
+                    probabilities /= 2
+                _write(result, axis, lines, probabilities)
+        return wrap(result, "probability", self.classes_)
+
+    def score(self, X, y, sample_weight=None):
+        """Mean IoU over the classes that occur in `y` or the prediction.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_inlines, n_crosslines, n_samples)
+            Amplitudes.
+        y : array-like of the shape of `X`
+            Labels; `ignore_label` and samples with NaN amplitudes do not count.
+        sample_weight : array-like of shape (n_inlines,) or of the shape of `X`, default=None
+            Weights.
+
+        Returns
+        -------
+        score : float in [0, 1]
+        """
+        cube, labels = _check_pair(X, y)
+        return iou_scorer(self, cube, labels, sample_weight)
+
+    def estimate_memory(self, shape):
+        """What a prediction of a cube of this shape costs.
+
+        Parameters
+        ----------
+        shape : (n_inlines, n_crosslines, n_samples)
+
+        Returns
+        -------
+        cost : :class:`~sklearn.utils.Bunch`
+            Bytes, about: `working` for sections, probabilities and the network; `scratch` in
+            temporary files; `labels` and `probabilities` for the result, if no `out` is given.
+        """
+        check_is_fitted(self, "estimator_")
+        n_classes, n_samples = len(self.classes_), int(np.prod(shape))
+        longest = max(shape[1 - axis] for axis in DIRECTIONS[self.direction])
+        working, scratch = self.memory_limit / 4, 0
+        last = _last_step(self.estimator_)
+        if hasattr(last, "_prediction_memory"):
+            working += last._prediction_memory((longest, shape[2]))
+        if self.direction == "both":
+            in_memory = n_samples * n_classes * 4
+            if in_memory <= self.memory_limit / 2:
+                working += in_memory
+            else:
+                scratch = scratch_bytes(shape, n_classes)
+        return Bunch(
+            working=int(working),
+            scratch=int(scratch),
+            labels=n_samples * self.classes_.dtype.itemsize,
+            probabilities=n_samples * n_classes * 4,
+        )
+
+    def _check_prediction_data(self, X):
+        check_is_fitted(self, "estimator_")
+        self._validate_params()
+        self._check_estimator()
+        cube, wrap = unwrap(X)
+        cube = check_cube(cube)
+        if np.dtype(cube.dtype).kind not in "biuf":
+            raise ValueError(f"`X` must hold real amplitudes; got dtype {cube.dtype}.")
+        warn_if_incomplete(cube)
+        return cube, wrap
+
+    def _check_label_type(self, dtype):
+        """Refuse a type of labels that cannot hold all that may be predicted."""
+        if dtype is None:
+            return
+        labels = self.classes_
+        if find_parameter(self.estimator_, "nan_policy", "raise") == "ignore":
+            labels = np.append(labels, self._ignore_label())
+        try:
+            same = np.array_equal(labels.astype(dtype), labels)
+        except (TypeError, ValueError):
+            same = False
+        if not same:
+            raise ValueError(
+                f"labels {labels.tolist()} cannot be held by dtype {np.dtype(dtype)}. Choose "
+                f"another `dtype` or `out`, such as {self._label_dtype()}."
+            )
+
+    def _label_dtype(self):
+        nan_policy = find_parameter(self.estimator_, "nan_policy", "raise")
+        return prediction_dtype(self.classes_, self._ignore_label(), nan_policy)
+
+    def _to_labels(self, dtype=None):
+        """Function that turns probabilities into labels."""
+        dtype = self._label_dtype() if dtype is None else np.dtype(dtype)
+        return functools.partial(
+            _labels_of, classes=self.classes_.astype(dtype), ignore_label=self._ignore_label()
+        )
+
+    def _predict_lazily(self, cube, out, dtype, *, probabilities):
+        if out is not None:
+            raise ValueError(
+                "`out` is for arrays that are predicted at once; of a Dask array, store the "
+                "result with dask.array.to_zarr(segmenter.predict(X), ...) or dask.array.store."
+            )
+        dtype = self._label_dtype() if dtype is None else np.dtype(dtype)
+        return predict_lazily(
+            cube,
+            self.estimator_,
+            DIRECTIONS[self.direction],
+            to_labels=self._to_labels(dtype),
+            dtype=dtype,
+            n_classes=len(self.classes_),
+            probabilities=probabilities,
+        )
+
+    def _predict_slabs(self, cube, out):
+        """Yield (axis, lines, labels) until the cube is complete."""
+        axes = DIRECTIONS[self.direction]
+        if len(axes) == 1:
+            for lines, sections in self._read_slabs(cube, axes[0], out):
+                yield axes[0], lines, np.asarray(self.estimator_.predict(sections))
+            return
+        shape, n_classes = shape_of(cube), len(self.classes_)
+        store = make_store(
+            shape,
+            n_classes,
+            memory_limit=self.memory_limit,
+            slabs=[[s for _, inner in self._plan(cube, axis) for s in inner] for axis in axes],
+            folder=self.scratch_dir,
+        )
+        to_labels = self._to_labels()
+        try:
+            for lines, sections in self._read_slabs(cube, 0, out):
+                store.write_inlines(lines, self.estimator_.predict_proba(sections))
+            for lines, sections in self._read_slabs(cube, 1, out, 1):
+                mean = self.estimator_.predict_proba(sections)
+                mean += store.read_crosslines(lines)
+                mean /= 2
+                yield 1, lines, to_labels(mean)
+        finally:
+            store.close()
+
+    def _read_slabs(self, cube, axis, out=None, number=0):
+        """Yield (lines, sections) of a direction; what is mapped is let go of after each slab."""
+        view = swap_lines(cube) if axis else cube
+        bar = tqdm(
+            total=view.shape[0],
+            desc=f"predict {AXES[axis]}s",
+            unit="line",
+            disable=not self.verbose,
+            dynamic_ncols=True,
+        )
+        with bar:
+            for block, slabs in self._plan(cube, axis):
+                sections = _read_block(view, block, AXES[axis])
+                for lines in slabs:
+                    yield lines, sections[lines.start - block.start : lines.stop - block.start]
+                    bar.update(lines.stop - lines.start)
+                    release_pages(cube)
+                    release_pages(out)
+
+    def _plan(self, cube, axis):
+        """Blocks of lines to read at once, and the slabs of lines of each to predict at once."""
+        shape = shape_of(cube)
+        n_lines, section = shape[axis], shape[1 - axis] * shape[2]
+        budget = self.memory_limit / 8
+        per_sample = np.dtype(cube.dtype).itemsize + self._result_bytes()
+        slab = int(min(max(budget // (section * per_sample), 1), n_lines))
+        block = slab
+        if not isinstance(cube, np.ndarray):
+            # Whole chunks, so that each is read once, if they are not too large for that.
+            chunk = chunk_length(cube, axis)
+            most = 2 * budget // (section * np.dtype(cube.dtype).itemsize)
+            if chunk <= most:
+                block = -(-slab // chunk) * chunk
+        return [
+            (
+                slice(first, min(first + block, n_lines)),
+                [
+                    slice(start, min(start + slab, first + block, n_lines))
+                    for start in range(first, min(first + block, n_lines), slab)
+                ],
+            )
+            for first in range(0, n_lines, block)
+        ]
+
+    def _result_bytes(self):
+        """Bytes for each sample of a slab: its labels, or probabilities of two directions."""
+        return 8 * len(self.classes_) if self.direction == "both" else 8
+
+    # --- scikit-learn -------------------------------------------------------------------------
+
+    def get_metadata_routing(self):
+        """Return the routing of `fit`: all metadata are for the estimator inside.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = find_parameter(self.estimator, "nan_policy", "") == "ignore"
+        tags.target_tags.single_output = False  # y has the shape of X
+        tags.target_tags.multi_output = True
+        tags.classifier_tags.poor_score = True
+        return tags
+
+
+def _check_pair(X, y, X_name="X", y_name="y"):
+    """Cube and labels as arrays with the same order of axes."""
+    if y is None:
+        raise ValueError(f"This estimator requires {y_name} to be passed, but it is None.")
+    cube, labels = unwrap(X)[0], unwrap(y)[0]
+    cube = check_cube(cube, X_name)
+    dims = getattr(X, "dims", None)
+    if dims is not None and not hasattr(y, "dims") and dims[:2] == ("crossline", "inline"):
+        raise ValueError(
+            f"`{X_name}` has the axes {dims}, of which those of `{y_name}` are not known. Give "
+            f"both as DataArrays, or {X_name}.transpose('inline', 'crossline', ...)."
+        )
+    return cube, check_same_structure(labels, cube, y_name, X_name)
+
+
+def _check_weights(weights, cube):
+    """Weights as an array of the shape of the cube; those of inlines are stretched, not copied."""
+    if np.ndim(weights) == 1:
+        weights = np.asarray(weights)
+        if len(weights) == cube.shape[0]:
+            return np.broadcast_to(weights[:, None, None], shape_of(cube))
+    return check_same_structure(unwrap(weights)[0], cube, "sample_weight")
+
+
+def _read_block(view, block, name):
+    if isinstance(view, np.ndarray):
+        return view[block]
+    try:
+        return np.asarray(view[block])
+    except Exception as error:  # every store has errors of its own
+        raise OSError(
+            f"{name}s {block.start} to {block.stop - 1} of `X` cannot be read: "
+            f"{type(error).__name__}: {error}. Is the file complete?"
+        ) from error
+
+
+def _labels_of(probabilities, *, classes, ignore_label):
+    missing = np.isnan(probabilities[..., 0])
+    labels = classes[np.where(missing[..., None], 0, probabilities).argmax(axis=-1)]
+    if missing.any():
+        labels[missing] = ignore_label
+    return labels
+
+
+def _write(result, axis, lines, values):
+    if axis:
+        result[:, lines] = values.swapaxes(0, 1)
+    else:
+        result[lines] = values
+
+
+def _read(result, axis, lines):
+    return np.asarray(result[:, lines]).swapaxes(0, 1) if axis else np.asarray(result[lines])
+
+
+def _last_step(estimator):
+    return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator

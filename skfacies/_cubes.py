@@ -1,0 +1,216 @@
+"""Cubes, whatever holds them: shape, lateral axes, reading in slabs, writing, memory.
+
+A cube is ``(n_inlines, n_crosslines, n_samples)``: an array in memory or mapped from a file, a Zarr
+or HDF5 array, an `xarray.DataArray`, a Dask array. None of these packages is imported here.
+"""
+
+import mmap
+import warnings
+
+import numpy as np
+
+from skfacies._validation import as_array, is_listlike
+
+__all__ = [
+    "SectionsOnDisk",
+    "check_cube",
+    "check_out",
+    "chunk_length",
+    "is_dask",
+    "release_pages",
+    "shape_of",
+    "swap_lines",
+    "unwrap",
+    "warn_if_incomplete",
+]
+
+
+def check_cube(X, name="X"):
+    """Return a cube as an array of three axes, unread and uncopied."""
+    if is_listlike(X) and len({getattr(section, "shape", None) for section in X}) > 1:
+        raise ValueError(
+            f"`{name}` must be a cube of shape (n_inlines, n_crosslines, n_samples); got a list of "
+            "sections of different shapes. They need no cutting: give them to the segmenter."
+        )
+    cube = as_array(X, name)
+    shape = shape_of(cube, name)
+    if len(shape) != 3:
+        advice = {2: f" A section needs no cutting: give {name}[None] to the segmenter."}
+        raise ValueError(
+            f"`{name}` must be a cube of shape (n_inlines, n_crosslines, n_samples); got a "
+            f"{len(shape)}-D array of shape {shape}.{advice.get(len(shape), '')}"
+        )
+    if 0 in shape:
+        empty = ("inline", "crossline", "sample")[shape.index(0)]
+        raise ValueError(f"`{name}` is empty: Found cube with 0 {empty}(s) (shape={shape}).")
+    return cube
+
+
+def shape_of(data, name="X"):
+    """Shape of an array or of a list of sections; None if these differ."""
+    if not is_listlike(data):
+        return tuple(int(size) for size in as_array(data, name).shape)
+    shapes = {shape_of(as_array(section, name)) for section in data}
+    return (len(data), *shapes.pop()) if len(shapes) == 1 else None
+
+
+def swap_lines(array):
+    """Exchange the two lateral axes, without reading or copying."""
+    if isinstance(array, SectionsOnDisk) and array.is_whole():
+        return array.cube
+    if not hasattr(array, "transpose"):
+        return SectionsOnDisk(array, 1, np.arange(array.shape[1]))
+    axes = list(getattr(array, "dims", range(len(array.shape))))  # xarray has names for them
+    axes[:2] = axes[1::-1]
+    return array.transpose(*axes)
+
+
+class SectionsOnDisk:
+    """Lines of an array that can be sliced but not transposed (Zarr, HDF5), read when asked for.
+
+    Has what `check_sections` wants of an array: shape, dtype and slicing of the first axis.
+    """
+
+    def __init__(self, cube, axis, lines):
+        self.cube = cube
+        self.axis = axis
+        self.lines = lines
+        self.shape = (len(lines), int(cube.shape[1 - axis]), *map(int, cube.shape[2:]))
+        self.dtype = cube.dtype
+        self.ndim = len(self.shape)
+
+    def is_whole(self):
+        """Tell whether this is all of the cube, with its lateral axes exchanged."""
+        return self.axis == 1 and np.array_equal(self.lines, np.arange(self.cube.shape[1]))
+
+    def __len__(self):
+        return len(self.lines)
+
+    def __getitem__(self, key):
+        first, *others = key if isinstance(key, tuple) else (key,)
+        if first is Ellipsis:
+            first, others = slice(None), [Ellipsis, *others]
+        lines = self.lines[first]
+        if np.ndim(lines) == 0:
+            return self._read(int(lines))[tuple(others)]
+        return self._read_all(lines)[(slice(None), *others)]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[:], dtype=dtype)
+
+    def _read(self, line):
+        return np.asarray(self.cube[:, line] if self.axis else self.cube[line])
+
+    def _read_all(self, lines):
+        if len(lines) and np.array_equal(lines, np.arange(lines[0], lines[0] + len(lines))):
+            # Neighbours share chunks: at once, each chunk is read once.
+            run = self._read(slice(int(lines[0]), int(lines[-1]) + 1))
+            return run.swapaxes(0, 1) if self.axis else run
+        sections = np.empty((len(lines), *self.shape[1:]), dtype=self.dtype)
+        for i, line in enumerate(lines):
+            sections[i] = self._read(int(line))
+        return sections
+
+
+def is_dask(array):
+    """Tell whether an array is a Dask array."""
+    return hasattr(array, "__dask_graph__") and hasattr(array, "rechunk")
+
+
+def unwrap(cube):
+    """Array behind an `xarray.DataArray` of any order of axes, and a function that wraps results.
+
+    Returns
+    -------
+    cube : array-like of shape (n_inlines, n_crosslines, n_samples)
+    wrap : function of (result, name, classes=None)
+        Gives a result the coordinates and the order of axes of the cube; `classes` are the labels
+        of a fourth axis.
+    """
+    if not hasattr(cube, "dims") or not hasattr(cube, "coords"):
+        return cube, lambda result, name, classes=None: result
+    dims = tuple(cube.dims)
+    named = {"inline", "crossline"} <= set(dims) and len(dims) == 3
+    if named and dims[:2] != ("inline", "crossline"):
+        ordered = cube.transpose("inline", "crossline", ...)
+    else:
+        ordered = cube
+
+    def wrap(result, name, classes=None):
+        if not isinstance(result, np.ndarray) and not is_dask(result):
+            return result  # a DataArray would read all of it
+        more = {} if classes is None else {"facies": classes}
+        wrapped = type(cube)(
+            result,
+            dims=(*ordered.dims, *more),
+            coords={**{k: v for k, v in ordered.coords.items()}, **more},
+            name=name,
+        )
+        return wrapped if ordered is cube else wrapped.transpose(*dims, ...)
+
+    if cube.chunks is not None:
+        return ordered.data, wrap
+    held = getattr(ordered.variable, "_data", None)
+    # What xarray reads lazily stays lazy: its own slicing reads no more than is asked for.
+    return (held if isinstance(held, np.ndarray) else ordered), wrap
+
+
+def chunk_length(array, axis):
+    """Lines of one chunk of an array on disk along an axis; 1 where it is in one piece."""
+    array, axis = (
+        (array.cube, 1 - axis if axis < 2 else axis)
+        if isinstance(array, SectionsOnDisk) and array.axis
+        else (getattr(array, "cube", array), axis)
+    )
+    chunks = getattr(array, "shards", None) or getattr(array, "chunks", None)
+    if not chunks:
+        return 1
+    chunk = chunks[axis]
+    return int(chunk if np.ndim(chunk) == 0 else max(chunk))
+
+
+def warn_if_incomplete(cube):
+    """Warn of a local Zarr array whose store lacks chunks: they are read as the fill value."""
+    cube = getattr(cube, "cube", cube)
+    if not hasattr(cube, "nchunks_initialized") or "Local" not in type(cube.store).__name__:
+        return
+    missing = cube.nchunks - cube.nchunks_initialized
+    if missing > 0:
+        warnings.warn(
+            f"{missing} of {cube.nchunks} chunks of the Zarr array are not in its store and count "
+            f"as {cube.fill_value}. Zarr leaves out chunks that hold nothing else; if yours do, "
+            "the store is cut short.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def release_pages(array):
+    """Give pages of a memory map back: what was read or written would count as our memory.
+
+    Nothing is lost, since pages of a shared map belong to the file. Those of a private map (mode
+    "c") are the only place of its changes, and stay.
+    """
+    while array is not None and not isinstance(array, np.memmap):
+        array = getattr(array, "base", None)
+    if array is None or array.mode == "c" or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    if hasattr(array._mmap, "madvise"):
+        array._mmap.madvise(mmap.MADV_DONTNEED)
+
+
+def check_out(out, shape, name="out"):
+    """Check that an array for results has the shape and can be written to."""
+    if not all(hasattr(out, part) for part in ("shape", "dtype", "__setitem__")):
+        raise TypeError(
+            f"`{name}` must be an array that can be written to (ndarray, memmap, zarr, HDF5); got "
+            f"{type(out).__name__}."
+        )
+    if tuple(int(size) for size in out.shape) != tuple(shape):
+        raise ValueError(f"`{name}` must have shape {tuple(shape)}; got {tuple(out.shape)}.")
+    flags = getattr(out, "flags", None)
+    if getattr(out, "read_only", False) or (flags is not None and not flags.writeable):
+        raise ValueError(
+            f"`{name}` is read-only. Open it for writing, such as with mode='r+', or leave it out."
+        )
+    return out

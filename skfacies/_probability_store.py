@@ -1,0 +1,100 @@
+"""Probabilities of the inline sections of a cube, kept until its crosslines are predicted."""
+
+import shutil
+import tempfile
+
+import numpy as np
+
+__all__ = ["make_store", "scratch_bytes"]
+
+#: Probabilities on disk are multiples of 1 / LEVELS: two predictions differ only where the best two
+#: facies are nearer to each other than that.
+LEVELS = np.iinfo(np.uint16).max
+
+
+def scratch_bytes(shape, n_classes):
+    """Bytes on disk for the probabilities of a cube."""
+    return int(np.prod(shape)) * n_classes * np.dtype(np.uint16).itemsize
+
+
+def make_store(shape, n_classes, *, memory_limit, slabs, folder=None):
+    """Store for probabilities: in memory where half of `memory_limit` holds them, else on disk.
+
+    Parameters
+    ----------
+    shape : (n_inlines, n_crosslines, n_samples)
+    n_classes : int
+    memory_limit : int
+        Bytes.
+    slabs : (list of slices, list of slices)
+        Inlines that are written, and crosslines that are read, at a time.
+    folder : path or None
+        Where a temporary file may lie; None is the system's.
+    """
+    if int(np.prod(shape)) * n_classes * 4 <= memory_limit / 2:
+        return _MemoryStore(shape, n_classes)
+    return _DiskStore(shape, n_classes, slabs, folder)
+
+
+class _MemoryStore:
+    def __init__(self, shape, n_classes):
+        self.array = np.empty((*shape, n_classes), dtype=np.float32)
+
+    def write_inlines(self, lines, probabilities):
+        self.array[lines] = probabilities
+
+    def read_crosslines(self, lines):
+        return self.array[:, lines].swapaxes(0, 1)
+
+    def close(self):
+        self.array = None
+
+
+class _DiskStore:
+    """A block for each slab of inlines and of crosslines, in a file that ends with the process."""
+
+    def __init__(self, shape, n_classes, slabs, folder):
+        self.shape, self.n_classes, self.slabs = shape, n_classes, slabs
+        largest = [max(lines.stop - lines.start for lines in part) for part in slabs]
+        self.block_bytes = scratch_bytes((*largest, shape[2]), n_classes)
+        needed = len(slabs[0]) * len(slabs[1]) * self.block_bytes
+        folder = folder or tempfile.gettempdir()
+        free = shutil.disk_usage(folder).free
+        if needed > free:
+            raise OSError(
+                f"direction='both' needs {needed / 1e9:.1f} GB in {folder} for the probabilities "
+                f"of one direction, where {free / 1e9:.1f} GB are free. Set `scratch_dir` to a "
+                "larger disk, or use one direction."
+            )
+        self.file = tempfile.TemporaryFile(prefix="skfacies-", dir=folder)  # noqa: SIM115 (close)
+
+    def write_inlines(self, lines, probabilities):
+        """Write the sections of one slab of inlines."""
+        levels = np.empty(probabilities.shape, dtype=np.uint16)
+        # NaN, where amplitudes are missing, becomes 0 of all facies; the crosslines have it too.
+        np.rint(np.nan_to_num(probabilities) * LEVELS, out=levels, casting="unsafe")
+        row = self.slabs[0].index(lines)
+        for column, crosslines in enumerate(self.slabs[1]):
+            self._seek(row, column)
+            self.file.write(np.ascontiguousarray(levels[:, crosslines]))
+
+    def read_crosslines(self, lines):
+        """Read the sections of one slab of crosslines."""
+        n_lines, column = lines.stop - lines.start, self.slabs[1].index(lines)
+        n_inlines, _, n_samples = self.shape
+        sections = np.empty((n_lines, n_inlines, n_samples, self.n_classes), np.float32)
+        for row, inlines in enumerate(self.slabs[0]):
+            block = (inlines.stop - inlines.start, n_lines, n_samples, self.n_classes)
+            levels = np.empty(block, np.uint16)
+            self._seek(row, column)
+            if self.file.readinto(levels) != levels.nbytes:
+                raise OSError("the temporary file of probabilities has been cut short.")
+            sections[:, inlines] = levels.swapaxes(0, 1)
+        sections /= LEVELS
+        return sections
+
+    def _seek(self, row, column):
+        self.file.seek((row * len(self.slabs[1]) + column) * self.block_bytes)
+
+    def close(self):
+        self.file.close()
