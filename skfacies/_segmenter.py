@@ -14,7 +14,7 @@ from skorch.history import History
 
 from skfacies import _holdout
 from skfacies._nn import data as nn_data
-from skfacies._nn.inference import iterate_scores
+from skfacies._nn.inference import iterate_scores, prediction_bytes
 from skfacies._nn.network import (
     choose_device,
     choose_precision,
@@ -22,21 +22,23 @@ from skfacies._nn.network import (
 )
 from skfacies._nn.training import (
     LOSSES,
-    StopIfDiverged,
     auto_epochs,
+    check_callbacks,
+    check_net_params,
+    epoch_callbacks,
     make_net,
     train_net,
     training_callbacks,
 )
 from skfacies._nn.weights import resolve_encoder_weights
 from skfacies._validation import (
+    check_classes,
     check_labels,
     check_same_structure,
     check_sample_weight,
     check_sections,
     ignore_missing,
     is_listlike,
-    n_sections,
     prediction_dtype,
     section_shape,
 )
@@ -45,21 +47,6 @@ from skfacies.metrics import iou_score
 from skfacies.preprocessing import AmplitudeScaler
 
 __all__ = ["FaciesSegmenter"]
-
-# Arguments of skorch's net that follow from parameters of the estimator.
-_OWN_NET_PARAMS = {
-    "module",
-    "max_epochs",
-    "batch_size",
-    "callbacks",
-    "verbose",
-    "device",
-    "train_split",
-    "iterator_train__batch_sampler",
-    "iterator_train__collate_fn",
-    "iterator_valid__batch_sampler",
-    "iterator_valid__collate_fn",
-}
 
 
 class FaciesSegmenter(ClassifierMixin, BaseEstimator):
@@ -117,11 +104,11 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         `max_epochs`, at least 10. The weights of the best epoch are restored in any case.
     validation_fraction : float in [0, 1), default=0.1
         Part of the traces in a contiguous block that is held out to watch the loss. Lines that
-        cross the block are cut there. 0 holds nothing out; without `validation_data` the training
-        loss is watched then.
+        cross the block are cut there. The training loss is watched where this is 0, or where a few
+        small sections hold no block that training could spare, unless there are `validation_data`.
     augment : bool or dict, default=True
         Lateral flips and changes of amplitude in training. A dict changes strengths:
-        ``{"flip": 0.5, "gain": 0.2, "noise": 0.1}`` are the defaults (probability of a flip,
+        ``{"flip": 0.5, "gain": 0.3, "noise": 0.5}`` are the defaults (probability of a flip,
         largest change of log-amplitude, largest noise in units of the scaled amplitude).
     crop_size : None, int or tuple (n_traces, n_samples), default=256
         Train on random crops of this size. An int cuts traces and keeps all samples; None takes
@@ -137,18 +124,23 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         predicts `ignore_label` (NaN probabilities) there.
     tta : bool, default=False
         Average the probabilities of each section and of its lateral mirror image in prediction.
+    memory_limit : int or None, default=1_000_000_000
+        Bytes that the network may take in prediction, about. Sections that need more are predicted
+        in overlapping tiles of all their samples, blended where they overlap. None sets no limit.
     device : str, default="auto"
         "auto" is CUDA, then MPS, then the CPU; or a torch device such as "cpu" or "cuda:0".
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Arithmetic of the network. "auto" is bfloat16 where the hardware computes in it
         (AVX512-BF16, AMX, CUDA from Ampere), else float32. Loss and scaling are float32 always.
     callbacks : list of (name, skorch callback), or None, default=None
-        Added to those of the estimator; copied, so that yours stay as they are.
+        Added to those of the estimator; copied, so that yours stay as they are. Callbacks that
+        score by scikit-learn's metrics, such as ``EpochScoring("accuracy")``, expect one label an
+        item and do not fit here; ``history_`` has "valid_miou".
     net_params : dict or None, default=None
         Last word over the other arguments of `skorch.NeuralNet`, such as ``{"optimizer__betas":
         (0.8, 0.99)}`` or ``{"module__decoder_attention_type": "scse"}``.
     warm_start : bool, default=False
-        Go on from the fitted weights in the next `fit`.
+        Go on from the fitted weights in the next `fit`. "Best" epochs are then those of that fit.
     random_state : int, RandomState or None, default=None
         Seed of initial weights, order, crops and augmentation. An int gives bitwise equal refits
         on the same processor with the same number of threads.
@@ -232,6 +224,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         "scaler": [StrOptions({"auto"}), HasMethods(["fit", "transform"]), None],
         "nan_policy": [StrOptions({"raise", "ignore"})],
         "tta": ["boolean"],
+        "memory_limit": [Interval(Real, 0, None, closed="neither"), None],
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "callbacks": [list, tuple, None],
@@ -267,6 +260,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         scaler="auto",
         nan_policy="raise",
         tta=False,
+        memory_limit=1_000_000_000,
         device="auto",
         precision="auto",
         callbacks=None,
@@ -298,6 +292,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         self.scaler = scaler
         self.nan_policy = nan_policy
         self.tta = tta
+        self.memory_limit = memory_limit
         self.device = device
         self.precision = precision
         self.callbacks = callbacks
@@ -363,7 +358,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         """
         self._check_parameters()
         old = self._fitted_state() if hasattr(self, "net_") else None
-        classes = self._check_classes(classes, old)
+        classes = self._check_classes(classes, y, old)
         sections = self._check_training_data(X, y, sample_weight, classes)
         return self._train(sections, _labelled_runs(sections), None, old, one_epoch=True)
 
@@ -375,37 +370,31 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
                 f"`class_weight` needs loss='cross_entropy'; got loss={self.loss!r}. Set "
                 "class_weight=None."
             )
-        if isinstance(self.augment, dict):
-            unknown = sorted(set(self.augment) - set(nn_data.AUGMENTATION))
-            if unknown:
-                raise ValueError(
-                    f"`augment` has unknown keys {unknown}; known are {list(nn_data.AUGMENTATION)}."
-                )
-        taken = sorted(_OWN_NET_PARAMS & set(self.net_params or {}))
-        if taken:
-            raise ValueError(
-                f"`net_params` cannot set {taken}: FaciesSegmenter does. Use its own parameters "
-                "(max_epochs, batch_size, callbacks, verbose, device, validation_fraction, "
-                "architecture)."
-            )
+        nn_data.check_augmentation(self.augment)
+        check_net_params(self.net_params)
+        check_callbacks(self.callbacks)
         if self.nan_policy == "ignore" and self.ignore_label is None:
             raise ValueError(
                 "nan_policy='ignore' predicts `ignore_label` where amplitudes are NaN; got "
                 "ignore_label=None. Choose a label that is no class, such as -1."
             )
         _crop_shape(self.crop_size)
+        _as_channels(self.decoder_channels)
 
-    def _check_classes(self, classes, old):
+    def _check_classes(self, classes, y, old):
+        """Classes that partial_fit goes by, in the type of `y` where it can hold them."""
+        if classes is not None:
+            classes = check_classes(classes, y, self.ignore_label)
         if old is not None:
-            if classes is not None and not np.array_equal(np.unique(classes), old["classes_"]):
+            if classes is not None and classes.tolist() != old["classes_"].tolist():
                 raise ValueError(
                     f"`classes` must be those of the first call to partial_fit, "
-                    f"{old['classes_'].tolist()}; got {np.unique(classes).tolist()}."
+                    f"{old['classes_'].tolist()}; got {classes.tolist()}."
                 )
             return old["classes_"]
         if classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        return np.unique(np.asarray(classes))
+        return classes
 
     def _check_training_data(self, X, y, sample_weight, classes=None):
         X = check_sections(X, nan_policy=self.nan_policy)
@@ -421,21 +410,22 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         if sample_weight is not None and self.loss != "cross_entropy":
             raise ValueError(f"`sample_weight` needs loss='cross_entropy'; got {self.loss!r}.")
         weights = check_sample_weight(sample_weight, X)
-        return nn_data.Sections(X, y, weights, classes, self.ignore_label)
+        sections = nn_data.Sections(X, y, weights, classes, self.ignore_label)
+        if weights is not None and not _labelled_runs(sections):
+            raise ValueError(
+                "`sample_weight` is zero for every labelled sample: nothing would be learnt."
+            )
+        return sections
 
     def _check_validation_data(self, validation_data, classes):
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
             raise ValueError("`validation_data` must be a tuple (X, y).")
         X, y = validation_data
+        names = {"name": "validation_data[1]", "like": "validation_data[0]"}
         X = check_sections(X, "validation_data[0]", nan_policy=self.nan_policy)
-        y, _ = check_labels(
-            y,
-            X,
-            ignore_label=self.ignore_label,
-            classes=classes,
-            name="validation_data[1]",
-            like="validation_data[0]",
-        )
+        if self.nan_policy == "ignore" and y is not None:
+            y = ignore_missing(X, check_same_structure(y, X, **names), self.ignore_label)
+        y, _ = check_labels(y, X, ignore_label=self.ignore_label, classes=classes, **names)
         return nn_data.Sections(X, y, None, classes, self.ignore_label)
 
     def _hold_out(self, sections, validation_data):
@@ -443,11 +433,12 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         if validation_data is not None:
             valid = self._check_validation_data(validation_data, sections.classes)
             return _labelled_runs(sections), (valid, _labelled_runs(valid))
+        labels, classes, ignore_label = sections.counted_labels()
         train, valid = _holdout.split_validation_block(
             sections.X,
-            sections.y,
-            sections.classes,
-            ignore_label=self.ignore_label,
+            labels,
+            classes,
+            ignore_label=ignore_label,
             fraction=self.validation_fraction,
         )
         return train, (sections, valid) if valid else None
@@ -455,7 +446,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     def _train(self, sections, train, valid, old, *, one_epoch=False):
         """Train a new net, from old weights if there are any; only then change `self`."""
         seed = check_random_state(self.random_state).randint(2**31 - 1)
-        encoder, state = (None, old) if old else self._start(sections, train)
+        encoder, state = (None, dict(old)) if old else self._start(sections, train)
+        state |= self._hardware()
+        state["_module_options"] = {**state["_module_options"], "precision": state["precision_"]}
         conditioner = nn_data.Conditioner(state["scaler_"], state["_depth_range"])
         datasets = (
             nn_data.SectionDataset(
@@ -494,20 +487,20 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
 
     def _start(self, sections, train):
         """What a new fit starts from: pretrained encoder weights, and attributes to be."""
-        device = choose_device(self.device)
         weights, found = resolve_encoder_weights(self.encoder_name, self.encoder_weights)
         deepest = max(section_shape(sections.X, run.section)[1] for run in train)
         state = {
             "classes_": sections.classes,
             "scaler_": self._fit_scaler(sections, train),
             "encoder_weights_": found,
-            "device_": device,
-            "precision_": choose_precision(self.precision, device),
             "_depth_range": deepest if self.depth_channel else None,
+            "_module_options": {**self._structure(), "n_classes": len(sections.classes)},
         }
-        state["_module_options"] = {**self._structure(), "n_classes": len(sections.classes)}
-        state["_module_options"]["precision"] = state["precision_"]
         return None if weights is None else (self.encoder_name, weights), state
+
+    def _hardware(self):
+        device = choose_device(self.device)
+        return {"device_": device, "precision_": choose_precision(self.precision, device)}
 
     def _structure(self):
         """Parameters that decide which weights the network has."""
@@ -558,17 +551,23 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
                     f"`class_weight` has keys that are no classes: {unknown}; the classes are "
                     f"{classes}."
                 )
-            weights = np.array([self.class_weight.get(label, 1.0) for label in classes], float)
-            if np.any(weights < 0) or not np.all(np.isfinite(weights)) or not weights.any():
-                raise ValueError("`class_weight` must hold finite numbers >= 0, not all zero.")
+            weights = [self.class_weight.get(label, 1.0) for label in classes]
+            numbers = all(isinstance(w, Real) and np.isfinite(w) and w >= 0 for w in weights)
+            if not numbers or not any(weights):
+                raise ValueError(
+                    "`class_weight` must hold finite numbers >= 0, not all zero; got "
+                    f"{self.class_weight}."
+                )
         else:
-            counts = _holdout.count_labels(train, sections.y, sections.classes, self.ignore_label)
-            weights = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+            labels, codes, ignored = sections.counted_labels()
+            counts = _holdout.count_labels(train, labels, codes, ignored)
+            mean = counts.sum() / np.count_nonzero(counts)
+            weights = np.where(counts > 0, mean / np.maximum(counts, 1), 1.0)
         return torch.tensor(weights, dtype=torch.float32)
 
     def _callbacks(self, sections, valid, epochs, n_steps, one_epoch):
         if one_epoch:
-            return [("diverged", StopIfDiverged()), *copy.deepcopy(list(self.callbacks or []))]
+            return epoch_callbacks(self.callbacks)
         patience = self.early_stopping
         if self.early_stopping is True:
             patience = max(10, epochs // 3)
@@ -597,14 +596,16 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         """What a further fit goes on from."""
         fitted = self._module_options
         changed = [name for name, value in self._structure().items() if fitted[name] != value]
+        if _module_part(self._net_options) != _module_part(self.net_params or {}):
+            changed.append("net_params")
         if changed:
             raise ValueError(
                 f"warm_start and partial_fit go on from the fitted weights, but {changed} would "
                 "make another network. Set the parameters back, or fit with warm_start=False."
             )
-        names = ("classes_", "scaler_", "encoder_weights_", "device_", "precision_", "net_")
-        own = ("_depth_range", "_module_options")
-        return {name: getattr(self, name) for name in names + own}
+        names = ("classes_", "scaler_", "encoder_weights_", "net_")
+        names += ("_depth_range", "_module_options")
+        return {name: getattr(self, name) for name in names}
 
     # --- prediction ---------------------------------------------------------------------------
 
@@ -624,12 +625,12 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         X = self._check_prediction_data(X)
         dtype = prediction_dtype(self.classes_, self.ignore_label, self.nan_policy)
         classes = self.classes_.astype(dtype)
-        labels = [None] * n_sections(X) if is_listlike(X) else np.empty(X.shape, dtype=dtype)
-        for i, scores, missing in self._iterate(X, probabilities=False):
-            section = classes[scores.argmax(0).cpu().numpy()]
+        labels = _empty_like(X, dtype)
+        for i, traces, scores, missing in self._iterate(X, probabilities=False):
+            part = classes[scores.argmax(0).cpu().numpy()]
             if missing is not None:
-                section[missing] = self.ignore_label
-            labels[i] = section
+                part[missing] = self.ignore_label
+            labels[i][traces] = part
         return labels
 
     def predict_proba(self, X):
@@ -647,15 +648,12 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             In the order of ``classes_``; NaN where amplitudes are NaN.
         """
         X = self._check_prediction_data(X)
-        if is_listlike(X):
-            result = [None] * n_sections(X)
-        else:
-            result = np.empty((*X.shape, len(self.classes_)), dtype=np.float32)
-        for i, probabilities, missing in self._iterate(X, probabilities=True):
-            section = np.ascontiguousarray(probabilities.permute(1, 2, 0).cpu().numpy())
+        result = _empty_like(X, np.float32, len(self.classes_))
+        for i, traces, probabilities, missing in self._iterate(X, probabilities=True):
+            part = np.ascontiguousarray(probabilities.permute(1, 2, 0).cpu().numpy())
             if missing is not None:
-                section[missing] = np.nan
-            result[i] = section
+                part[missing] = np.nan
+            result[i][traces] = part
         return result
 
     def score(self, X, y, sample_weight=None):
@@ -685,6 +683,16 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         self._validate_params()
         return check_sections(X, nan_policy=self.nan_policy, check_finite=False)
 
+    def _prediction_memory(self, shape):
+        """Bytes that the network takes to predict a section, for `CubeSegmenter`."""
+        return prediction_bytes(
+            self.net_.module_,
+            nn_data.Conditioner(self.scaler_, self._depth_range),
+            shape,
+            device=self.device_,
+            memory_limit=self.memory_limit,
+        )
+
     def _iterate(self, X, *, probabilities):
         return iterate_scores(
             self.net_.module_,
@@ -694,6 +702,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             probabilities=probabilities,
             tta=self.tta,
             nan_policy=self.nan_policy,
+            memory_limit=self.memory_limit,
         )
 
     # --- scikit-learn and pickle --------------------------------------------------------------
@@ -750,8 +759,21 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         self.net_ = net
 
 
+def _empty_like(X, dtype, *more_axes):
+    """Array, or list of arrays, for results in the shape of `X`."""
+    if is_listlike(X):
+        return [np.empty((*section.shape, *more_axes), dtype=dtype) for section in X]
+    return np.empty((*X.shape, *more_axes), dtype=dtype)
+
+
+def _module_part(net_options):
+    """Arguments of the network among those of skorch's net."""
+    return {k: v for k, v in net_options.items() if k.startswith("module__")}
+
+
 def _labelled_runs(sections):
-    return _holdout.labelled_runs(sections.X, sections.y, sections.classes, sections.ignore_label)
+    labels, classes, ignore_label = sections.counted_labels()
+    return _holdout.labelled_runs(sections.X, labels, classes, ignore_label)
 
 
 def _crop_shape(crop_size):
@@ -770,6 +792,10 @@ def _crop_shape(crop_size):
 def _as_channels(decoder_channels):
     if decoder_channels is None or isinstance(decoder_channels, Integral):
         return decoder_channels
+    if not all(isinstance(width, Integral) and width > 0 for width in decoder_channels):
+        raise ValueError(
+            f"`decoder_channels` must hold whole numbers above zero; got {decoder_channels!r}."
+        )
     return tuple(int(width) for width in decoder_channels)
 
 

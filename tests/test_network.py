@@ -1,8 +1,13 @@
 """Network, loss and augmentation by themselves."""
 
+import copy
+import pickle
+import re
+
 import numpy as np
 import pytest
 import segmentation_models_pytorch as smp
+import timm
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn import functional
@@ -16,7 +21,14 @@ from skfacies._nn.data import (
     Conditioner,
     pad_to_multiple,
 )
-from skfacies._nn.network import FaciesNetwork, choose_precision, seeded_torch
+from skfacies._nn.network import (
+    FaciesNetwork,
+    choose_precision,
+    draws_random_numbers,
+    load_encoder,
+    seeded_torch,
+    size_multiple,
+)
 from skfacies._nn.training import LOSSES, FaciesLoss, WarmupDecay, auto_epochs
 
 
@@ -86,6 +98,208 @@ def test_seeded_torch_restores_the_global_generator():
     assert torch.equal(torch.rand(2), expected)
     with seeded_torch(0):
         assert torch.equal(torch.rand(2), first)
+
+
+# --- architectures and encoders -------------------------------------------------------------------
+
+ARCHITECTURES = (
+    ("Unet", "UnetPlusPlus", "MAnet", "Linknet", "FPN", "PSPNet", "PAN")
+    + ("DeepLabV3", "DeepLabV3Plus", "UPerNet", "Segformer")
+)  # fmt: skip
+
+# Networks that timm keeps for tests: a hundredth of a ResNet-18.
+TINY, TINY_VIT = "tu-test_resnet", "tu-test_vit"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "encoder", "depth"),
+    [(name, TINY, depth) for name in ARCHITECTURES for depth in (3, 4, 5)]
+    + [("DPT", TINY_VIT, depth) for depth in (3, 4)],
+)
+def test_every_architecture_trains_on_one_section_of_the_smallest_size(
+    architecture, encoder, depth
+):
+    net = FaciesNetwork(architecture=architecture, encoder_name=encoder, encoder_depth=depth)
+    for shape in ((32, 32), (64, 96)):
+        x = torch.rand(1, 1, *shape, generator=torch.Generator().manual_seed(0))
+        logits = net.train()(x)
+        assert logits.shape == (1, 2, *shape)
+        logits.square().mean().backward()
+    assert all(p.grad.isfinite().all() for p in net.parameters() if p.grad is not None)
+    with torch.inference_mode():
+        assert net.eval()(x).isfinite().all()
+
+
+def test_all_architectures_are_tried():
+    with pytest.raises(ValueError, match="`architecture` must be one of") as error:
+        FaciesNetwork(architecture="VGG")
+    known = re.search(r"\[(.*?)\]", str(error.value))[1].replace("'", "").split(", ")
+    assert sorted([*ARCHITECTURES, "DPT"]) == known
+
+
+@pytest.mark.parametrize(("encoder", "depth"), [("tu-test_convnext", 5), ("mobileone_s0", 4)])
+def test_encoders_of_other_families(encoder, depth):
+    net = FaciesNetwork(encoder_name=encoder, encoder_depth=depth, in_channels=2)
+    logits = net(torch.zeros(1, 2, 32, 32))
+    assert logits.shape == (1, 2, 32, 32)
+    logits.sum().backward()
+
+
+def test_encoders_for_one_size_are_freed_of_it():
+    net = FaciesNetwork(
+        encoder_name="tu-swin_tiny_patch4_window7_224",
+        embed_dim=24,
+        depths=(2, 2, 2, 2),
+        num_heads=(1, 2, 4, 8),
+    ).eval()
+    with torch.inference_mode():
+        assert net(torch.zeros(1, 1, 64, 96)).shape == (1, 2, 64, 96)
+
+
+def test_sections_are_padded_to_windows_of_attention():
+    net = FaciesNetwork(encoder_name="tu-test_maxvit")
+    assert size_multiple(net) == 160
+    assert size_multiple(FaciesNetwork(encoder_name=TINY)) == 32
+
+
+def test_small_sections_are_mirrored_for_decoders_that_need_more():
+    net = FaciesNetwork(architecture="PAN", encoder_name=TINY).eval()
+    assert (net.multiple, net.smallest) == (32, 128)
+    x = torch.rand(1, 1, 32, 96, generator=torch.Generator().manual_seed(0))
+    mirrored = torch.cat([x, x.flip(3)[..., :32]], 3)
+    mirrored = torch.cat([mirrored, mirrored.flip(2), mirrored, mirrored.flip(2)], 2)
+    with torch.inference_mode():
+        assert_array_equal(net(x), net(mirrored)[..., :32, :96])
+
+
+def test_batch_norm_takes_one_value_by_its_running_statistics():
+    net = FaciesNetwork(encoder_name=TINY)
+    one, several = torch.rand(1, 64, 1, 1), torch.rand(1, 64, 1, 2)
+    norms = [part for part in net.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    norm = next(norm for norm in norms if norm.num_features == 64)
+    plain = torch.nn.BatchNorm2d(64)
+    assert_allclose(norm.train()(one).detach(), plain.eval()(one).detach(), rtol=1e-6)
+    assert norm.training
+    assert_array_equal(norm.running_mean, torch.zeros(64))
+    assert_array_equal(norm(several).detach(), plain.train()(several).detach())
+    assert_array_equal(norm.running_mean, plain.running_mean)
+
+
+def test_networks_can_be_copied_and_pickled_with_the_weights_of_smp():
+    net = FaciesNetwork(architecture="DeepLabV3", encoder_name=TINY)
+    theirs = smp.DeepLabV3(TINY, encoder_weights=None, in_channels=1, classes=2)
+    assert list(net.network.state_dict()) == list(theirs.state_dict())
+    for copied in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        copied.train()(torch.zeros(1, 1, 32, 32)).sum().backward()
+
+
+def test_building_draws_no_more_than_smp_and_leaves_the_statistics():
+    with seeded_torch(0):
+        net = FaciesNetwork(encoder_name=TINY)
+    with seeded_torch(0):
+        theirs = smp.Unet(TINY, encoder_weights=None, in_channels=1, classes=2)
+    ours = net.network.state_dict()
+    assert all(torch.equal(ours[name], value) for name, value in theirs.state_dict().items())
+    assert all(part.training for part in net.modules())
+
+
+def test_convolutions_that_channels_last_breaks_are_kept_from_it():
+    """Their gradient crashed the process, at sections of 256 traces."""
+    for options in ({"encoder_name": "tu-gernet_s"}, {"encoder_name": "mobileone_s0"}):
+        net = FaciesNetwork(**options, in_channels=2)
+        strided = [p for p in net.modules() if isinstance(p, torch.nn.Conv2d) and p.stride[0] > 1]
+        assert all(part.weight.is_contiguous() for part in strided)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"architecture": "DPT"}, "tu-vit_tiny_patch16_224"),
+        ({"architecture": "DPT", "encoder_name": TINY_VIT}, "Use encoder_depth=4: that works"),
+        (
+            {"encoder_name": TINY_VIT},
+            "encoder_depth=5.*transformers go with DPT at encoder_depth=4",
+        ),
+        ({"encoder_name": "tu-test_vitt"}, "`encoder_name` must be.*Names like it: tu-test_vit, "),
+        ({"encoder_name": "resnet19"}, "`encoder_name` must be.*Names like it: resnet18, "),
+        ({"encoder_depth": 6}, "encoder_name='resnet18' at encoder_depth=6.*Use encoder_depth=5"),
+        (
+            {"architecture": "FPN", "encoder_name": "mit_b0", "encoder_depth": 4},
+            "architecture='FPN' does not work.*Use encoder_depth=5: that works",
+        ),
+        (
+            {"architecture": "PAN", "encoder_name": "densenet121"},
+            "dilates the encoder.*Use a ResNet as `encoder_name`, or another `architecture`",
+        ),
+        ({"decoder_channels": 16}, r"must be 5 widths.*such as \(256, 128, 64, 32, 16\); got 16"),
+        ({"decoder_channels": (16, 8)}, r"must be 5 widths.*got \(16, 8\)"),
+        ({"decoder_channels": (16, 16, 16, 16, 0)}, "must be 5 widths"),
+        ({"architecture": "PAN", "decoder_channels": (16, 8)}, "one width, an int such as 32; got"),
+        (
+            {"decoder_channels": (32, 32, 32, 32, 8), "decoder_attention_type": "scse"},
+            "'scse' needs `decoder_channels` of at least 16",
+        ),
+        (
+            {"architecture": "FPN", "upsampling": 2},
+            r"it gives \(16, 16\) for an input of \(32, 32\).*Leave these options out of net_p",
+        ),
+        ({"classes": 3}, "`net_params` cannot set .'module__classes'"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_with_a_way_out(options, message):
+    with pytest.raises(ValueError, match=message):
+        FaciesNetwork(**{"encoder_name": "resnet18", **options})
+
+
+def test_logits_of_another_size_are_refused():
+    net = FaciesNetwork(encoder_name=TINY, architecture="FPN")
+    net.network.segmentation_head[1] = torch.nn.Identity()
+    with pytest.raises(ValueError, match=r"logits of \(8, 8\) for sections padded to \(32, 32\)"):
+        net(torch.zeros(1, 1, 32, 32))
+
+
+@pytest.mark.parametrize("depth", [3, 5])
+@pytest.mark.parametrize("in_channels", [1, 2])
+@pytest.mark.parametrize("encoder", ["mobilenet_v2", "mobileone_s0", "mit_b0"])
+def test_pretrained_weights_take_other_channels_as_in_smp(encoder, in_channels, depth):
+    with seeded_torch(5):
+        expected = smp.encoders.get_encoder(encoder, in_channels=3, depth=depth)
+    state = copy.deepcopy(expected.state_dict())
+    expected.set_in_channels(in_channels, pretrained=True)
+    net = FaciesNetwork(encoder_name=encoder, in_channels=in_channels, encoder_depth=depth)
+    load_encoder(net, encoder, state)
+    loaded = net.network.encoder.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in expected.state_dict().items())
+
+
+@pytest.mark.parametrize("in_channels", [1, 2])
+@pytest.mark.parametrize(
+    ("encoder", "architecture", "depth"),
+    [(TINY, "Unet", 5), ("tu-test_convnext", "FPN", 5), (TINY, "Unet", 3), (TINY_VIT, "DPT", 4)],
+)
+def test_pretrained_weights_as_timm_saves_them(encoder, architecture, depth, in_channels):
+    """With a classifier, levels that are not used, and names that its feature encoders flatten."""
+    state = timm.create_model(encoder.removeprefix("tu-")).state_dict()
+    net = FaciesNetwork(
+        architecture=architecture,
+        encoder_name=encoder,
+        encoder_depth=depth,
+        in_channels=in_channels,
+    )
+    load_encoder(net, encoder, state)
+    first = next(p for p in net.network.encoder.parameters() if p.ndim == 4)
+    colours = next(value for value in state.values() if value.ndim == 4)
+    expected = colours.sum(1) if in_channels == 1 else 1.5 * colours[:, :2].sum(1)
+    assert_allclose(first.detach().sum(1), expected, rtol=1e-4, atol=1e-6)
+    with pytest.raises(ValueError, match="`encoder_weights` do not fit encoder_name="):
+        load_encoder(net, encoder, {"conv1.weight": colours})
+
+
+def test_chance_in_functions_is_noticed():
+    """EfficientNet drops paths without a module for it."""
+    net = FaciesNetwork(encoder_name="efficientnet-b0", encoder_depth=3)
+    assert draws_random_numbers(net)
+    assert not draws_random_numbers(FaciesNetwork())
 
 
 # --- loss -----------------------------------------------------------------------------------------

@@ -1,15 +1,25 @@
 """Bad input: a clear error, and an estimator that stays as it was."""
 
+import functools
+
 import numpy as np
 import pytest
 import scipy.sparse
+import torch
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
+from skorch.callbacks import Callback
 
 from skfacies import FaciesSegmenter
 
 X = np.random.RandomState(0).normal(size=(4, 32, 32)).astype(np.float32)
 Y = np.broadcast_to((np.arange(32) > 15).astype(int), X.shape)
+
+
+@pytest.fixture
+def make_tiny(make_tiny):
+    """Nothing can be held out of the few traces of `X`."""
+    return functools.partial(make_tiny, validation_fraction=0)
 
 
 def spoilt(value, dtype=np.float32):
@@ -96,7 +106,7 @@ def test_bad_weights(make_tiny, weights, message):
 BAD_PARAMETERS = {
     "encoder_name": ("resnet-18", "`encoder_name` must be an encoder.*resnet18"),
     "architecture": ("Wnet", "`architecture` must be one of.*'Unet'"),
-    "decoder_channels": ((8, 8), "`encoder_depth`, `decoder_channels`"),
+    "decoder_channels": ((8, 8), "must be 3 widths"),
     "encoder_depth": (1, "'encoder_depth' parameter of FaciesSegmenter"),
     "loss": ("hinge", "'loss' parameter of FaciesSegmenter must be a str among"),
     "lr": (-1.0, "'lr' parameter"),
@@ -111,7 +121,7 @@ BAD_PARAMETERS = {
     "scaler": ("minmax", "'scaler' parameter"),
     "nan_policy": ("fill", "'nan_policy' parameter"),
     "encoder_weights": ("no/such/file.pth", "there is no file"),
-    "net_params": ({"module__decoder_attention_type": "x"}, "cannot be built.*decoder_attention"),
+    "net_params": ({"module__decoder_attention_type": "x"}, "module options.*decoder_attention"),
 }
 
 
@@ -124,10 +134,11 @@ def test_bad_parameters(make_tiny, name):
     assert not hasattr(segmenter, "classes_")
 
 
-def test_sections_too_small_for_an_architecture():
-    segmenter = FaciesSegmenter(architecture="PAN", encoder_weights=None, random_state=0)
-    with pytest.raises(ValueError, match=r"\(32, 32\) are too small for architecture='PAN'"):
-        segmenter.fit(X, Y)
+def test_sections_smaller_than_an_architecture_needs():
+    segmenter = FaciesSegmenter(
+        architecture="PAN", encoder_weights=None, validation_fraction=0, max_epochs=1
+    )
+    assert segmenter.fit(X, Y).predict(X).shape == X.shape
 
 
 def test_only_nan_amplitudes(make_tiny):
@@ -153,9 +164,78 @@ def test_unknown_net_params(make_tiny, name):
         make_tiny(net_params={name: 1}).fit(X, Y)
 
 
-def test_net_params_with_a_parameter_of_their_own(make_tiny):
-    with pytest.raises(ValueError, match=r"cannot set \['batch_size', 'max_epochs'\]"):
-        make_tiny(net_params={"max_epochs": 3, "batch_size": 2}).fit(X, Y)
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("max_epochs", 3, "Use `max_epochs`"),
+        ("lr", 0.1, "Use `lr`"),
+        ("criterion", torch.nn.CrossEntropyLoss, "Use `loss`"),
+        ("criterion__loss", "dice", "Use `loss`"),
+        ("module__precision", "float32", "Use `precision`"),
+        ("module__activation", "softmax", "losses take logits"),
+        ("iterator_train__num_workers", 2, "without workers"),
+        ("iterator_valid__batch_size", 2, "without workers"),
+    ],
+)
+def test_net_params_that_the_estimator_decides(make_tiny, name, value, advice):
+    with pytest.raises(ValueError, match=f"cannot set '{name}', which .*{advice}"):
+        make_tiny(net_params={name: value}).fit(X, Y)
+
+
+@pytest.mark.parametrize("callbacks", [["checkpoint"], [("name", print)], [Callback]])
+def test_callbacks_that_are_none(make_tiny, callbacks):
+    with pytest.raises(ValueError, match="list of .name, skorch callback.; got the entry"):
+        make_tiny(callbacks=callbacks).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("augment", "message"),
+    [
+        ({"flip": 1.5}, "'flip'. must be a probability"),
+        ({"gain": -0.1}, "'gain'. must be a finite number >= 0; got -0.1"),
+        ({"noise": "much"}, "'noise'. must be a finite number >= 0; got 'much'"),
+        ({"noise": np.nan}, "'noise'. must be a finite number >= 0; got nan"),
+        ({"tilt": 1}, "unknown keys .'tilt'."),
+    ],
+)
+def test_bad_augmentation(make_tiny, augment, message):
+    with pytest.raises(ValueError, match=message):
+        make_tiny(augment=augment).fit(X, Y)
+
+
+@pytest.mark.parametrize("weight", ["heavy", np.nan, -1, None])
+def test_class_weights_that_are_no_weights(make_tiny, weight):
+    with pytest.raises(ValueError, match="`class_weight` must hold finite numbers >= 0"):
+        make_tiny(class_weight={0: weight}).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ([[0, 1]], "`classes` must be a 1-D array of labels; got a 2-D"),
+        ([-1, 0, 1], "`classes` holds ignore_label=-1"),
+        ([0.5, 1], "`classes` is continuous"),
+        ([0], r"not in the classes \[0\]: \[1\]"),
+    ],
+)
+def test_bad_classes_of_partial_fit(make_tiny, classes, message):
+    segmenter = make_tiny()
+    with pytest.raises(ValueError, match=message):
+        segmenter.partial_fit(X, Y, classes=classes)
+    assert not hasattr(segmenter, "classes_")
+
+
+def test_weights_on_samples_without_labels_only(make_tiny):
+    labels = np.where(np.arange(4)[:, None, None] < 2, Y, -1)
+    with pytest.raises(ValueError, match="zero for every labelled sample"):
+        make_tiny().fit(X, labels, sample_weight=[0, 0, 1, 1])
+
+
+def test_going_on_with_other_options_of_the_network(make_tiny):
+    segmenter = make_tiny(warm_start=True).fit(X, Y)
+    segmenter.set_params(net_params={"module__decoder_use_norm": False})
+    with pytest.raises(ValueError, match=r"\['net_params'\] would make another network"):
+        segmenter.fit(X, Y)
 
 
 def test_decoder_channels_of_an_architecture_without(make_tiny):
@@ -236,7 +316,7 @@ def test_diverging_partial_fit_leaves_the_fitted_model(make_tiny):
 
 
 def test_unknown_encoder_of_timm(make_tiny):
-    with pytest.raises(ValueError, match="encoder_name='tu-nothing' cannot be built"):
+    with pytest.raises(ValueError, match="`encoder_name` must be .*got 'tu-nothing'"):
         make_tiny(encoder_name="tu-nothing").fit(X, Y)
 
 

@@ -1,13 +1,14 @@
 """Sections on their way into the network: pieces, crops, scaling, padding, augmentation."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
 from skfacies._nn.network import SIZE_MULTIPLE
-from skfacies._validation import encode_labels, section_shape
+from skfacies._validation import encode_labels, n_sections, section_shape
 
 __all__ = [
     "AUGMENTATION",
@@ -18,6 +19,7 @@ __all__ = [
     "SectionDataset",
     "Sections",
     "SimilarSizeSampler",
+    "check_augmentation",
     "pad_to_multiple",
 ]
 
@@ -26,7 +28,25 @@ IGNORED = -100
 
 #: Default augmentation. `flip`: probability of a lateral flip. `gain`: largest change of the
 #: amplitude's logarithm. `noise`: largest standard deviation of added noise, in scaled amplitude.
-AUGMENTATION = {"flip": 0.5, "gain": 0.2, "noise": 0.1}
+AUGMENTATION = {"flip": 0.5, "gain": 0.3, "noise": 0.5}
+
+
+def check_augmentation(augment):
+    """Check the parameter `augment`: True, False, or a dict of strengths."""
+    if not isinstance(augment, dict):
+        return
+    unknown = sorted(set(augment) - set(AUGMENTATION), key=str)
+    if unknown:
+        raise ValueError(f"`augment` has unknown keys {unknown}; known are {list(AUGMENTATION)}.")
+    for name, strength in augment.items():
+        most = 1 if name == "flip" else np.inf
+        if not isinstance(strength, Real) or not (0 <= strength <= most) or strength == np.inf:
+            wanted = "a probability from 0 to 1" if name == "flip" else "a finite number >= 0"
+            raise ValueError(f"`augment`[{name!r}] must be {wanted}; got {strength!r}.")
+
+
+#: Draws of a crop until one holds a label, in sections that are labelled in part.
+MAX_DRAWS = 8
 
 
 @dataclass(frozen=True)
@@ -38,6 +58,51 @@ class Sections:
     weights: object
     classes: np.ndarray
     ignore_label: object
+
+    def codes(self, section, window=...):
+        """Positions of labels in `classes`; `IGNORED` where samples have no label or weight 0."""
+        codes = encode_labels(
+            np.asarray(self.y[section][window]),
+            self.classes,
+            ignore_label=self.ignore_label,
+            ignored_code=IGNORED,
+        )
+        if self.weights is not None:
+            codes[self.weights_of(section, window, codes.shape) == 0] = IGNORED
+        return codes
+
+    def counted_labels(self):
+        """Labels, classes and ignored label that tell which samples count; without a copy."""
+        if self.weights is None:
+            return self.y, self.classes, self.ignore_label
+        codes = [_LazyCodes(self, i) for i in range(n_sections(self.X))]
+        return codes, np.arange(len(self.classes), dtype=np.int16), IGNORED
+
+    def weights_of(self, section, window, shape):
+        """Weights of the samples of a window, of the given shape; None if there are none."""
+        if self.weights is None:
+            return None
+        weights = np.asarray(self.weights[section])
+        weights = (weights if weights.ndim == 0 else weights[window]).astype(np.float32)
+        return np.broadcast_to(weights, shape)
+
+
+@dataclass(frozen=True)
+class _LazyCodes:
+    """Codes of one section in place of its labels, made when they are read."""
+
+    sections: Sections
+    section: int
+
+    @property
+    def shape(self):
+        return section_shape(self.sections.X, self.section)
+
+    def __getitem__(self, window):
+        return self.sections.codes(self.section, window).astype(np.int16)
+
+    def __array__(self, dtype=None, copy=None):
+        return self[...].astype(dtype or np.int16)
 
 
 @dataclass(frozen=True)
@@ -121,37 +186,31 @@ class SectionDataset(Dataset):
 
     def __getitem__(self, item):
         run, shape = self.items[item], self.shape(item)
-        first = [
-            self._draw(size - part) for size, part in zip(self._whole(run), shape, strict=True)
-        ]
-        window = (
-            slice(run.start + first[0], run.start + first[0] + shape[0]),
-            slice(first[1], first[1] + shape[1]),
-        )
-        sections = self.sections
-        channels, missing = self.conditioner(sections.X[run.section][window], first[1])
-        codes = encode_labels(
-            np.asarray(sections.y[run.section][window]),
-            sections.classes,
-            ignore_label=sections.ignore_label,
-            ignored_code=IGNORED,
-        )
+        for _ in range(MAX_DRAWS):
+            first, window = self._draw_window(run, shape)
+            codes = self.sections.codes(run.section, window)
+            if shape == self._whole(run) or (codes != IGNORED).any():
+                break
+        channels, missing = self.conditioner(self.sections.X[run.section][window], first)
         if missing is not None:
             codes[missing] = IGNORED
-        return channels, codes, self._weights_of(run.section, window, shape)
+        return channels, codes, self.sections.weights_of(run.section, window, shape)
 
-    def _draw(self, spare):
-        return int(self.random_state.integers(spare + 1)) if spare > 0 else 0
-
-    def _weights_of(self, section, window, shape):
-        if self.sections.weights is None:
-            return None
-        weights = np.asarray(self.sections.weights[section], dtype=np.float32)
-        return np.broadcast_to(weights if weights.ndim == 0 else weights[window], shape)
+    def _draw_window(self, run, shape):
+        """First sample and slices of a crop at random."""
+        first_trace, first_sample = (
+            int(self.random_state.integers(size - part + 1)) if size > part else 0
+            for size, part in zip(self._whole(run), shape, strict=True)
+        )
+        first_trace += run.start
+        return first_sample, (
+            slice(first_trace, first_trace + shape[0]),
+            slice(first_sample, first_sample + shape[1]),
+        )
 
 
 class SimilarSizeSampler(Sampler):
-    """Batches of items of similar width in random order, so that little is spent on padding.
+    """Batches of items of similar shape in random order, so that little is spent on padding.
 
     Equal shapes give plain shuffled batches.
     """
@@ -168,8 +227,8 @@ class SimilarSizeSampler(Sampler):
         order = np.arange(n_items)
         if self.shuffle:
             order = torch.randperm(n_items, generator=self.generator).numpy()
-        sizes = np.array([np.prod(self.dataset.shape(item)) for item in range(n_items)])
-        order = order[np.argsort(sizes[order], kind="stable")]
+        n_traces, n_samples = np.array([self.dataset.shape(item) for item in order]).T
+        order = order[np.lexsort((n_traces, n_samples))]
         batches = [order[i : i + self.batch_size] for i in range(0, n_items, self.batch_size)]
         if self.shuffle:
             turns = torch.randperm(len(batches), generator=self.generator).tolist()
@@ -195,8 +254,6 @@ class BatchBuilder:
             _ceil_to(max(codes.shape[axis] for _, codes, _ in items), self.multiple)
             for axis in (0, 1)
         ]
-        if len(items) == 1 and shape == [self.multiple, self.multiple]:
-            shape[1] *= 2  # batch norm in training needs two values at the deepest level
         channels = torch.from_numpy(np.stack([_pad(x, shape) for x, _, _ in items]))
         codes = torch.full((len(items), *shape), IGNORED, dtype=torch.long)
         weights = None if items[0][2] is None else torch.zeros((len(items), *shape))

@@ -26,12 +26,48 @@ from skfacies._nn.network import (
 __all__ = [
     "LOSSES",
     "FaciesLoss",
-    "StopIfDiverged",
     "auto_epochs",
+    "check_callbacks",
+    "check_net_params",
+    "epoch_callbacks",
     "make_net",
     "train_net",
     "training_callbacks",
 ]
+
+#: Arguments of skorch's net that are not the user's ("…__" for all that begin so), and why.
+_OWN_NET_PARAMS = {
+    "module": "Use `architecture`.",
+    "module__architecture": "Use `architecture`.",
+    "module__encoder_name": "Use `encoder_name`.",
+    "module__encoder_depth": "Use `encoder_depth`.",
+    "module__encoder_weights": "Use `encoder_weights`.",
+    "module__decoder_channels": "Use `decoder_channels`.",
+    "module__in_channels": "Use `depth_channel`.",
+    "module__precision": "Use `precision`.",
+    "module__n_classes": "It follows from `y`.",
+    "module__classes": "It follows from `y`.",
+    "module__activation": "The losses take logits.",
+    "module__aux_params": "The network has one output.",
+    "criterion": "Use `loss`.",
+    "criterion__": "Use `loss` and `class_weight`.",
+    "max_epochs": "Use `max_epochs`.",
+    "batch_size": "Use `batch_size`.",
+    "lr": "Use `lr`.",
+    "optimizer__lr": "Use `lr`.",
+    "optimizer__weight_decay": "Use `weight_decay`.",
+    "callbacks": "Use `callbacks`.",
+    "verbose": "Use `verbose`.",
+    "device": "Use `device`.",
+    "warm_start": "Use `warm_start`.",
+    "train_split": "Use `validation_fraction`, or `validation_data` in fit.",
+    "dataset": "Sections are read as they are.",
+    # Workers would each draw the same crops, anew in every epoch; sections are in memory anyway.
+    "iterator_train": "Batches are made beside the sections, without workers.",
+    "iterator_train__": "Batches are made beside the sections, without workers.",
+    "iterator_valid": "Batches are made beside the sections, without workers.",
+    "iterator_valid__": "Batches are made beside the sections, without workers.",
+}
 
 LOSSES = ("cross_entropy", "dice", "focal", "lovasz")
 
@@ -60,21 +96,35 @@ class FaciesLoss(nn.Module):
 
     def forward(self, logits, target):
         """Mean loss over the samples that count; `target` is codes, or dict with weights too."""
-        codes, weights = (
-            (target["codes"], target["weights"]) if isinstance(target, dict) else (target, None)
-        )
-        counted = codes != IGNORED
-        if not counted.any():
+        codes, weights = _codes_and_weights(target)
+        if not (codes != IGNORED).any():
             return logits.sum() * 0.0
         if self.whole is not None:
             return self.whole(logits, codes)
         if weights is None and self.class_weight is None:
             return functional.cross_entropy(logits, codes, ignore_index=IGNORED)
         losses = functional.cross_entropy(logits, codes, ignore_index=IGNORED, reduction="none")
-        weights = counted.float() if weights is None else weights * counted
+        weights = self._weights(codes, weights)
+        return (losses * weights).sum() / weights.sum().clamp_min(torch.finfo(torch.float32).tiny)
+
+    def total_weight(self, target):
+        """What the loss of a batch is the mean over: number or weight of the samples that count."""
+        codes, weights = _codes_and_weights(target)
+        if self.whole is not None or (weights is None and self.class_weight is None):
+            return float((codes != IGNORED).sum())
+        codes = codes.to(self.class_weight.device) if self.class_weight is not None else codes
+        return float(self._weights(codes, weights).sum(dtype=torch.float64))
+
+    def _weights(self, codes, weights):
+        counted = codes != IGNORED
+        weights = counted.float() if weights is None else weights.to(codes.device) * counted
         if self.class_weight is not None:
             weights = weights * self.class_weight[codes.clamp_min(0)]
-        return (losses * weights).sum() / weights.sum().clamp_min(torch.finfo(torch.float32).tiny)
+        return weights
+
+
+def _codes_and_weights(target):
+    return (target["codes"], target["weights"]) if isinstance(target, dict) else (target, None)
 
 
 def _smp_loss(loss):
@@ -85,6 +135,28 @@ def _smp_loss(loss):
         "focal": lambda: losses.FocalLoss("multiclass", ignore_index=IGNORED),
         "lovasz": lambda: losses.LovaszLoss("multiclass", ignore_index=IGNORED, from_logits=True),
     }[loss]()
+
+
+class Losses(Callback):
+    """Record the loss of an epoch as the mean over its samples; NaN if none counts.
+
+    skorch's own is the mean of the batches' losses: one with few labels counts there as much as a
+    full one, and one without as a loss of 0.
+    """
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.sums_ = {"train_loss": [0.0, 0.0], "valid_loss": [0.0, 0.0]}
+
+    def on_batch_end(self, net, batch=None, training=False, loss=None, **kwargs):
+        sums = self.sums_["train_loss" if training else "valid_loss"]
+        weight = net.criterion_.total_weight(batch[1])
+        sums[0] += weight * float(loss.detach())
+        sums[1] += weight
+
+    def on_epoch_end(self, net, dataset_valid=None, **kwargs):
+        for name, (total, weight) in self.sums_.items():
+            if name == "train_loss" or dataset_valid is not None:
+                net.history.record(name, total / weight if weight > 0 else math.nan)
 
 
 class ValidationScores(Callback):
@@ -99,8 +171,7 @@ class ValidationScores(Callback):
     def on_batch_end(self, net, batch=None, training=False, y_pred=None, **kwargs):
         if training:
             return
-        codes = batch[1]["codes"] if isinstance(batch[1], dict) else batch[1]
-        codes = codes.to(y_pred.device)
+        codes = _codes_and_weights(batch[1])[0].to(y_pred.device)
         counted = codes != IGNORED
         pairs = codes[counted] * self.n_classes + y_pred.argmax(1)[counted]
         counts = torch.bincount(pairs, minlength=self.n_classes**2)
@@ -211,6 +282,37 @@ def auto_epochs(n_batches, n_pixels, *, steps=400, pixels=7e7, at_least=5, at_mo
     return int(min(max(math.ceil(wanted), at_least), at_most))
 
 
+def epoch_callbacks(user):
+    """Callbacks of a single epoch of partial_fit: nothing watches, nothing decays."""
+    return [
+        ("diverged", StopIfDiverged()),
+        ("losses", Losses()),
+        *copy.deepcopy(list(user or [])),
+    ]
+
+
+def check_callbacks(callbacks):
+    """Check the parameter `callbacks`: skorch callbacks, with names or without."""
+    for entry in callbacks or []:
+        named = isinstance(entry, (tuple, list)) and len(entry) == 2 and isinstance(entry[0], str)
+        callback = entry[1] if named else entry
+        if not isinstance(callback, Callback):
+            raise ValueError(
+                "`callbacks` must be a list of (name, skorch callback); got the entry "
+                f"{entry!r}. Use instances, such as ('checkpoint', skorch.callbacks.Checkpoint())."
+            )
+
+
+def check_net_params(net_params):
+    """Refuse arguments of the net that parameters of the estimator decide."""
+    for name in sorted(net_params or {}):
+        for taken, own in _OWN_NET_PARAMS.items():
+            if name == taken or (taken.endswith("__") and name.startswith(taken)):
+                raise ValueError(
+                    f"`net_params` cannot set {name!r}, which FaciesSegmenter does. {own}"
+                )
+
+
 def plateau_value(net):
     """Validation loss of the last epoch, or the training loss where nothing was held out."""
     row = net.history[-1]
@@ -224,6 +326,7 @@ def training_callbacks(
     monitor = "valid_loss" if has_validation else "train_loss"
     callbacks = [
         ("diverged", StopIfDiverged()),
+        ("losses", Losses()),
         ("valid_scores", ValidationScores(n_classes)),
         ("lr_record", RecordLearningRate()),
         ("best_weights", BestWeights(monitor)),
@@ -272,6 +375,8 @@ def make_net(module_options, net_options, *, device):
         "device": device,
         "verbose": 0,
         "callbacks__print_log": None,
+        "callbacks__train_loss": None,  # `Losses` records them
+        "callbacks__valid_loss": None,
         **{f"module__{name}": value for name, value in module_options.items()},
         **net_options,
     }

@@ -1,7 +1,9 @@
 """Pretrained encoder weights: from a file, the local cache, or the model hub."""
 
+import math
 import os
 import threading
+import time
 import urllib.error
 import urllib.request
 import warnings
@@ -19,7 +21,11 @@ _REMEDIES = (
     "fetch them once on a machine with network and copy the cache folder {cache} here"
 )
 
-# What went wrong with the hub in this process: a grid search asks once, not once a candidate.
+#: Seconds for which a hub that failed is not asked again: a grid search asks once, not once a
+#: candidate, and a notebook asks anew when the network is back.
+HUB_PAUSE = 600.0
+
+# When, and how, the hub failed in this process.
 _hub_failures = {}
 
 
@@ -98,16 +104,18 @@ def _find_on_hub(repository, revision):
     except OSError:
         pass
     key = (constants.ENDPOINT, repository)
-    if key not in _hub_failures:
+    failed_at, reason = _hub_failures.get(key, (-math.inf, ""))
+    if time.monotonic() - failed_at >= HUB_PAUSE:
         try:
             _check_hub_answers(f"{constants.ENDPOINT}/{repository}/resolve/{revision}/config.json")
             return hf_hub_download(**wanted)
         except Exception as error:  # the hub client raises its own, httpx's and urllib's kinds
-            _hub_failures[key] = f"{type(error).__name__}: {error}".splitlines()[0]
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            _hub_failures[key] = time.monotonic(), reason
     remedies = _REMEDIES.format(cache=constants.HF_HUB_CACHE)
     raise OSError(
         f"the pretrained weights {repository!r} are not in the cache and the model hub gives none "
-        f"({_hub_failures[key]}). {remedies}."
+        f"({reason}). {remedies}."
     )
 
 

@@ -1,0 +1,95 @@
+"""Large sections are predicted in tiles as they would be whole."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+
+from skfacies._nn import inference
+from skfacies._nn.network import FaciesNetwork
+
+
+@pytest.fixture
+def limited(fitted):
+    """The fitted segmenter with tiles of 256 traces of 64 samples."""
+    per_sample = inference.bytes_per_sample(fitted.net_.module_, 1, "cpu")
+
+    def limit(**params):
+        other = clone(fitted).set_params(memory_limit=per_sample * 256 * 64, **params)
+        vars(other).update({k: v for k, v in vars(fitted).items() if k.endswith("_")})
+        vars(other).update({k: v for k, v in vars(fitted).items() if k.startswith("_")})
+        return other
+
+    return limit
+
+
+@pytest.fixture(scope="module")
+def line(survey):
+    """One line of 480 traces."""
+    return np.concatenate(list(survey.data))[None]
+
+
+@pytest.mark.parametrize("n_traces", [32, 128, 160, 320, 1024])
+@pytest.mark.parametrize(("width", "overlap"), [(128, 64), (128, 32), (256, 0)])
+def test_tiles_cover_all_traces_and_end_at_the_edge(n_traces, width, overlap):
+    starts = inference.tile_starts(n_traces, width, overlap)
+    assert starts[0] == 0
+    assert starts[-1] == max(n_traces - width, 0)
+    assert all(start % 32 == 0 for start in starts)
+    steps = np.diff(starts)
+    assert (steps > 0).all()
+    assert (steps <= width - overlap).all()
+
+
+def test_tiles_give_what_the_whole_section_gives(fitted, limited, line):
+    whole, tiled = fitted.predict_proba(line), limited().predict_proba(line)
+    assert_allclose(tiled, whole, atol=0.02)
+    assert np.abs(tiled - whole).mean() < 1e-3
+    assert (limited().predict(line) != fitted.predict(line)).mean() < 1e-3
+    assert_array_equal(limited().predict(line), fitted.classes_[tiled.argmax(-1)])
+    assert not np.array_equal(tiled, whole)  # else there were no tiles
+
+
+def test_tiles_come_in_order_and_once(fitted, line, survey):
+    per_sample = inference.bytes_per_sample(fitted.net_.module_, 1, "cpu")
+    module = fitted.net_.module_
+    conditioner = inference_conditioner(fitted)
+    X = [survey.data[0], line[0]]
+    traces = {0: [], 1: []}
+    limit = per_sample * 128 * 64
+    for i, part, scores, _ in inference.iterate_scores(
+        module, X, conditioner, device="cpu", memory_limit=limit
+    ):
+        assert scores.shape == (3, part.stop - part.start, 48)
+        traces[i] += range(part.start, part.stop)
+    assert traces == {0: list(range(40)), 1: list(range(480))}
+
+
+def inference_conditioner(segmenter):
+    from skfacies._nn.data import Conditioner
+
+    return Conditioner(segmenter.scaler_, segmenter._depth_range)
+
+
+def test_tiles_with_mirror_images_and_missing_samples(fitted, limited, line):
+    X = line.copy()
+    X[0, 200:210, :7] = np.nan
+    params = {"tta": True, "nan_policy": "ignore"}
+    whole = clone(fitted).set_params(**params)
+    vars(whole).update({k: v for k, v in vars(fitted).items() if k.endswith("_")})
+    vars(whole).update({k: v for k, v in vars(fitted).items() if k.startswith("_")})
+    expected, tiled = whole.predict_proba(X), limited(**params).predict_proba(X)
+    assert_array_equal(np.isnan(tiled), np.isnan(expected))
+    assert_allclose(tiled, expected, atol=0.05)
+    assert_array_equal(limited(**params).predict(X) == -1, np.isnan(X))
+
+
+def test_memory_of_a_network_grows_with_its_width():
+    def measure(widths, precision="float32"):
+        module = FaciesNetwork(encoder_depth=3, decoder_channels=widths, precision=precision).eval()
+        with torch.inference_mode():
+            return inference.bytes_per_sample(module, 1, "cpu")
+
+    assert measure((64, 64, 64)) > 1.5 * measure((8, 8, 8))
+    assert measure((64, 64, 64), "bfloat16") < 0.7 * measure((64, 64, 64))
