@@ -1,6 +1,7 @@
 """The estimator: a scikit-learn classifier of every sample of a section."""
 
 import copy
+import math
 import warnings
 from numbers import Integral, Real
 
@@ -77,7 +78,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         Widths of the decoder. None: the architecture's own.
     max_epochs : int or "auto", default="auto"
         Passes over the training sections. "auto" chooses so that the work suits the data: some
-        minutes on a laptop, whether there are three sections or four hundred.
+        minutes on a laptop, whether there are three sections or a thousand. Of many sections, an
+        epoch then takes a part at random.
     batch_size : int, default=2
         Crops (or whole sections) in a training step.
     lr : float, default=1e-3
@@ -460,8 +462,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             ),
             nn_data.SectionDataset(*valid, conditioner) if valid else None,
         )
-        n_steps = -(-len(datasets[0]) // self.batch_size)
-        epochs = 1 if one_epoch else self._n_epochs(n_steps, datasets[0])
+        epochs = 1 if one_epoch else self._plan_epochs(*datasets)
+        n_steps = -(-datasets[0].n_per_epoch // self.batch_size)
         net_options = self._choose_net_options(sections, train)
         net = make_net(state["_module_options"], net_options, device=state["device_"])
         net.set_params(
@@ -524,11 +526,18 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             scaler.partial_fit([run])
         return scaler
 
-    def _n_epochs(self, n_steps, dataset):
+    def _plan_epochs(self, training, validation):
+        """Number of epochs; of much data, each takes a part of the sections only."""
         if self.max_epochs != "auto":
             return self.max_epochs
-        n_pixels = sum(np.prod(dataset.shape(i)) for i in range(len(dataset)))
-        return auto_epochs(n_steps, n_pixels)
+        n_pixels = sum(np.prod(training.shape(i)) for i in range(len(training)))
+        epochs, share = auto_epochs(-(-len(training) // self.batch_size), n_pixels)
+        training.n_per_epoch = math.ceil(share * len(training))
+        if validation is not None:  # neighbours are near copies here, too
+            every = max(1, round(0.5 / share))
+            validation.items = validation.items[::every]
+            validation.n_per_epoch = len(validation.items)
+        return epochs
 
     def _choose_net_options(self, sections, train):
         """Arguments of skorch's net that a saved model needs again."""

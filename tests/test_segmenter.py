@@ -514,14 +514,36 @@ def test_callbacks_are_copied(make_tiny, survey):
 
 
 def test_automatic_epochs_suit_the_data(make_tiny, survey, monkeypatch):
-    from skfacies._nn.training import auto_epochs
-
-    assert auto_epochs(n_batches=3, n_pixels=3 * 500 * 400) > auto_epochs(400, 400 * 500 * 400)
     given = []
-    monkeypatch.setattr("skfacies._segmenter.auto_epochs", lambda *sizes: given.append(sizes) or 2)
+    plan = lambda *sizes: given.append(sizes) or (2, 1.0)  # noqa: E731
+    monkeypatch.setattr("skfacies._segmenter.auto_epochs", plan)
     segmenter = make_tiny(max_epochs="auto", batch_size=4, validation_fraction=0)
     assert segmenter.fit(survey.data, survey.target).n_iter_ == 2
     assert given == [(3, survey.data.size)]
+
+
+def test_epochs_of_many_sections_take_a_part_at_random(make_tiny, survey, monkeypatch):
+    class Sections(Callback):
+        seen = []
+
+        def on_epoch_begin(self, net, **kwargs):
+            self.seen.append(set())
+
+        def on_batch_end(self, net, batch=None, training=False, **kwargs):
+            if training:
+                self.seen[-1].update(float(first) for first in batch[0][:, 0, 0, 0])
+
+    monkeypatch.setattr("skfacies._segmenter.auto_epochs", lambda *sizes: (6, 0.25))
+    segmenter = make_tiny(
+        max_epochs="auto",
+        validation_fraction=0,
+        augment=False,
+        crop_size=None,
+        callbacks=[("sections", Sections())],
+    )
+    segmenter.fit(survey.data, survey.target)
+    assert [len(sections) for sections in Sections.seen] == [3] * 6
+    assert len(set.union(*Sections.seen)) > 6
 
 
 def test_verbose_shows_a_progress_bar(make_tiny, survey, capsys):

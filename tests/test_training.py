@@ -135,6 +135,8 @@ def test_items_of_like_shape_share_batches():
     class Shapes:
         shapes = [(1000, 33), (33, 1000), (1000, 33), (33, 1000), (64, 64), (64, 64), (64, 64)]
 
+        n_per_epoch = len(shapes)
+
         def __len__(self):
             return len(self.shapes)
 

@@ -163,6 +163,8 @@ class SectionDataset(Dataset):
         self.sections, self.conditioner = sections, conditioner
         self.crop_size, self.random_state = crop_size, random_state
         self.items = [run for run in runs for _ in range(self._n_crops(run))]
+        #: Items that an epoch takes, at random.
+        self.n_per_epoch = len(self.items)
 
     def _whole(self, run):
         return run.stop - run.start, section_shape(self.sections.X, run.section)[1]
@@ -220,13 +222,13 @@ class SimilarSizeSampler(Sampler):
         self.generator, self.shuffle = generator, shuffle
 
     def __len__(self):
-        return -(-len(self.dataset) // self.batch_size)
+        return -(-self.dataset.n_per_epoch // self.batch_size)
 
     def __iter__(self):
-        n_items = len(self.dataset)
+        n_items = self.dataset.n_per_epoch
         order = np.arange(n_items)
         if self.shuffle:
-            order = torch.randperm(n_items, generator=self.generator).numpy()
+            order = torch.randperm(len(self.dataset), generator=self.generator).numpy()[:n_items]
         n_traces, n_samples = np.array([self.dataset.shape(item) for item in order]).T
         order = order[np.lexsort((n_traces, n_samples))]
         batches = [order[i : i + self.batch_size] for i in range(0, n_items, self.batch_size)]
