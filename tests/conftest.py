@@ -51,7 +51,7 @@ def fitted(survey):
         encoder_weights=None,
         encoder_depth=3,
         decoder_channels=(16, 16, 8),
-        max_epochs=12,
+        max_epochs=20,
         batch_size=4,
         lr=3e-3,
         precision="float32",

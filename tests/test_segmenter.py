@@ -72,7 +72,7 @@ def test_network_returns_logits(fitted):
 def test_fitted_attributes(fitted, survey):
     assert_array_equal(fitted.classes_, [0, 1, 2])
     assert fitted.classes_.dtype == survey.target.dtype
-    assert fitted.n_iter_ == len(fitted.history_) == 12
+    assert fitted.n_iter_ == len(fitted.history_) == 20
     assert fitted.encoder_weights_ is None
     assert (fitted.device_, fitted.precision_) == ("cpu", "float32")
     assert {"train_loss", "valid_loss", "valid_miou", "lr", "dur"} <= set(fitted.history_[-1])
