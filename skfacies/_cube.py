@@ -25,11 +25,12 @@ from skfacies._cubes import (
     check_out,
     chunk_length,
     is_dask,
+    read_lines,
     release_pages,
     shape_of,
-    swap_lines,
     unwrap,
     warn_if_incomplete,
+    write_lines,
 )
 from skfacies._probability_store import make_store, scratch_bytes
 from skfacies._training_lines import choose_lines, labelled_traces, take_sections
@@ -148,10 +149,9 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.verbose = verbose
 
     # Both are cut, and then the estimator's: what routing knows of them it asks of that.
-    __metadata_request__fit = {
-        "sample_weight": UNUSED,
-        "validation_data": UNUSED,
-    }
+    __metadata_request__fit = {"sample_weight": UNUSED, "validation_data": UNUSED}
+    __metadata_request__predict = {"out": UNUSED, "dtype": UNUSED}
+    __metadata_request__predict_proba = {"out": UNUSED}
 
     # --- training -----------------------------------------------------------------------------
 
@@ -278,7 +278,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         for axis, lines, labels in self._predict_slabs(cube, out):
             if result is None:
                 result = np.empty(shape, dtype=labels.dtype if dtype is None else dtype)
-            _write(result, axis, lines, labels)
+            write_lines(result, axis, lines, labels)
         return wrap(result, "facies")
 
     def predict_proba(self, X, *, out=None):
@@ -311,9 +311,9 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             for lines, sections in self._read_slabs(cube, axis, out, number):
                 probabilities = self.estimator_.predict_proba(sections)
                 if number:  # the average with those of the first direction
-                    probabilities += _read(result, axis, lines)
+                    probabilities += read_lines(result, axis, lines)
                     probabilities /= 2
-                _write(result, axis, lines, probabilities)
+                write_lines(result, axis, lines, probabilities)
         return wrap(result, "probability", self.classes_)
 
     def score(self, X, y, sample_weight=None):
@@ -453,9 +453,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _read_slabs(self, cube, axis, out=None, number=0):
         """Yield (lines, sections) of a direction; what is mapped is let go of after each slab."""
-        view = swap_lines(cube) if axis else cube
         bar = tqdm(
-            total=view.shape[0],
+            total=shape_of(cube)[axis],
             desc=f"predict {AXES[axis]}s",
             unit="line",
             disable=not self.verbose,
@@ -463,7 +462,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         )
         with bar:
             for block, slabs in self._plan(cube, axis):
-                sections = _read_block(view, block, AXES[axis])
+                sections = _read_block(cube, axis, block)
                 for lines in slabs:
                     yield lines, sections[lines.start - block.start : lines.stop - block.start]
                     bar.update(lines.stop - lines.start)
@@ -546,14 +545,12 @@ def _check_weights(weights, cube):
     return check_same_structure(unwrap(weights)[0], cube, "sample_weight")
 
 
-def _read_block(view, block, name):
-    if isinstance(view, np.ndarray):
-        return view[block]
+def _read_block(cube, axis, block):
     try:
-        return np.asarray(view[block])
+        return read_lines(cube, axis, block)
     except Exception as error:  # every store has errors of its own
         raise OSError(
-            f"{name}s {block.start} to {block.stop - 1} of `X` cannot be read: "
+            f"{AXES[axis]}s {block.start} to {block.stop - 1} of `X` cannot be read: "
             f"{type(error).__name__}: {error}. Is the file complete?"
         ) from error
 
@@ -564,17 +561,6 @@ def _labels_of(probabilities, *, classes, ignore_label):
     if missing.any():
         labels[missing] = ignore_label
     return labels
-
-
-def _write(result, axis, lines, values):
-    if axis:
-        result[:, lines] = values.swapaxes(0, 1)
-    else:
-        result[lines] = values
-
-
-def _read(result, axis, lines):
-    return np.asarray(result[:, lines]).swapaxes(0, 1) if axis else np.asarray(result[lines])
 
 
 def _last_step(estimator):

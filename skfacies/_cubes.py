@@ -17,11 +17,13 @@ __all__ = [
     "check_out",
     "chunk_length",
     "is_dask",
+    "read_lines",
     "release_pages",
     "shape_of",
     "swap_lines",
     "unwrap",
     "warn_if_incomplete",
+    "write_lines",
 ]
 
 
@@ -185,18 +187,61 @@ def warn_if_incomplete(cube):
         )
 
 
-def release_pages(array):
-    """Give pages of a memory map back: what was read or written would count as our memory.
+def read_lines(cube, axis, lines):
+    """Sections of a slice of lines: a view of what is in memory, else read at once."""
+    if not axis:
+        return cube[lines] if isinstance(cube, np.ndarray) else np.asarray(cube[lines])
+    if not isinstance(cube, np.ndarray):
+        return np.asarray(cube[:, lines]).swapaxes(0, 1)
+    if memory_map(cube) is None:
+        return cube[:, lines].swapaxes(0, 1)
+    sections = np.empty((lines.stop - lines.start, cube.shape[0], *cube.shape[2:]), cube.dtype)
+    for rows in _row_blocks(cube):
+        sections[:, rows] = cube[rows, lines].swapaxes(0, 1)
+        release_pages(cube)
+    return sections
 
-    Nothing is lost, since pages of a shared map belong to the file. Those of a private map (mode
-    "c") are the only place of its changes, and stay.
+
+def write_lines(cube, axis, lines, sections):
+    """Put sections of a slice of lines into a cube."""
+    if not axis:
+        cube[lines] = sections
+    elif memory_map(cube) is None:
+        cube[:, lines] = sections.swapaxes(0, 1)
+    else:
+        for rows in _row_blocks(cube):
+            cube[rows, lines] = sections[:, rows].swapaxes(0, 1)
+            release_pages(cube)
+
+
+def _row_blocks(cube):
+    """Inlines whose pages are mapped at a time, where crosslines touch a few pages of each.
+
+    The system maps up to some megabytes around each page that is touched.
+    """
+    return [slice(i, min(i + 16, cube.shape[0])) for i in range(0, cube.shape[0], 16)]
+
+
+def memory_map(array):
+    """The map behind an array, if pages of it can be given back; else None.
+
+    Those of a private map (mode "c") are the only place of its changes.
     """
     while array is not None and not isinstance(array, np.memmap):
         array = getattr(array, "base", None)
-    if array is None or array.mode == "c" or not hasattr(mmap, "MADV_DONTNEED"):
-        return
-    if hasattr(array._mmap, "madvise"):
-        array._mmap.madvise(mmap.MADV_DONTNEED)
+    if array is None or array.mode == "c" or not hasattr(array._mmap, "madvise"):
+        return None
+    return array._mmap if hasattr(mmap, "MADV_DONTNEED") else None
+
+
+def release_pages(array):
+    """Give pages of a memory map back: what was read or written would count as our memory.
+
+    Nothing is lost, since they belong to the file.
+    """
+    mapped = memory_map(array)
+    if mapped is not None:
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def check_out(out, shape, name="out"):
