@@ -21,11 +21,15 @@ from tqdm.auto import tqdm
 
 from skfacies._cube_dask import predict_lazily
 from skfacies._cubes import (
+    AXES,
     check_cube,
     check_out,
     chunk_length,
+    has_named_axes,
     is_dask,
+    is_transposed,
     read_lines,
+    read_safely,
     release_pages,
     shape_of,
     unwrap,
@@ -44,7 +48,6 @@ from skfacies.metrics import iou_scorer
 __all__ = ["CubeSegmenter"]
 
 DIRECTIONS = {"inline": (0,), "crossline": (1,), "both": (0, 1)}
-AXES = ("inline", "crossline")
 
 
 class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -64,7 +67,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         averages the probabilities of both before the best facies is chosen.
     step : int, default=1
         Train on every `step`-th of the lines that carry labels: neighbours are near copies.
-    min_labelled : float in [0, 1], default=0.25
+    min_labelled : float in [0, 1], default=0.5
         Lines are trained on that have at least this fraction of the labelled traces of the best
         labelled line. Of ten interpreted inlines every crossline has ten traces: these lines alone
         are not worth a pass over the whole cube.
@@ -98,6 +101,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     one more axis at the end; samples point down. A cube is a NumPy array or memory map, a Zarr or
     HDF5 array, an `xarray.DataArray` (which gives one back, with the same coordinates), or a Dask
     array (which gives a lazy Dask array).
+
+    Every fit trains a fresh clone of `estimator`: `warm_start` has no effect inside.
 
     Crosslines are cut from the inlines given to `fit`: in cross-validation over inlines, nothing
     held out reaches training in any direction.
@@ -135,7 +140,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         direction="inline",
         *,
         step=1,
-        min_labelled=0.25,
+        min_labelled=0.5,
         memory_limit=500_000_000,
         scratch_dir=None,
         verbose=0,
@@ -170,6 +175,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Cut as `X` and `y` are, and handed to an estimator that takes it.
         **fit_params
             Handed on to the `fit` of the estimator; routed, where metadata routing is enabled.
+            Those of a Pipeline's step, such as ``faciessegmenter__sample_weight``, are cut, too.
 
         Returns
         -------
@@ -183,18 +189,27 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self._validate_params()
         self._check_estimator()
         cube, labels = _check_pair(X, y)
-        params = self._route(fit_params, sample_weight)
-        with tempfile.TemporaryDirectory(prefix="skfacies-", dir=self.scratch_dir) as folder:
+        params = self._route(fit_params, sample_weight, validation_data)
+        with tempfile.TemporaryDirectory(
+            prefix="skfacies-", dir=self.scratch_dir, ignore_cleanup_errors=True
+        ) as folder:
             sections, section_labels, lines = self._cut(cube, labels, folder)
-            for name in [name for name in params if name.endswith("sample_weight")]:
-                weights = _check_weights(params[name], cube)
-                params[name] = take_sections(weights, lines, self._allocator(folder))
-            if validation_data is not None:
-                params["validation_data"] = self._cut_validation(validation_data, folder)
+            for name, value in params.items():
+                if value is not None and name.endswith("sample_weight"):
+                    weights = _check_weights(value, cube)
+                    params[name] = self._take(weights, lines, folder, "sample_weight")
+                elif value is not None and name.endswith("validation_data"):
+                    params[name] = self._cut_validation(value, folder)
             estimator = clone(self.estimator).fit(sections, section_labels, **params)
-        self.estimator_ = estimator
-        self.classes_ = np.asarray(estimator.classes_)
-        self.lines_ = {AXES[axis]: chosen for axis, chosen in lines.items()}
+            if not hasattr(estimator, "classes_"):
+                raise ValueError(
+                    f"`estimator`={type(estimator).__name__} must set classes_ in fit: the sorted "
+                    "labels that it has learnt."
+                )
+            self.estimator_ = estimator
+            self.classes_ = np.asarray(estimator.classes_)
+            self.lines_ = {AXES[axis]: chosen for axis, chosen in lines.items()}
+            del sections, section_labels, params  # which may be mapped in the folder
         return self
 
     def _check_estimator(self):
@@ -204,32 +219,35 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 f"{type(self.estimator).__name__} has no predict_proba. Use one direction."
             )
 
-    def _route(self, fit_params, sample_weight):
+    def _route(self, fit_params, sample_weight, validation_data):
         """Parameters of the estimator's fit, under scikit-learn's metadata routing or without."""
-        if sample_weight is not None:
-            fit_params = {**fit_params, "sample_weight": sample_weight}
+        given = {"sample_weight": sample_weight, "validation_data": validation_data}
+        fit_params = {**fit_params, **{k: v for k, v in given.items() if v is not None}}
         if not _routing_enabled():
-            return dict(fit_params)
+            return fit_params
         return dict(process_routing(self, "fit", **fit_params).estimator.fit)
 
-    def _cut(self, cube, labels, folder):
+    def _cut(self, cube, labels, folder, names=("X", "y")):
         """Sections with labels, their labels, and the lines that they lie on."""
         labelled = labelled_traces(labels, self._ignore_label())
         axes = DIRECTIONS[self.direction]
         lines = choose_lines(labelled, axes, min_labelled=self.min_labelled, step=self.step)
         if not lines:
             raise ValueError(
-                "`y` has no labelled sample: all labels equal "
+                f"`{names[1]}` has no labelled sample: all labels equal "
                 f"ignore_label={self._ignore_label()!r}."
             )
-        allocate = self._allocator(folder)
-        return take_sections(cube, lines, allocate), take_sections(labels, lines, allocate), lines
+        sections = self._take(cube, lines, folder, names[0])
+        return sections, self._take(labels, lines, folder, names[1]), lines
+
+    def _take(self, cube, lines, folder, name):
+        return take_sections(cube, lines, self._allocator(folder), self.memory_limit, name)
 
     def _cut_validation(self, validation_data, folder):
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
             raise ValueError("`validation_data` must be a tuple (X, y) of cubes.")
         names = ("validation_data[0]", "validation_data[1]")
-        return self._cut(*_check_pair(*validation_data, *names), folder)[:2]
+        return self._cut(*_check_pair(*validation_data, *names), folder, names)[:2]
 
     def _allocator(self, folder):
         """Maker of arrays for training sections: in memory, or in files if they are large."""
@@ -271,13 +289,11 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self._check_label_type(out.dtype if hasattr(out, "dtype") else dtype)
         if is_dask(cube):
             return wrap(self._predict_lazily(cube, out, dtype, probabilities=False), "facies")
-        shape = shape_of(cube)
-        if out is not None:
-            check_out(out, shape)
-        result = out
+        if out is None:
+            result = np.empty(shape_of(cube), self._label_dtype() if dtype is None else dtype)
+        else:
+            result = _check_place(out, shape_of(cube), X)
         for axis, lines, labels in self._predict_slabs(cube, out):
-            if result is None:
-                result = np.empty(shape, dtype=labels.dtype if dtype is None else dtype)
             write_lines(result, axis, lines, labels)
         return wrap(result, "facies")
 
@@ -304,12 +320,12 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if out is None:
             result = np.empty(shape, dtype=np.float32)
         else:
-            result = check_out(out, shape)
+            result = _check_place(out, shape, X)
             if np.dtype(out.dtype).kind != "f":
                 raise ValueError(f"`out` must be of floats for probabilities; got {out.dtype}.")
         for number, axis in enumerate(DIRECTIONS[self.direction]):
             for lines, sections in self._read_slabs(cube, axis, out, number):
-                probabilities = self.estimator_.predict_proba(sections)
+                probabilities = self._probabilities(sections)
                 if number:  # the average with those of the first direction
                     probabilities += read_lines(result, axis, lines)
                     probabilities /= 2
@@ -349,12 +365,15 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             temporary files; `labels` and `probabilities` for the result, if no `out` is given.
         """
         check_is_fitted(self, "estimator_")
+        if len(shape) != 3:
+            raise ValueError(
+                f"`shape` must be (n_inlines, n_crosslines, n_samples); got {tuple(shape)}."
+            )
         n_classes, n_samples = len(self.classes_), int(np.prod(shape))
-        longest = max(shape[1 - axis] for axis in DIRECTIONS[self.direction])
         working, scratch = self.memory_limit / 4, 0
-        last = _last_step(self.estimator_)
-        if hasattr(last, "_prediction_memory"):
-            working += last._prediction_memory((longest, shape[2]))
+        for axis in DIRECTIONS[self.direction]:
+            least = 2 * shape[1 - axis] * shape[2] * (8 + self._result_bytes())
+            working = max(working, self._network_bytes(shape, axis) + least)
         if self.direction == "both":
             in_memory = n_samples * n_classes * 4
             if in_memory <= self.memory_limit / 2:
@@ -422,6 +441,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             dtype=dtype,
             n_classes=len(self.classes_),
             probabilities=probabilities,
+            memory_limit=self.memory_limit,
         )
 
     def _predict_slabs(self, cube, out):
@@ -442,14 +462,18 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         to_labels = self._to_labels()
         try:
             for lines, sections in self._read_slabs(cube, 0, out):
-                store.write_inlines(lines, self.estimator_.predict_proba(sections))
+                store.write_inlines(lines, self._probabilities(sections))
             for lines, sections in self._read_slabs(cube, 1, out, 1):
-                mean = self.estimator_.predict_proba(sections)
+                mean = self._probabilities(sections)
                 mean += store.read_crosslines(lines)
                 mean /= 2
                 yield 1, lines, to_labels(mean)
         finally:
             store.close()
+
+    def _probabilities(self, sections):
+        """Probabilities that may be changed in place."""
+        return np.array(self.estimator_.predict_proba(sections), dtype=np.float32)
 
     def _read_slabs(self, cube, axis, out=None, number=0):
         """Yield (lines, sections) of a direction; what is mapped is let go of after each slab."""
@@ -462,7 +486,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         )
         with bar:
             for block, slabs in self._plan(cube, axis):
-                sections = _read_block(cube, axis, block)
+                sections = read_safely(cube, axis, block, "X")
                 for lines in slabs:
                     yield lines, sections[lines.start - block.start : lines.stop - block.start]
                     bar.update(lines.stop - lines.start)
@@ -473,16 +497,15 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """Blocks of lines to read at once, and the slabs of lines of each to predict at once."""
         shape = shape_of(cube)
         n_lines, section = shape[axis], shape[1 - axis] * shape[2]
-        budget = self.memory_limit / 8
+        budget = self._slab_budget(shape, axis)
         per_sample = np.dtype(cube.dtype).itemsize + self._result_bytes()
         slab = int(min(max(budget // (section * per_sample), 1), n_lines))
         block = slab
         if not isinstance(cube, np.ndarray):
-            # Whole chunks, so that each is read once, if they are not too large for that.
+            # Whole chunks, so that each is read once; of those too large for that, what fits.
             chunk = chunk_length(cube, axis)
-            most = 2 * budget // (section * np.dtype(cube.dtype).itemsize)
-            if chunk <= most:
-                block = -(-slab // chunk) * chunk
+            most = int(self.memory_limit / 4 // (section * np.dtype(cube.dtype).itemsize))
+            block = -(-slab // chunk) * chunk if chunk <= most else max(most // slab, 1) * slab
         return [
             (
                 slice(first, min(first + block, n_lines)),
@@ -493,6 +516,16 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             )
             for first in range(0, n_lines, block)
         ]
+
+    def _slab_budget(self, shape, axis):
+        """Bytes for a slab; it and its copy share a quarter of the limit with the network."""
+        return max(self.memory_limit / 4 - self._network_bytes(shape, axis), 0) / 2
+
+    def _network_bytes(self, shape, axis):
+        last = _last_step(self.estimator_)
+        if not hasattr(last, "_prediction_memory"):
+            return 0
+        return last._prediction_memory((shape[1 - axis], shape[2]))
 
     def _result_bytes(self):
         """Bytes for each sample of a slab: its labels, or probabilities of two directions."""
@@ -525,15 +558,34 @@ def _check_pair(X, y, X_name="X", y_name="y"):
     """Cube and labels as arrays with the same order of axes."""
     if y is None:
         raise ValueError(f"This estimator requires {y_name} to be passed, but it is None.")
-    cube, labels = unwrap(X)[0], unwrap(y)[0]
-    cube = check_cube(cube, X_name)
-    dims = getattr(X, "dims", None)
-    if dims is not None and not hasattr(y, "dims") and dims[:2] == ("crossline", "inline"):
+    y = _align(y, X, y_name, X_name)
+    cube = check_cube(unwrap(X)[0], X_name)
+    labels = check_same_structure(unwrap(y)[0], cube, y_name, X_name)
+    for array in (cube, labels):
+        warn_if_incomplete(array)
+    return cube, labels
+
+
+def _align(y, X, y_name, X_name):
+    """Labels with the order of axes of the amplitudes, of which both may have names."""
+    if not has_named_axes(X) or not has_named_axes(y):
+        if is_transposed(X):
+            raise ValueError(
+                f"`{X_name}` has the axes {X.dims}, of which those of `{y_name}` are not known. "
+                f"Give both as DataArrays, or {X_name}.transpose('inline', 'crossline', ...)."
+            )
+        return y
+    if set(X.dims) != set(y.dims):
         raise ValueError(
-            f"`{X_name}` has the axes {dims}, of which those of `{y_name}` are not known. Give "
-            f"both as DataArrays, or {X_name}.transpose('inline', 'crossline', ...)."
+            f"`{y_name}` has the axes {y.dims}, `{X_name}` has {X.dims}. Give them the same names."
         )
-    return cube, check_same_structure(labels, cube, y_name, X_name)
+    for name in set(X.indexes) & set(y.indexes):
+        if not X.indexes[name].equals(y.indexes[name]) and X.sizes[name] == y.sizes[name]:
+            raise ValueError(
+                f"`{y_name}` has other coordinates {name!r} than `{X_name}`: labels must lie where "
+                "the amplitudes do. Use reindex_like or sel to bring them together."
+            )
+    return y.transpose(*X.dims)
 
 
 def _check_weights(weights, cube):
@@ -542,17 +594,19 @@ def _check_weights(weights, cube):
         weights = np.asarray(weights)
         if len(weights) == cube.shape[0]:
             return np.broadcast_to(weights[:, None, None], shape_of(cube))
+    if np.ndim(weights) == 0:
+        return np.broadcast_to(np.asarray(weights), shape_of(cube))
     return check_same_structure(unwrap(weights)[0], cube, "sample_weight")
 
 
-def _read_block(cube, axis, block):
-    try:
-        return read_lines(cube, axis, block)
-    except Exception as error:  # every store has errors of its own
-        raise OSError(
-            f"{AXES[axis]}s {block.start} to {block.stop - 1} of `X` cannot be read: "
-            f"{type(error).__name__}: {error}. Is the file complete?"
-        ) from error
+def _check_place(out, shape, X):
+    """Check an array for results, which has the axes of a cube in their usual order."""
+    if is_transposed(X):
+        raise ValueError(
+            f"`out` takes results with the axes inline, crossline, samples; `X` has {X.dims}. "
+            "Transpose it, or leave `out` away."
+        )
+    return check_out(out, shape)
 
 
 def _labels_of(probabilities, *, classes, ignore_label):

@@ -1,6 +1,6 @@
 """Prediction of Dask arrays: one lazy graph, which any of Dask's schedulers runs."""
 
-import os
+import threading
 import uuid
 import warnings
 
@@ -9,7 +9,9 @@ import numpy as np
 __all__ = ["predict_lazily"]
 
 
-def predict_lazily(cube, estimator, axes, *, to_labels, dtype, n_classes, probabilities):
+def predict_lazily(
+    cube, estimator, axes, *, to_labels, dtype, n_classes, probabilities, memory_limit
+):
     """Labels or probabilities of a Dask cube as a lazy Dask array.
 
     Parameters
@@ -25,15 +27,18 @@ def predict_lazily(cube, estimator, axes, *, to_labels, dtype, n_classes, probab
     n_classes : int
     probabilities : bool
         Whether these are wanted and not labels.
+    memory_limit : int
+        Bytes for the sections and results of one task.
     """
     import dask
 
-    _check_chunks(cube)
+    _warn_of_split_traces(cube)
     model = dask.delayed(estimator, name=f"skfacies-model-{uuid.uuid4().hex}", traverse=False)
     if len(axes) == 1 and not probabilities:
-        return _map_sections(cube, model, axes[0], "predict", dtype)
+        return _map_sections(cube, model, axes[0], "predict", dtype, memory_limit)
     parts = [
-        _map_sections(cube, model, axis, "predict_proba", np.float32, n_classes) for axis in axes
+        _map_sections(cube, model, axis, "predict_proba", np.float32, memory_limit, n_classes)
+        for axis in axes
     ]
     if len(parts) == 2:
         # Blocks of both directions meet in blocks that are cut both ways; averages need no more.
@@ -47,11 +52,7 @@ def predict_lazily(cube, estimator, axes, *, to_labels, dtype, n_classes, probab
     )
 
 
-def _check_chunks(cube):
-    if any(np.isnan(size) for sizes in cube.chunks for size in sizes):
-        raise ValueError(
-            "`X` has chunks of unknown size. Use X.compute_chunk_sizes(), or read it from a store."
-        )
+def _warn_of_split_traces(cube):
     if cube.numblocks[2] > 1:
         warnings.warn(
             f"the chunks of `X` split traces into {cube.numblocks[2]} pieces; all "
@@ -62,9 +63,13 @@ def _check_chunks(cube):
         )
 
 
-def _map_sections(cube, model, axis, method, dtype, n_classes=None):
+def _map_sections(cube, model, axis, method, dtype, memory_limit, n_classes=None):
     """Blocks of whole sections of one direction through a method of the model."""
-    cube = cube.rechunk({1 - axis: -1, 2: -1})  # its own chunks along the lines that are cut
+    # Its own chunks along the lines that are cut, unless these are too large for a task.
+    section = cube.shape[1 - axis] * cube.shape[2] * (cube.dtype.itemsize + 4 * (n_classes or 2))
+    most = max(1, int(memory_limit / 4 / section))
+    lines = cube.chunks[axis] if max(cube.chunks[axis]) <= most else most
+    cube = cube.rechunk({axis: lines, 1 - axis: -1, 2: -1})
     more = {} if n_classes is None else {"new_axis": 3, "chunks": (*cube.chunks, (n_classes,))}
     meta = np.empty((0,) * (3 if n_classes is None else 4), dtype=dtype)
     return cube.map_blocks(
@@ -72,7 +77,7 @@ def _map_sections(cube, model, axis, method, dtype, n_classes=None):
         model,
         axis=axis,
         method=method,
-        result=dtype,
+        result=np.empty((0, 0, 0, *(() if n_classes is None else (n_classes,))), dtype),
         dtype=dtype,
         meta=meta,
         **more,
@@ -80,10 +85,13 @@ def _map_sections(cube, model, axis, method, dtype, n_classes=None):
 
 
 def _predict_block(block, model, *, axis, method, result):
+    if 0 in block.shape:
+        return np.empty((*block.shape, *result.shape[3:]), result.dtype)
     sections = block.swapaxes(0, 1) if axis else block
     with _fair_threads():
         predicted = np.asarray(getattr(model, method)(sections))
-    return np.ascontiguousarray(predicted.swapaxes(0, 1) if axis else predicted, dtype=result)
+    predicted = predicted.swapaxes(0, 1) if axis else predicted
+    return np.ascontiguousarray(predicted, dtype=result.dtype)
 
 
 def _fair_threads():
@@ -106,8 +114,8 @@ def _n_tasks_at_once():
         return get_worker().state.nthreads
     except (ImportError, ValueError):  # no worker of a cluster: threads of this process, or one
         import dask
+        from dask.system import CPU_COUNT
 
-        scheduler = dask.config.get("scheduler", None)
-        if scheduler in ("sync", "synchronous", "single-threaded", "processes"):
-            return 1
-        return dask.config.get("num_workers", None) or len(os.sched_getaffinity(0))
+        if threading.current_thread() is threading.main_thread():
+            return 1  # the synchronous scheduler, or a process of its own
+        return dask.config.get("num_workers", None) or CPU_COUNT

@@ -12,12 +12,16 @@ import numpy as np
 from skfacies._validation import as_array, is_listlike
 
 __all__ = [
+    "AXES",
     "SectionsOnDisk",
     "check_cube",
     "check_out",
     "chunk_length",
+    "has_named_axes",
     "is_dask",
+    "is_transposed",
     "read_lines",
+    "read_safely",
     "release_pages",
     "shape_of",
     "swap_lines",
@@ -25,6 +29,9 @@ __all__ = [
     "warn_if_incomplete",
     "write_lines",
 ]
+
+#: Names of the lines along which sections are cut.
+AXES = ("inline", "crossline")
 
 
 def check_cube(X, name="X"):
@@ -34,7 +41,17 @@ def check_cube(X, name="X"):
             f"`{name}` must be a cube of shape (n_inlines, n_crosslines, n_samples); got a list of "
             "sections of different shapes. They need no cutting: give them to the segmenter."
         )
+    if is_transposed(X):
+        raise ValueError(
+            f"`{name}` has the axes {X.dims}, but inlines come first and crosslines second. Use "
+            f"{name}.transpose('inline', 'crossline', ...)."
+        )
     cube = as_array(X, name)
+    if is_dask(cube) and np.isnan(cube.shape).any():
+        raise ValueError(
+            f"`{name}` has chunks of unknown size. Use {name}.compute_chunk_sizes(), or read it "
+            "from a store."
+        )
     shape = shape_of(cube, name)
     if len(shape) != 3:
         advice = {2: f" A section needs no cutting: give {name}[None] to the segmenter."}
@@ -119,6 +136,18 @@ def is_dask(array):
     return hasattr(array, "__dask_graph__") and hasattr(array, "rechunk")
 
 
+def has_named_axes(cube):
+    """Tell an `xarray.DataArray`."""
+    return hasattr(cube, "dims") and hasattr(cube, "coords")
+
+
+def is_transposed(cube):
+    """Tell a DataArray with the axes inline and crossline, but not as the first two."""
+    dims = tuple(cube.dims) if has_named_axes(cube) else ()
+    named = len(dims) == 3 and {"inline", "crossline"} <= set(dims)
+    return named and dims[:2] != ("inline", "crossline")
+
+
 def unwrap(cube):
     """Array behind an `xarray.DataArray` of any order of axes, and a function that wraps results.
 
@@ -129,14 +158,10 @@ def unwrap(cube):
         Gives a result the coordinates and the order of axes of the cube; `classes` are the labels
         of a fourth axis.
     """
-    if not hasattr(cube, "dims") or not hasattr(cube, "coords"):
+    if not has_named_axes(cube):
         return cube, lambda result, name, classes=None: result
     dims = tuple(cube.dims)
-    named = {"inline", "crossline"} <= set(dims) and len(dims) == 3
-    if named and dims[:2] != ("inline", "crossline"):
-        ordered = cube.transpose("inline", "crossline", ...)
-    else:
-        ordered = cube
+    ordered = cube.transpose("inline", "crossline", ...) if is_transposed(cube) else cube
 
     def wrap(result, name, classes=None):
         if not isinstance(result, np.ndarray) and not is_dask(result):
@@ -147,6 +172,7 @@ def unwrap(cube):
             dims=(*ordered.dims, *more),
             coords={**{k: v for k, v in ordered.coords.items()}, **more},
             name=name,
+            attrs=dict(ordered.attrs),
         )
         return wrapped if ordered is cube else wrapped.transpose(*dims, ...)
 
@@ -159,14 +185,13 @@ def unwrap(cube):
 
 def chunk_length(array, axis):
     """Lines of one chunk of an array on disk along an axis; 1 where it is in one piece."""
-    array, axis = (
-        (array.cube, 1 - axis if axis < 2 else axis)
-        if isinstance(array, SectionsOnDisk) and array.axis
-        else (getattr(array, "cube", array), axis)
-    )
+    if isinstance(array, SectionsOnDisk) and array.axis and axis < 2:
+        axis = 1 - axis
+    array = getattr(array, "cube", array)
     chunks = getattr(array, "shards", None) or getattr(array, "chunks", None)
-    if not chunks:
-        return 1
+    if not chunks:  # what xarray reads lazily tells it by the names of the axes
+        preferred = getattr(array, "encoding", {}).get("preferred_chunks", {})
+        return int(preferred.get(array.dims[axis], 1)) if preferred else 1
     chunk = chunks[axis]
     return int(chunk if np.ndim(chunk) == 0 else max(chunk))
 
@@ -200,6 +225,23 @@ def read_lines(cube, axis, lines):
         sections[:, rows] = cube[rows, lines].swapaxes(0, 1)
         release_pages(cube)
     return sections
+
+
+def read_safely(cube, axis, lines, name, traces=None):
+    """Sections, or some traces of them, as `read_lines`; errors say where the cube is damaged."""
+    try:
+        if traces is None:
+            return read_lines(cube, axis, lines)
+        if axis:
+            return np.asarray(cube[traces, lines]).swapaxes(0, 1)
+        return np.asarray(cube[lines, traces])
+    except ValueError:
+        raise  # readers say themselves what is wrong with the values
+    except Exception as error:  # every store has errors of its own
+        raise OSError(
+            f"{AXES[axis]}s {lines.start} to {lines.stop - 1} of `{name}` cannot be read: "
+            f"{type(error).__name__}: {error}. Is the file complete?"
+        ) from error
 
 
 def write_lines(cube, axis, lines, sections):
@@ -246,15 +288,19 @@ def release_pages(array):
 
 def check_out(out, shape, name="out"):
     """Check that an array for results has the shape and can be written to."""
-    if not all(hasattr(out, part) for part in ("shape", "dtype", "__setitem__")):
+    if not all(hasattr(out, part) for part in ("shape", "dtype", "__setitem__")) or is_dask(out):
         raise TypeError(
             f"`{name}` must be an array that can be written to (ndarray, memmap, zarr, HDF5); got "
             f"{type(out).__name__}."
         )
     if tuple(int(size) for size in out.shape) != tuple(shape):
         raise ValueError(f"`{name}` must have shape {tuple(shape)}; got {tuple(out.shape)}.")
-    flags = getattr(out, "flags", None)
-    if getattr(out, "read_only", False) or (flags is not None and not flags.writeable):
+    flags, file = getattr(out, "flags", None), getattr(out, "file", None)
+    if (
+        getattr(out, "read_only", False)
+        or (flags is not None and not flags.writeable)
+        or getattr(file, "mode", "r+") == "r"  # of HDF5
+    ):
         raise ValueError(
             f"`{name}` is read-only. Open it for writing, such as with mode='r+', or leave it out."
         )

@@ -100,37 +100,59 @@ def split_validation_block(X, y, classes, *, ignore_label, fraction, gap=8):
     if fraction == 0:
         return everything, []
     lines = _survey_lines(X, labelled)
-    some = _thin_out(everything, X, lines)
-    best = _most_alike(_line_blocks(some, lines, fraction, gap), counts, y, classes, ignore_label)
+    some, every = everything, (1, 1)
+    if isinstance(X, Lines):
+        gap = _fitting_gap(gap, lines)
+        some, every = _thin_out(everything, lines)
+    candidates = _line_blocks(some, lines, fraction, gap)
+    if isinstance(X, Lines):
+        candidates = _sparing(candidates)
+    best = _most_alike(candidates, some, counts, y, classes, ignore_label)
     if best is not None:
-        return best if len(some) == len(everything) else _fill_in(best, everything, lines, gap)
+        return best if every == (1, 1) else _fill_in(best, everything, lines, gap, every)
     candidates = _trace_blocks(everything, lines, fraction, gap)
-    best = _most_alike(candidates, counts, y, classes, ignore_label)
+    best = _most_alike(candidates, everything, counts, y, classes, ignore_label)
     return (everything, []) if best is None else best
 
 
-def _thin_out(runs, X, lines):
-    """A part of the lines of a cube, on which a place for the block is sought much faster."""
-    if not isinstance(X, Lines):
-        return runs
-    groups = [[run for run in runs if lines.direction[run.section] == d] for d in (0, 1)]
-    return [run for group in groups for run in group[:: -(-len(group) // ENOUGH_LINES) or 1]]
+def _fitting_gap(gap, lines):
+    """Gap in a small cube, of which the usual one would take a large part."""
+    positions = [
+        [lines.position[i] for i, direction in lines.direction.items() if direction == own]
+        for own in (0, 1)
+    ]
+    extent = min(max(some) - min(some) + 1 for some in positions if some)
+    return min(gap, max(1, extent // 20))
 
 
-def _fill_in(split, runs, lines, gap):
+def _thin_out(runs, lines):
+    """A part of the lines of a cube, on which a place for the block is sought much faster.
+
+    Returns the runs, and every how manieth line of each direction they are.
+    """
+    groups = [[run for run in runs if lines.direction[run.section] == own] for own in (0, 1)]
+    every = tuple(max(1, -(-len(group) // ENOUGH_LINES)) for group in groups)
+    return [run for group, n in zip(groups, every, strict=True) for run in group[::n]], every
+
+
+def _fill_in(split, runs, lines, gap, every):
     """The same block with all lines."""
     _, valid = split
     direction = lines.direction[valid[0].section]  # held-out lines come first
-    across = [
-        lines.position[run.section] for run in valid if lines.direction[run.section] == direction
-    ]
-    held = [
-        run
-        for run in runs
-        if lines.direction[run.section] == direction
-        and min(across) <= lines.position[run.section] <= max(across)
-    ]
+    group = sorted(
+        (run for run in runs if lines.direction[run.section] == direction),
+        key=lambda run: lines.position[run.section],
+    )
+    own = {run.section for run in valid}
+    places = [place for place, run in enumerate(group) if run.section in own]
+    held = group[min(places) : max(places) + every[direction]]
     return _hold_out(held, runs, lines, gap)
+
+
+def _sparing(candidates):
+    """Candidates that leave about as much for training as the best: a nicer mix is worth less."""
+    sizes = [sum(run.n_traces for run in train) for train, _ in candidates]
+    return [c for c, size in zip(candidates, sizes, strict=True) if size >= 0.8 * max(sizes)]
 
 
 def _class_counts(y, classes, ignore_label):
@@ -375,16 +397,17 @@ def _cut_at_crossings(train, valid, lines, gap):
     return train
 
 
-def _most_alike(candidates, counts, y, classes, ignore_label):
+def _most_alike(candidates, runs, counts, y, classes, ignore_label):
     """The candidate whose class mix is most like all data's; None if all take a class away."""
     best, best_distance = None, np.inf
     whole = counts.sum(axis=0) / counts.sum()
+    present = counts[[run.section for run in runs]].sum(axis=0) > 0
     for train, valid in candidates:
         if not train or not valid:
             continue
         kept = _count_runs(train, counts, y, classes, ignore_label)
         held = _count_runs(valid, counts, y, classes, ignore_label)
-        if not held.sum() or np.any((kept == 0) & (counts.sum(axis=0) > 0)):
+        if not held.sum() or np.any((kept == 0) & present):
             continue
         distance = np.abs(held / held.sum() - whole).sum()
         if distance < best_distance - 1e-12:

@@ -2,24 +2,28 @@
 
 import numpy as np
 
-from skfacies._cubes import chunk_length, swap_lines
+from skfacies._cubes import chunk_length, read_safely, release_pages, swap_lines
 from skfacies._validation import Lines, is_ignored
 
 __all__ = ["choose_lines", "labelled_traces", "take_sections"]
 
-#: Labels read at a time in search of labelled traces.
-PIECE = 1 << 24
+#: Bytes of labels read at a time in search of labelled traces.
+PIECE = 1 << 26
 
 
 def labelled_traces(y, ignore_label):
     """Which traces carry a label: bool array (n_inlines, n_crosslines). Reads labels once."""
     n_inlines, n_crosslines, n_samples = y.shape
+    line = n_crosslines * n_samples * np.dtype(y.dtype).itemsize
     length = chunk_length(y, 0)
-    length *= max(1, PIECE // (length * n_crosslines * n_samples))
+    length *= max(1, PIECE // (length * line))
     labelled = np.empty((n_inlines, n_crosslines), dtype=bool)
     for start in range(0, n_inlines, length):
-        piece = slice(start, start + length)
-        labelled[piece] = ~is_ignored(np.asarray(y[piece]), ignore_label).all(axis=-1)
+        piece = slice(start, min(start + length, n_inlines))
+        labels = read_safely(y, 0, piece, "y")
+        labelled[piece] = ~is_ignored(labels, ignore_label).all(axis=-1)
+        del labels
+        release_pages(y)
     return labelled
 
 
@@ -48,7 +52,7 @@ def choose_lines(labelled, axes, *, min_labelled, step):
     return {axis: lines for axis, lines in chosen.items() if len(lines)}
 
 
-def take_sections(cube, lines, allocate):
+def take_sections(cube, lines, allocate, memory_limit, name="X"):
     """Sections of lines, without a copy of what is in memory or mapped into it.
 
     Parameters
@@ -56,37 +60,41 @@ def take_sections(cube, lines, allocate):
     cube : array-like of shape (n_inlines, n_crosslines, n_samples)
     lines : dict of arrays, by axis
     allocate : function of (shape, dtype)
-        Makes the array that sections of other arrays are read into, each once.
+        Makes the array that sections of other arrays are read into, each chunk once.
+    memory_limit : int
+        Bytes to read at a time.
 
     Returns
     -------
-    sections : array or list
-        An array where one direction is taken whole, else `Lines`.
+    sections : Lines
     """
     sections, directions, positions = [], [], []
     for axis, chosen in lines.items():
-        view = swap_lines(cube) if axis else cube
-        whole = len(chosen) == view.shape[0]
-        if not isinstance(cube, np.ndarray):
-            view, chosen_rows = _read_lines(view, chosen, allocate), range(len(chosen))
+        if isinstance(cube, np.ndarray):
+            view = swap_lines(cube) if axis else cube
+            sections += [view[line] for line in chosen]
         else:
-            chosen_rows = chosen
-        if whole and len(lines) == 1:
-            return view
-        sections += [view[row] for row in chosen_rows]
+            sections += list(_read_lines(cube, axis, chosen, allocate, memory_limit, name))
         directions += [axis] * len(chosen)
         positions += chosen.tolist()
     return Lines(sections, directions, positions)
 
 
-def _read_lines(view, lines, allocate):
-    sections = allocate((len(lines), *view.shape[1:]), view.dtype)
-    length = max(chunk_length(view, 0), 1)
+def _read_lines(cube, axis, lines, allocate, memory_limit, name):
+    """Read lines of an array on disk, in pieces that hold whole chunks."""
+    n_traces, n_samples = cube.shape[1 - axis], cube.shape[2]
+    sections = allocate((len(lines), n_traces, n_samples), cube.dtype)
+    length = chunk_length(cube, axis)
     first = 0
     while first < len(lines):  # neighbours share chunks: what lies in one is read at once
-        chunk = lines[first] // length
-        stop = int(np.searchsorted(lines, (chunk + 1) * length))
-        run = np.asarray(view[int(lines[first]) : int(lines[stop - 1]) + 1])
-        sections[first:stop] = run[lines[first:stop] - lines[first]]
+        stop = int(np.searchsorted(lines, (lines[first] // length + 1) * length))
+        span = slice(int(lines[first]), int(lines[stop - 1]) + 1)
+        trace = (span.stop - span.start) * n_samples * np.dtype(cube.dtype).itemsize
+        width = chunk_length(cube, 1 - axis)
+        width *= max(1, int(memory_limit / 4) // (width * trace))
+        for start in range(0, n_traces, width):
+            traces = slice(start, min(start + width, n_traces))
+            piece = read_safely(cube, axis, span, name, traces)
+            sections[first:stop, traces] = piece[lines[first:stop] - lines[first]]
         first = stop
     return sections

@@ -328,8 +328,11 @@ class _FaciesScorer:
     def __call__(self, estimator, X, y_true, sample_weight=None):
         ignore_label = find_parameter(estimator, "ignore_label", -1)
         y_true = ignore_missing(X, y_true, ignore_label)  # no prediction is wanted there
+        y_pred = estimator.predict(X)
+        if hasattr(y_pred, "compute"):  # a lazy array, which would be computed for each piece
+            y_pred = y_pred.compute()
         return self._score_func(
-            y_true, estimator.predict(X), ignore_label=ignore_label, sample_weight=sample_weight
+            y_true, y_pred, ignore_label=ignore_label, sample_weight=sample_weight
         )
 
     def __repr__(self):

@@ -9,9 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
-from skfacies import AmplitudeScaler, CubeSegmenter, _cubes
+from skfacies import AmplitudeScaler, CubeSegmenter, CubeToSections, _cubes
 from skfacies.datasets import make_facies_cube
 from skfacies.metrics import iou_score, iou_scorer
 from skfacies.model_selection import BlockKFold
@@ -110,12 +110,12 @@ def test_every_step_th_line(cubes):
 
 
 def test_training_sections_are_views_of_the_cube(cubes, monkeypatch):
-    labels = np.where(np.arange(24)[:, None, None] % 3 == 0, cubes.target, -1)
+    labels = np.where(np.arange(24)[:, None, None] % 2 == 0, cubes.target, -1)
     given = []
     monkeypatch.setattr(ByDepth, "fit", lambda self, X, y: given.extend(X) or self)
     monkeypatch.setattr(ByDepth, "classes_", np.arange(3), raising=False)
     CubeSegmenter(ByDepth(), "both").fit(cubes.data, labels)
-    assert len(given) == 8 + 40
+    assert len(given) == 12 + 40
     assert all(np.shares_memory(section, cubes.data) for section in given)
 
 
@@ -340,6 +340,72 @@ def test_each_section_is_read_once(cubes, direction):
     assert (disk.n_reads == 1).all()
 
 
+class CountingChunks(Counting):
+    """Counts how often each chunk is unpacked, and the largest read."""
+
+    def __init__(self, array, chunks):
+        super().__init__(array, chunks)
+        self.n_unpacked = np.zeros([-(-n // c) for n, c in zip(array.shape, chunks, strict=True)])
+        self.largest = 0
+
+    def __getitem__(self, key):
+        key = key if isinstance(key, tuple) else (key,)
+        touched = np.ix_(
+            *[
+                np.unique(np.arange(n)[k] // c)
+                for n, c, k in zip(
+                    self.shape, self.chunks, (*key, *[slice(None)] * (3 - len(key))), strict=True
+                )
+            ]
+        )
+        self.n_unpacked[touched] += 1
+        result = self.array[key].copy()
+        self.largest = max(self.largest, result.size)
+        return result
+
+
+@pytest.mark.parametrize("direction", ["inline", "crossline", "both"])
+@pytest.mark.parametrize("chunks", [(24, 8, 48), (1, 40, 48), (8, 8, 16), (2, 40, 48)])
+def test_chunks_are_unpacked_once_in_training(cubes, direction, chunks):
+    labels = np.where(np.arange(24)[:, None, None] % 2 == 0, cubes.target, -1)
+    disk = CountingChunks(cubes.data, chunks)
+    limit = cubes.data.nbytes // 2
+    CubeSegmenter(ByDepth(), direction, memory_limit=limit).fit(disk, labels)
+    assert disk.n_unpacked.max() == (2 if direction == "both" else 1)
+    assert disk.largest <= max(limit / 4 / 4, np.prod(chunks[:1]) * 40 * 48, 24 * chunks[1] * 48)
+
+
+def test_large_chunks_are_unpacked_few_times_in_prediction(cubes):
+    segmenter = CubeSegmenter(ByDepth(), memory_limit=cubes.data.nbytes)
+    disk = CountingChunks(cubes.data, (24, 8, 16))
+    segmenter.fit(cubes.data, cubes.target).predict(disk)
+    assert disk.n_unpacked.max() <= 5
+
+
+def test_labels_follow_the_order_and_the_coordinates_of_named_axes(cubes):
+    xarray = pytest.importorskip("xarray")
+    coords = {"il": np.arange(24), "xl": np.arange(24)}
+    X = xarray.DataArray(cubes.data[:, :24], coords, ("il", "xl", "z"))
+    y = xarray.DataArray(cubes.target[:, :24], coords, ("il", "xl", "z"))
+    expected = CubeSegmenter(ByDepth()).fit(X, y).estimator_.labels_
+    turned = CubeSegmenter(ByDepth()).fit(X, y.transpose("xl", "il", "z"))
+    assert_array_equal(turned.estimator_.labels_, expected)
+    for bad, message in (
+        (y.assign_coords(il=np.arange(24)[::-1]), "`y` has other coordinates 'il'"),
+        (y.rename(z="twt"), r"`y` has the axes \('il', 'xl', 'twt'\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            CubeSegmenter(ByDepth()).fit(X, bad)
+    named = as_xarray(cubes.data, "", "").transpose("twt", "inline", "crossline")
+    with pytest.raises(ValueError, match="those of `y` are not known"):
+        CubeSegmenter(ByDepth()).fit(named, cubes.target)
+    segmenter = CubeSegmenter(ByDepth()).fit(cubes.data, cubes.target)
+    with pytest.raises(ValueError, match="`out` takes results with the axes inline"):
+        segmenter.predict(named, out=np.empty(SHAPE, np.int8))
+    with pytest.raises(ValueError, match="inlines come first"):
+        CubeToSections().fit(named)
+
+
 # --- results in place -------------------------------------------------------------------------
 
 
@@ -475,6 +541,33 @@ def test_nothing_held_out_reaches_training(cubes):
     assert max(seen) < 1e3
 
 
+def test_data_for_a_step_of_a_pipeline_are_cut(cubes):
+    pair = (cubes.data[:4], cubes.target[:4])
+    inner = Pipeline([("last", ByDepth())])
+    fitted = CubeSegmenter(inner, "crossline").fit(
+        cubes.data, cubes.target, last__validation_data=pair, last__sample_weight=None
+    )
+    last = fitted.estimator_.named_steps["last"]
+    assert_array_equal(last.validation_[0], cubes.data[:4].swapaxes(0, 1))
+    assert last.weights_ is None
+
+
+def test_estimators_without_classes(cubes):
+    class Forgetful(ByDepth):
+        def fit(self, X, y):
+            return self
+
+    with pytest.raises(ValueError, match="`estimator`=Forgetful must set classes_ in fit"):
+        CubeSegmenter(Forgetful()).fit(cubes.data, cubes.target)
+
+
+def test_names_of_different_lengths_are_not_cut_short(cubes):
+    names = np.array(["Up", "Mid", "Lower-most"])[cubes.target]
+    segmenter = CubeSegmenter(ByDepth(ignore_label=""), memory_limit=1.0).fit(cubes.data, names)
+    assert set(np.unique(segmenter.predict(cubes.data))) <= {"Up", "Mid", "Lower-most"}
+    assert segmenter.predict(cubes.data).dtype == names.dtype
+
+
 def test_metadata_routing(cubes):
     import sklearn
 
@@ -549,11 +642,16 @@ def test_bad_places_for_results(cubes):
 def test_a_store_that_is_cut_short(cubes, tmp_path):
     array = as_zarr(cubes.data, tmp_path, "cube")
     segmenter = CubeSegmenter(ByDepth(), "crossline").fit(cubes.data, cubes.target)
+    fresh = CubeSegmenter(ByDepth(), "crossline")
     chunk = sorted((tmp_path / "cube.zarr" / "c").rglob("2"))[-1]
     content = chunk.read_bytes()
     chunk.write_bytes(content[: len(content) // 2])
     with pytest.raises(OSError, match="crosslines .* of `X` cannot be read"):
         segmenter.predict(array)
+    with pytest.raises(OSError, match="crosslines .* of `X` cannot be read"):
+        fresh.fit(array, cubes.target)
     chunk.unlink()
     with pytest.warns(UserWarning, match="1 of 60 chunks .* count as 0"):
         segmenter.predict(array)
+    with pytest.warns(UserWarning, match="1 of 60 chunks .* count as 0"):
+        fresh.fit(array, cubes.target)

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.model_selection import GridSearchCV
 
-from skfacies import CubeSegmenter, _cube_dask
+from skfacies import CubeSegmenter
 from skfacies.datasets import make_facies_cube
 from skfacies.metrics import iou_scorer
 from skfacies.model_selection import BlockKFold
@@ -81,12 +81,6 @@ def test_a_killed_worker_costs_nothing_but_time(client, segmenter, cubes):
     assert_array_equal(done.result(timeout=120), segmenter.predict(wide))
 
 
-def test_the_model_is_one_node_of_the_graph(segmenter, cubes):
-    lazy = segmenter.predict(da.from_array(cubes.data, chunks=(4, 5, -1)))
-    models = [key for key in lazy.dask if str(key).startswith("skfacies-model")]
-    assert len(models) == 1
-
-
 def test_grid_search_under_the_dask_backend(client, make_tiny, cubes):
     search = GridSearchCV(
         CubeSegmenter(make_tiny(validation_fraction=0), step=3),
@@ -98,33 +92,3 @@ def test_grid_search_under_the_dask_backend(client, make_tiny, cubes):
     with joblib.parallel_config(backend="dask"):
         search.fit(cubes.data, cubes.target)
     assert_array_equal(search.cv_results_["mean_test_score"], expected)
-
-
-def test_chunks_that_split_traces_are_joined_with_a_warning(segmenter, cubes):
-    split = da.from_array(cubes.data, chunks=(8, 40, 20))
-    with pytest.warns(UserWarning, match="split traces into 3 pieces; all 0.00 GB .* be moved"):
-        lazy = segmenter.predict(split)
-    assert_array_equal(lazy.compute(), segmenter.predict(cubes.data))
-
-
-def test_lazy_results_have_no_place(segmenter, cubes):
-    with pytest.raises(ValueError, match="store the result with dask.array.to_zarr"):
-        segmenter.predict(
-            da.from_array(cubes.data), out=np.empty(cubes.data.shape, cubes.target.dtype)
-        )
-
-
-def test_tasks_beside_each_other_share_the_threads(monkeypatch):
-    from threadpoolctl import threadpool_info, threadpool_limits
-
-    def n_threads():
-        return max(p["num_threads"] for p in threadpool_info() if p["user_api"] == "openmp")
-
-    with threadpool_limits(4, user_api="openmp"):
-        monkeypatch.setattr(_cube_dask, "_n_tasks_at_once", lambda: 2)
-        with _cube_dask._fair_threads():
-            assert n_threads() == 2
-        assert n_threads() == 4
-        monkeypatch.setattr(_cube_dask, "_n_tasks_at_once", lambda: 1)
-        with _cube_dask._fair_threads():
-            assert n_threads() == 4

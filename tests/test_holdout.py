@@ -789,6 +789,40 @@ def test_lines_of_a_cube_are_held_out_where_they_lie(inlines, crosslines):
             covered[(traces, line) if X.directions[run.section] else (line, traces)] = True
     assert maps[1].any()
     assert not (maps[0] & maps[1]).any()
+    extent = min(shape[0] - inlines[0], shape[1] - crosslines[0] if crosslines else shape[0])
     distance = distance_transform_cdt(~maps[1], metric="chessboard")
-    assert distance[maps[0]].min() > 4
+    assert distance[maps[0]].min() > min(4, extent // 20)
     assert 0.05 < sum(run.n_traces for run in valid) / sum(map(len, X)) < 0.25
+
+
+@pytest.mark.parametrize("shape", [(24, 20), (24, 40), (40, 36), (48, 64), (20, 300), (100, 100)])
+def test_small_cubes_keep_most_of_their_traces_for_training(shape):
+    """Gaps and cut lines may not take what is to be learnt from, nor a whole direction."""
+    X, y = cube_lines((*shape, 6), list(range(shape[0])), list(range(shape[1])))
+    train, valid = split_validation_block(
+        X, y, np.array([0, 1], np.int8), ignore_label=-1, fraction=0.1
+    )
+    assert valid
+    assert sum(run.n_traces for run in train) > 0.6 * sum(map(len, X))
+    assert {X.directions[run.section] for run in train} == {0, 1}
+
+
+def test_a_class_on_few_lines_of_a_cube_spoils_no_block():
+    """Found on lines that the search for a block leaves out."""
+    X, y = cube_lines((200, 200, 6), list(range(200)), list(range(200)))
+    y[101] = y[101].copy()
+    y[101][:, 0] = 5
+    train, _ = split_validation_block(
+        X, y, np.array([0, 1, 5], np.int8), ignore_label=-1, fraction=0.1
+    )
+    assert sum(run.n_traces for run in train) > 0.8 * sum(map(len, X))
+
+
+@pytest.mark.parametrize("fraction", [0.02, 0.1, 0.2])
+def test_blocks_of_large_cubes_have_the_size_asked_for(fraction):
+    X, y = cube_lines((300, 300, 2), list(range(300)), list(range(300)))
+    _, valid = split_validation_block(
+        X, y, np.array([0, 1], np.int8), ignore_label=-1, fraction=fraction
+    )
+    share = sum(run.n_traces for run in valid) / sum(map(len, X))
+    assert 0.6 * fraction < share < 1.6 * fraction

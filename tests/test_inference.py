@@ -85,6 +85,16 @@ def test_tiles_with_mirror_images_and_missing_samples(fitted, limited, line):
     assert_array_equal(limited(**params).predict(X) == -1, np.isnan(X))
 
 
+@pytest.mark.parametrize("n_traces", [470, 480])
+def test_mirror_images_of_tiles_are_those_of_the_section(fitted, limited, line, n_traces):
+    """Whatever the padding at the end, which the mirror image has at its other side."""
+    whole = clone(fitted).set_params(tta=True)
+    vars(whole).update({k: v for k, v in vars(fitted).items() if k.endswith("_")})
+    vars(whole).update({k: v for k, v in vars(fitted).items() if k.startswith("_")})
+    X = line[:, :n_traces]
+    assert_allclose(limited(tta=True).predict_proba(X), whole.predict_proba(X), atol=0.02)
+
+
 def test_memory_of_a_network_grows_with_its_width():
     def measure(widths, precision="float32"):
         module = FaciesNetwork(encoder_depth=3, decoder_channels=widths, precision=precision).eval()

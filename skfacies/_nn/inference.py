@@ -1,5 +1,7 @@
 """Prediction of sections, streamed: no more than a batch of probabilities at a time."""
 
+import copy
+import threading
 from collections import defaultdict
 from weakref import WeakKeyDictionary
 
@@ -28,6 +30,7 @@ MARGIN = 64
 
 
 _bytes_per_sample = WeakKeyDictionary()
+_measuring = threading.Lock()
 
 
 @torch.inference_mode()
@@ -99,17 +102,28 @@ class _Predictor:
 
     def in_tiles(self, index, padded, shape, missing, most):
         """Predict a section in tiles of all its samples, which are blended where they overlap."""
+        mirrored = None
+        if self.tta:
+            # Flip the section and not its padding. Its tiles do not lie where those of the section
+            # do, so all of its scores are kept, in half the bytes.
+            flipped = _without_padding(padded, shape)[..., ::-1, :]
+            flipped = _pad(np.ascontiguousarray(flipped), self.multiple)
+            parts = [scores.half() for _, scores in self._blend(flipped, shape, most)]
+            mirrored = torch.cat(parts, dim=-2).flip(-2)
+        for traces, scores in self._blend(padded, shape, most):
+            if mirrored is not None:
+                scores = (scores + mirrored[:, traces].float()) / 2
+            yield index, traces, scores, None if missing is None else missing[traces]
+
+    def _blend(self, padded, shape, most):
+        """Yield (traces, probabilities) of a section from its first trace to the last."""
         n_traces = padded.shape[-2]
         width = max(int(most / padded.shape[-1]) // self.multiple, 4) * self.multiple
         overlap = min(OVERLAP, width // 2) // self.multiple * self.multiple
         starts = tile_starts(n_traces, width, overlap)
         blend, done = None, 0
         for start, following in zip(starts, [*starts[1:], n_traces], strict=True):
-            tile = padded[..., start : start + width, :]
-            scores = self._scores(tile[None], True)[0]
-            if self.tta:
-                flipped = np.ascontiguousarray(tile[None, ..., ::-1, :])
-                scores = (scores + self._scores(flipped, True)[0].flip(-2)) / 2
+            scores = self._scores(padded[None, ..., start : start + width, :], True)[0]
             if blend is not None:  # of the traces that this tile shares with the last one
                 n_shared = blend.shape[-2]
                 weight = _ramp(n_shared, MARGIN).to(scores.device)[:, None]
@@ -120,12 +134,11 @@ class _Predictor:
             first, last = max(done - CONTEXT, 0), min(stop - CONTEXT, shape[0])
             done = stop
             if last > first:
-                part = scores[:, first + CONTEXT - start : last + CONTEXT - start, : shape[1]]
-                traces = slice(first, last)
-                yield index, traces, part, None if missing is None else missing[traces]
+                own = slice(first + CONTEXT - start, last + CONTEXT - start)
+                yield slice(first, last), scores[:, own, : shape[1]]
 
     def _scores(self, channels, probabilities):
-        logits = self.module(torch.from_numpy(channels).to(self.device))
+        logits = self.module(torch.from_numpy(np.ascontiguousarray(channels)).to(self.device))
         return torch.softmax(logits, dim=1) if probabilities else logits
 
 
@@ -153,8 +166,15 @@ def bytes_per_sample(module, n_channels, device):
     What its layers give on a small section, of which the largest three and the encoder's skip
     connections are alive at the same time. Measured peaks of five networks were 0.5 to 1.6 of it.
     """
-    if module in _bytes_per_sample:
+    with _measuring:  # threads of Dask share a model
+        if module not in _bytes_per_sample:
+            # Hooks on a copy: others may be predicting with the module.
+            measured = _measure_bytes(copy.deepcopy(module), n_channels, device)
+            _bytes_per_sample[module] = measured
         return _bytes_per_sample[module]
+
+
+def _measure_bytes(module, n_channels, device):
     sizes, skips = [], []
 
     def note(_, __, output):
@@ -163,16 +183,11 @@ def bytes_per_sample(module, n_channels, device):
         else:  # features of the encoder
             skips.extend(part.nbytes for part in _flatten(output))
 
-    hooks = [part.register_forward_hook(note) for part in module.modules()]
+    for part in module.modules():
+        part.register_forward_hook(note)
     side = 4 * size_multiple(module)
-    try:
-        logits = module(torch.zeros(1, n_channels, side, side, device=device))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    probabilities = 2 * logits.nbytes
-    _bytes_per_sample[module] = (3 * max(sizes) + sum(skips) + probabilities) / side**2
-    return _bytes_per_sample[module]
+    logits = module(torch.zeros(1, n_channels, side, side, device=device))
+    return (3 * max(sizes) + sum(skips) + 2 * logits.nbytes) / side**2
 
 
 @torch.inference_mode()
