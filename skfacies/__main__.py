@@ -1,6 +1,7 @@
 """The command ``skfacies``."""
 
 import argparse
+import os
 import sys
 
 from skfacies._version import __version__
@@ -27,7 +28,7 @@ def main(argv=None):
     except KeyboardInterrupt:
         print("\nskfacies: interrupted", file=sys.stderr)
         return 130
-    except (ImportError, OSError, ValueError) as error:
+    except (ImportError, OSError, TypeError, ValueError) as error:
         if arguments.debug:
             raise
         print(f"skfacies: {error}", file=sys.stderr)
@@ -60,9 +61,109 @@ def _make_parser():
     demo.add_argument(
         "--epochs", type=int, default=30, help="passes over the data; default: %(default)s"
     )
-    demo.add_argument("--debug", action="store_true", help="show the traceback of an error")
     demo.set_defaults(run=_demo)
+    _add_fit(commands)
+    _add_predict(commands)
+    _add_others(commands)
+    for command in commands.choices.values():
+        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
+
+
+def _add_fit(commands):
+    fit = commands.add_parser(
+        "fit",
+        help="train on an interpreted cube and write a model",
+        description="Train on amplitudes and labels of one geometry: SEG-Y (.sgy, .segy), Zarr or "
+        "NumPy (.npy) files. Labels are whole numbers, -1 where nothing is interpreted.",
+        epilog="Example: skfacies fit survey.sgy facies.sgy -o model.safetensors "
+        "--directions both --lines inline=300-700:50 crossline=400,600 --seed 0",
+    )
+    fit.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
+    fit.add_argument("labels", metavar="LABELS", help="cube of labels")
+    fit.add_argument("-o", "--out", required=True, metavar="MODEL", help="file to write")
+    _add_training(fit)
+    fit.add_argument(
+        "--lines",
+        nargs="+",
+        default=[],
+        metavar="LINES",
+        help="train on these lines only: every=10, inline=300,350, crossline=300-700:50",
+    )
+    fit.add_argument(
+        "--ignore-label", type=int, default=-1, help="label of samples without interpretation"
+    )
+    fit.add_argument("--names", metavar="A,B,…", help="names of the facies, in order of labels")
+    fit.set_defaults(run=_fit)
+
+
+def _add_training(command):
+    command.add_argument("--directions", choices=["inline", "crossline", "both"], default="inline")
+    command.add_argument("--epochs", type=int, help="passes over the data; default: what suits")
+    command.add_argument("--seed", type=int, default=0, help="default: 0")
+    command.add_argument(
+        "--weights",
+        default="auto",
+        help="encoder weights: auto, imagenet, none, or a file; default: %(default)s",
+    )
+    command.add_argument("--encoder", default="resnet18", help="default: %(default)s")
+
+
+def _add_predict(commands):
+    predict = commands.add_parser(
+        "predict",
+        help="predict a cube and write it as a file",
+        description="Predict the facies of a cube. A SEG-Y result has the headers of SEISMIC.",
+        epilog="Example: skfacies predict model.safetensors survey.sgy -o facies.sgy --entropy",
+    )
+    predict.add_argument("model", metavar="MODEL", help="file of skfacies fit")
+    predict.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
+    predict.add_argument("-o", "--out", required=True, metavar="OUT", help="file to write")
+    predict.add_argument(
+        "--proba", action="store_true", help="write probabilities, too: a file for each facies"
+    )
+    predict.add_argument(
+        "--entropy", action="store_true", help="write where the model is unsure, too"
+    )
+    predict.set_defaults(run=_predict)
+
+
+def _add_others(commands):
+    score = commands.add_parser(
+        "score",
+        help="predict a cube and compare it with labels",
+        epilog="Example: skfacies score model.safetensors survey.sgy facies.sgy",
+    )
+    score.add_argument("model", metavar="MODEL")
+    score.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
+    score.add_argument("labels", metavar="LABELS", help="cube of labels")
+    score.add_argument("--ignore-label", type=int, default=-1)
+    score.set_defaults(run=_score)
+    info = commands.add_parser(
+        "info",
+        help="tell what a cube or a model file holds",
+        epilog="Example: skfacies info survey.sgy",
+    )
+    info.add_argument("file", metavar="FILE")
+    info.set_defaults(run=_info)
+    fetch = commands.add_parser(
+        "fetch-f3",
+        help="download the F3 facies benchmark (1.1 GB)",
+        epilog="Example: skfacies fetch-f3 --data-home data",
+    )
+    fetch.add_argument("--data-home", metavar="FOLDER", help="default: ~/skfacies_data")
+    fetch.add_argument("--subset", nargs="+", default=["train", "test1", "test2"])
+    fetch.set_defaults(run=_fetch_f3)
+    benchmark = commands.add_parser(
+        "benchmark-f3",
+        help="fetch the F3 benchmark, train, score its test blocks, write a report",
+        epilog="Example: skfacies benchmark-f3 -o report.md --directions both --step 5",
+    )
+    benchmark.add_argument("-o", "--out", default="f3_benchmark.md", metavar="REPORT")
+    benchmark.add_argument("--data-home", metavar="FOLDER", help="default: ~/skfacies_data")
+    benchmark.add_argument("--step", type=int, default=1, help="train on every n-th line")
+    _add_training(benchmark)
+    benchmark.set_defaults(run=_benchmark_f3)
 
 
 def _demo(arguments):
@@ -84,6 +185,93 @@ def _demo(arguments):
         f"95th percentile {overall.p95:.0f}\n"
     )
     print(_NEXT_STEPS.format(picture=result.picture, model_file=str(result.model_file)))
+
+
+def _training_params(arguments):
+    return {
+        "max_epochs": arguments.epochs or "auto",
+        "encoder_name": arguments.encoder,
+        "encoder_weights": None if arguments.weights == "none" else arguments.weights,
+        "random_state": arguments.seed,
+    }
+
+
+def _fit(arguments):
+    from skfacies._commands import fit_model
+
+    result = fit_model(
+        arguments.seismic,
+        arguments.labels,
+        arguments.out,
+        direction=arguments.directions,
+        lines=arguments.lines,
+        ignore_label=arguments.ignore_label,
+        label_names=arguments.names and arguments.names.split(","),
+        **_training_params(arguments),
+    )
+    for name, numbers in result.lines.items():
+        shown = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
+        print(f"trained on {len(numbers)} {name}s: {shown}")
+    last = result.model.estimator_.history_[-1]
+    if "valid_miou" in last:
+        print(f"mean IoU of the block held out to watch the training: {last['valid_miou']:.3f}")
+    print(f"wrote {arguments.out}")
+
+
+def _predict(arguments):
+    from skfacies._commands import predict_cube
+
+    paths = predict_cube(
+        arguments.model,
+        arguments.seismic,
+        arguments.out,
+        probabilities=arguments.proba,
+        entropy=arguments.entropy,
+    )
+    print("\n".join(f"wrote {path}" for path in paths))
+
+
+def _score(arguments):
+    from skfacies._commands import score_model
+
+    print(
+        score_model(
+            arguments.model,
+            arguments.seismic,
+            arguments.labels,
+            ignore_label=arguments.ignore_label,
+        )
+    )
+
+
+def _info(arguments):
+    from skfacies._commands import describe_cube, describe_model
+
+    rows = describe_model(arguments.file) if os.path.isfile(arguments.file) else None
+    for title, text in rows or describe_cube(arguments.file):
+        print(f"{title:24}{text}")
+
+
+def _fetch_f3(arguments):
+    from skfacies.datasets import fetch_f3
+
+    blocks = fetch_f3(arguments.subset, data_home=arguments.data_home)
+    for name, block in blocks.items():
+        print(f"{name:8}{' x '.join(map(str, block.data.shape))}  {block.data.filename}")
+
+
+def _benchmark_f3(arguments):
+    from skfacies._commands import benchmark_f3
+
+    report = benchmark_f3(
+        arguments.out,
+        data_home=arguments.data_home,
+        direction=arguments.directions,
+        step=arguments.step,
+        **_training_params(arguments),
+    )
+    print(report)
+    print(f"wrote {arguments.out}")
 
 
 if __name__ == "__main__":

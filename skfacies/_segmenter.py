@@ -483,6 +483,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         state |= {"net_": net, "_net_options": net_options, "_version": __version__}
         state["history_"] = _plain_history(net)
         state["n_iter_"] = len(net.history)
+        state["_training_summary"] = _summarise_training(sections, train)
         for name, value in state.items():
             setattr(self, name, value)
         return self
@@ -778,6 +779,17 @@ def _empty_like(X, dtype, *more_axes):
 def _module_part(net_options):
     """Arguments of the network among those of skorch's net."""
     return {k: v for k, v in net_options.items() if k.startswith("module__")}
+
+
+def _summarise_training(sections, train):
+    """Plain values about the data of the last fit, for the card of a model file."""
+    labels, classes, ignore_label = sections.counted_labels()
+    shapes = {tuple(map(int, section_shape(sections.X, run.section))) for run in train}
+    return {
+        "n_sections": len({int(run.section) for run in train}),
+        "shapes": sorted(shapes),
+        "support": _holdout.count_labels(train, labels, classes, ignore_label).tolist(),
+    }
 
 
 def _labelled_runs(sections):

@@ -1,4 +1,4 @@
-"""Data to try things on: synthetic seismic cubes, and interpreted sections kept in a file.
+"""Data to try things on: synthetic cubes, interpreted sections in a file, the F3 benchmark.
 
 Axes are those of the whole package: a cube is (n_inlines, n_crosslines, n_samples) and a section
 (n_traces, n_samples); the vertical axis is last and points down.
@@ -14,8 +14,9 @@ import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
 from skfacies import _synthetic
+from skfacies._download import fetch_f3
 
-__all__ = ["load_sections", "make_facies_cube"]
+__all__ = ["fetch_f3", "load_sections", "make_facies_cube"]
 
 
 def make_facies_cube(

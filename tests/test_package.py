@@ -27,7 +27,15 @@ PUBLIC = {
         "FaciesSegmenter",
         "__version__",
     ],
-    "skfacies.datasets": ["load_sections", "make_facies_cube"],
+    "skfacies.benchmark": ["f3_benchmark"],
+    "skfacies.datasets": ["fetch_f3", "load_sections", "make_facies_cube"],
+    "skfacies.horizons": [
+        "horizons_from_labels",
+        "labels_from_horizons",
+        "read_horizon",
+        "write_horizon",
+    ],
+    "skfacies.io": ["open_cube", "write_cube"],
     "skfacies.metrics": [
         "contact_error",
         "facies_confusion_matrix",
@@ -40,6 +48,7 @@ PUBLIC = {
         "pixel_accuracy_scorer",
     ],
     "skfacies.model_selection": ["BlockKFold", "BlockShuffleSplit"],
+    "skfacies.persistence": ["load_model", "save_model"],
     "skfacies.plotting": ["SectionDisplay"],
     "skfacies.preprocessing": ["AmplitudeScaler", "CubeToSections"],
     "skfacies.qc": ["prediction_entropy"],
@@ -48,8 +57,9 @@ PUBLIC = {
 # From the bottom up. A module imports modules of lower layers only. Those of a folder have layers
 # among themselves, and count as their folder for all others.
 LAYERS = [
-    {"_synthetic", "_validation", "_version"},
-    {"_crossings", "_cubes"},
+    {"_download", "_horizon_text", "_segy", "_synthetic", "_validation", "_version"},
+    {"_crossings", "_cubes", "_segy_geometry"},
+    {"_cube_writing"},
     {
         "_cube_dask",
         "_holdout",
@@ -64,7 +74,9 @@ LAYERS = [
         "preprocessing",
     },
     {"_cube", "_segmenter", "plotting", "qc"},
+    {"_model_document"},
     {"_demo", "benchmark", "persistence"},
+    {"_commands"},
     {"__main__"},
 ]
 FOLDERS = {"_nn": [{"weights"}, {"network"}, {"data"}, {"inference", "training"}]}

@@ -1,0 +1,165 @@
+"""From SEG-Y to SEG-Y on the command line."""
+
+import os
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skfacies.__main__ import main
+from skfacies._commands import choose_lines
+from skfacies.datasets import make_facies_cube
+from skfacies.io import open_cube
+from skfacies.persistence import load_model
+
+segyio = pytest.importorskip("segyio")
+pytest.importorskip("xarray")
+
+TRAIN = ["--weights", "none", "--epochs", "1", "--lines", "every=8"]
+
+
+def write_segy(path, cube, *, first_inline=100, first_crossline=300):
+    """Write a regular survey as other programs would."""
+    spec = segyio.spec()
+    spec.sorting, spec.format = 2, 5
+    spec.samples = np.arange(cube.shape[2]) * 4.0
+    spec.ilines = first_inline + np.arange(cube.shape[0])
+    spec.xlines = first_crossline + np.arange(cube.shape[1])
+    with segyio.create(str(path), spec) as file:
+        file.bin.update(hdt=4000)
+        for t, (i, x) in enumerate(np.ndindex(cube.shape[:2])):
+            file.header[t] = {
+                189: int(spec.ilines[i]),
+                193: int(spec.xlines[x]),
+                115: cube.shape[2],
+                117: 4000,
+                73: 1000 * i,
+                77: 1000 * x,
+            }
+            file.trace[t] = np.ascontiguousarray(cube[i, x], dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("survey")
+    survey = make_facies_cube((60, 80, 128), n_facies=4, random_state=0)
+    write_segy(folder / "seismic.sgy", survey.data)
+    write_segy(folder / "labels.sgy", survey.target)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(survey):
+    """A model that the command line has trained."""
+    files = [str(survey / name) for name in ("seismic.sgy", "labels.sgy", "model.safetensors")]
+    arguments = ["fit", *files[:2], "-o", files[2], "--names", "a,b,c,d", *TRAIN]
+    assert main(arguments) == 0
+    return files[2]
+
+
+def test_from_segy_to_segy(survey, model, tmp_path, capsys):
+    seismic, out = str(survey / "seismic.sgy"), str(tmp_path / "facies.sgy")
+    assert main(["predict", model, seismic, "-o", out]) == 0
+    assert f"wrote {out}" in capsys.readouterr().out
+    expected = np.asarray(load_model(model).predict(open_cube(seismic)))
+    with segyio.open(seismic, strict=True) as given, segyio.open(out, strict=True) as written:
+        assert_array_equal(segyio.tools.cube(written), expected)
+        assert_array_equal(written.ilines, given.ilines)
+        for ours, theirs in zip(written.header, given.header, strict=True):
+            assert dict(ours) == dict(theirs)
+    assert os.listdir(tmp_path) == ["facies.sgy"]
+    assert main(["score", model, seismic, str(survey / "labels.sgy")]) == 0
+    assert "mean IoU" in capsys.readouterr().out
+
+
+def test_probabilities_and_entropy(survey, model, tmp_path):
+    out = tmp_path / "facies.sgy"
+    arguments = ["predict", model, str(survey / "seismic.sgy"), "-o", str(out)]
+    assert main([*arguments, "--proba", "--entropy"]) == 0
+    scores = [open_cube(tmp_path / f"facies_probability_{name}.sgy").values for name in "abcd"]
+    np.testing.assert_allclose(np.sum(scores, axis=0), 1, atol=1e-4)
+    assert_array_equal(np.argmax(scores, axis=0), open_cube(out).values)
+    doubt = open_cube(tmp_path / "facies_entropy.sgy").values
+    assert 0 <= doubt.min() < doubt.max() <= 1.0001
+    assert len(os.listdir(tmp_path)) == 6
+
+
+def test_info_of_cubes_and_models(survey, model, capsys):
+    assert main(["info", str(survey / "seismic.sgy")]) == 0
+    text = capsys.readouterr().out
+    assert "60 x 80 x 128" in text
+    assert "100 to 159, step 1" in text
+    assert "0 to 508 ms, every 4 ms" in text
+    assert main(["info", str(survey / "labels.sgy")]) == 0
+    assert "0: " in capsys.readouterr().out
+    assert main(["info", model]) == 0
+    text = capsys.readouterr().out
+    assert "CubeSegmenter" in text
+    assert "format 1" in text
+
+
+def test_lines_that_are_trained_on(survey, tmp_path, capsys):
+    out = str(tmp_path / "model.safetensors")
+    files = [str(survey / "seismic.sgy"), str(survey / "labels.sgy")]
+    arguments = ["fit", *files, "-o", out, *TRAIN[:4], "--directions", "both"]
+    assert main([*arguments, "--lines", "inline=110-150:20", "crossline=320,340"]) == 0
+    text = capsys.readouterr().out
+    assert "trained on 3 inlines: 110, 130, 150" in text
+    assert "trained on 2 crosslines: 320, 340" in text
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["depth=3"], "'depth=3' is not understood"),
+        (["inline=x"], "'x' is no line number or range"),
+        (["inline=5"], "the survey has inlines 100 to 159"),
+    ],
+)
+def test_lines_that_are_not_there(survey, lines, message):
+    cube = open_cube(survey / "seismic.sgy")
+    assert choose_lines([], cube) is None
+    assert choose_lines(["inline=100"], cube).sum() == 80
+    with pytest.raises(ValueError, match=message):
+        choose_lines(lines, cube)
+
+
+def test_errors_are_one_line_and_leave_no_file(survey, model, tmp_path, capsys):
+    seismic, labels = str(survey / "seismic.sgy"), str(survey / "labels.sgy")
+    out = str(tmp_path / "out.sgy")
+    for arguments, message in (
+        (["predict", model, "nowhere.sgy", "-o", out], "nowhere.sgy does not exist"),
+        (["predict", labels, seismic, "-o", out], "labels.sgy"),
+        (["predict", model, seismic, "-o", seismic], "the output would replace"),
+        (["predict", model, seismic, "-o", str(tmp_path / "no" / "x.sgy")], "there is no folder"),
+        (["fit", seismic, seismic, "-o", out, *TRAIN], "which is no label"),
+        (["fit", seismic, labels, "-o", out, "--lines", "every=no"], "whole number"),
+        (["info", str(survey)], "survey"),
+    ):
+        assert main(arguments) == 1
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.startswith("skfacies: ")
+        assert "Traceback" not in error
+    assert not os.listdir(tmp_path)
+
+
+def test_interrupted_prediction_leaves_no_file(survey, model, tmp_path, monkeypatch, capsys):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skfacies._commands.write_cube", interrupt)
+    out = str(tmp_path / "out.sgy")
+    assert main(["predict", model, str(survey / "seismic.sgy"), "-o", out]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "command", ["fit", "predict", "score", "info", "fetch-f3", "benchmark-f3", "demo"]
+)
+def test_help_shows_an_example(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"Example: skfacies {command}" in capsys.readouterr().out
