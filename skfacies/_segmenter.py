@@ -110,7 +110,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         small sections hold no block that training could spare, unless there are `validation_data`.
     augment : bool or dict, default=True
         Lateral flips and changes of amplitude in training. A dict changes strengths:
-        ``{"flip": 0.5, "gain": 0.3, "noise": 0.5}`` are the defaults (probability of a flip,
+        ``{"flip": 0.5, "gain": 0.3, "noise": 0.3}`` are the defaults (probability of a flip,
         largest change of log-amplitude, largest noise in units of the scaled amplitude).
     crop_size : None, int or tuple (n_traces, n_samples), default=256
         Train on random crops of this size. An int cuts traces and keeps all samples; None takes

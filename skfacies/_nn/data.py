@@ -28,7 +28,7 @@ IGNORED = -100
 
 #: Default augmentation. `flip`: probability of a lateral flip. `gain`: largest change of the
 #: amplitude's logarithm. `noise`: largest standard deviation of added noise, in scaled amplitude.
-AUGMENTATION = {"flip": 0.5, "gain": 0.3, "noise": 0.5}
+AUGMENTATION = {"flip": 0.5, "gain": 0.3, "noise": 0.3}
 
 
 def check_augmentation(augment):
