@@ -324,7 +324,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             if np.dtype(out.dtype).kind != "f":
                 raise ValueError(f"`out` must be of floats for probabilities; got {out.dtype}.")
         for number, axis in enumerate(DIRECTIONS[self.direction]):
-            for lines, sections in self._read_slabs(cube, axis, out, number):
+            for lines, sections in self._read_slabs(cube, axis, out):
                 probabilities = self._probabilities(sections)
                 if number:  # the average with those of the first direction
                     probabilities += read_lines(result, axis, lines)
@@ -463,7 +463,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         try:
             for lines, sections in self._read_slabs(cube, 0, out):
                 store.write_inlines(lines, self._probabilities(sections))
-            for lines, sections in self._read_slabs(cube, 1, out, 1):
+            for lines, sections in self._read_slabs(cube, 1, out):
                 mean = self._probabilities(sections)
                 mean += store.read_crosslines(lines)
                 mean /= 2
@@ -475,7 +475,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """Probabilities that may be changed in place."""
         return np.array(self.estimator_.predict_proba(sections), dtype=np.float32)
 
-    def _read_slabs(self, cube, axis, out=None, number=0):
+    def _read_slabs(self, cube, axis, out=None):
         """Yield (lines, sections) of a direction; what is mapped is let go of after each slab."""
         bar = tqdm(
             total=shape_of(cube)[axis],

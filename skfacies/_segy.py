@@ -229,7 +229,7 @@ def _size_message(file, path, head, order, code, start, size):
 # --- bytes of traces ------------------------------------------------------------------------
 
 
-def read_bytes(segy, numbers, first, stop):
+def read_bytes(segy, numbers, first, stop, *, spare_rest=False):
     """Bytes `first` to `stop` of traces, counted from the start of their headers.
 
     Parameters
@@ -238,6 +238,8 @@ def read_bytes(segy, numbers, first, stop):
     numbers : array of int, shape (n_traces,)
         Positions in the file, in any order.
     first, stop : int
+    spare_rest : bool, default=False
+        Read these bytes only, trace by trace: slower, but headers alone are found without samples.
 
     Returns
     -------
@@ -246,7 +248,7 @@ def read_bytes(segy, numbers, first, stop):
     found = np.empty((len(numbers), stop - first), np.uint8)
     numbers, order = _sorted(numbers)
     length = segy.trace_bytes
-    most = 1 if length > FAR else max(1, BLOCK // length)
+    most = 1 if spare_rest or length > FAR else max(1, BLOCK // length)
     buffer = np.empty((min(most, len(numbers)) if most > 1 else 0, length), np.uint8)
     width, view = stop - first, memoryview(found.reshape(-1))
     with open(segy.path, "rb", buffering=0) as file:
@@ -359,7 +361,7 @@ def read_words(segy, fields, numbers=None):
     words = {name: np.empty(len(numbers), kind) for name, (_, kind) in fields.items()}
     for start in range(0, len(numbers), 1 << 14):
         part = slice(start, start + (1 << 14))
-        headers = read_bytes(segy, numbers[part], first, stop).view(layout)[:, 0]
+        headers = read_bytes(segy, numbers[part], first, stop, spare_rest=True).view(layout)[:, 0]
         for name in fields:
             words[name][part] = headers[name]
     return words

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from skfacies._cube import CubeSegmenter
-from skfacies._cubes import check_cube, release_pages, swap_lines, unwrap
+from skfacies._cubes import AXES, check_cube, read_lines, release_pages, unwrap
 from skfacies._download import SHAPES, UNITS
 from skfacies._validation import check_same_structure, label_codes
 from skfacies.datasets import fetch_f3
@@ -24,7 +24,6 @@ from skfacies.preprocessing import CubeToSections
 __all__ = ["f3_benchmark"]
 
 BLOCKS = ("test1", "test2")
-DIRECTIONS = ("inline", "crossline")
 LABELS = np.arange(len(UNITS))
 PACKAGES = (
     "skfacies",
@@ -145,17 +144,17 @@ def f3_benchmark(estimator, data=None, *, data_home=None, memory_limit=200_000_0
     matrices, seconds = {}, {}
     for block, (cube, truth) in blocks.items():
         matrices[block], seconds[block] = {}, {}
-        for direction in DIRECTIONS:
+        for direction in AXES:
             start = time.perf_counter()
             matrices[block][direction] = _count_direction(
                 sections_estimator, cube, truth, block, direction, memory_limit, verbose
             )
             seconds[block][direction] = time.perf_counter() - start
     matrices["pooled"] = {
-        direction: sum(matrices[block][direction] for block in BLOCKS) for direction in DIRECTIONS
+        direction: sum(matrices[block][direction] for block in BLOCKS) for direction in AXES
     }
     for by_direction in matrices.values():
-        by_direction["both"] = sum(by_direction[direction] for direction in DIRECTIONS)
+        by_direction["both"] = sum(by_direction[direction] for direction in AXES)
     result = _Result(
         matrices=matrices,
         table={
@@ -274,9 +273,8 @@ def _check_blocks(data, data_home, verbose):
 
 def _count_direction(estimator, cube, truth, block, direction, memory_limit, verbose):
     """Confusion matrix of all sections of one direction, a slab of them at a time."""
-    if direction == "crossline":
-        cube, truth = swap_lines(cube), swap_lines(truth)
-    n_lines, n_traces, n_samples = map(int, cube.shape)
+    axis = AXES.index(direction)
+    n_lines, n_traces, n_samples = (int(cube.shape[i]) for i in (axis, 1 - axis, 2))
     # Amplitudes, true labels, and predicted ones as int64 and as codes when they are counted.
     per_sample = np.dtype(cube.dtype).itemsize + np.dtype(truth.dtype).itemsize + 32
     slab = int(max(1, memory_limit // (n_traces * n_samples * per_sample)))
@@ -285,8 +283,8 @@ def _count_direction(estimator, cube, truth, block, direction, memory_limit, ver
     with tqdm(total=n_lines, desc=title, unit="line", disable=not verbose) as bar:
         for start in range(0, n_lines, slab):
             lines = slice(start, min(start + slab, n_lines))
-            labels = np.ascontiguousarray(truth[lines])
-            predicted = estimator.predict(np.ascontiguousarray(cube[lines]))
+            labels = np.ascontiguousarray(read_lines(truth, axis, lines))
+            predicted = estimator.predict(np.ascontiguousarray(read_lines(cube, axis, lines)))
             counts += _count(labels, np.asarray(predicted), title)
             bar.update(lines.stop - lines.start)
             release_pages(cube)

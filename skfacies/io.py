@@ -77,8 +77,8 @@ def open_cube(
 
     Notes
     -----
-    All trace headers of a SEG-Y file are read, at about the speed of the disk. A file that will be
-    read often, along crosslines above all, is better converted once:
+    Line numbers in all trace headers of a SEG-Y file are read, no samples. A file that will be read
+    often, along crosslines above all, is better converted once:
     ``write_cube("survey.zarr", open_cube("survey.sgy"))``. Dask workers open the file by its path.
 
     Examples

@@ -1,10 +1,11 @@
 """Large sections are predicted in tiles as they would be whole."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone
 
 from skfacies._nn import inference
 from skfacies._nn.network import FaciesNetwork
@@ -16,10 +17,7 @@ def limited(fitted):
     per_sample = inference.bytes_per_sample(fitted.net_.module_, 1, "cpu")
 
     def limit(**params):
-        other = clone(fitted).set_params(memory_limit=per_sample * 256 * 64, **params)
-        vars(other).update({k: v for k, v in vars(fitted).items() if k.endswith("_")})
-        vars(other).update({k: v for k, v in vars(fitted).items() if k.startswith("_")})
-        return other
+        return copy.deepcopy(fitted).set_params(memory_limit=per_sample * 256 * 64, **params)
 
     return limit
 
@@ -76,9 +74,7 @@ def test_tiles_with_mirror_images_and_missing_samples(fitted, limited, line):
     X = line.copy()
     X[0, 200:210, :7] = np.nan
     params = {"tta": True, "nan_policy": "ignore"}
-    whole = clone(fitted).set_params(**params)
-    vars(whole).update({k: v for k, v in vars(fitted).items() if k.endswith("_")})
-    vars(whole).update({k: v for k, v in vars(fitted).items() if k.startswith("_")})
+    whole = copy.deepcopy(fitted).set_params(**params)
     expected, tiled = whole.predict_proba(X), limited(**params).predict_proba(X)
     assert_array_equal(np.isnan(tiled), np.isnan(expected))
     assert_allclose(tiled, expected, atol=0.05)
@@ -88,9 +84,7 @@ def test_tiles_with_mirror_images_and_missing_samples(fitted, limited, line):
 @pytest.mark.parametrize("n_traces", [470, 480])
 def test_mirror_images_of_tiles_are_those_of_the_section(fitted, limited, line, n_traces):
     """Whatever the padding at the end, which the mirror image has at its other side."""
-    whole = clone(fitted).set_params(tta=True)
-    vars(whole).update({k: v for k, v in vars(fitted).items() if k.endswith("_")})
-    vars(whole).update({k: v for k, v in vars(fitted).items() if k.startswith("_")})
+    whole = copy.deepcopy(fitted).set_params(tta=True)
     X = line[:, :n_traces]
     assert_allclose(limited(tta=True).predict_proba(X), whole.predict_proba(X), atol=0.02)
 

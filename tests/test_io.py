@@ -332,6 +332,14 @@ def sparse_segy(path, n_inlines=40, n_crosslines=30, n_samples=20_000):
     return path
 
 
+def test_opening_reads_no_samples_of_short_traces_either(tmp_path, monkeypatch):
+    """Where a header and its samples would come with one read."""
+    path = sparse_segy(tmp_path / "short.sgy", n_samples=460)
+    files = CountingFile(monkeypatch)
+    open_cube(path)
+    assert files.n_bytes < 1200 * 240
+
+
 def test_no_more_is_read_than_asked_for(tmp_path, monkeypatch):
     path = sparse_segy(tmp_path / "large.sgy")
     files = CountingFile(monkeypatch)
