@@ -104,6 +104,17 @@ def choose_lines(lines, cube):
     return chosen
 
 
+def _split_lines(lines):
+    """Number of "every=10", or 1, and the other texts."""
+    step = 1
+    for text in lines:
+        if text.startswith("every="):
+            if not text[6:].isdigit() or int(text[6:]) < 1:
+                raise ValueError(f"--lines {text!r} needs a whole number, such as every=10.")
+            step = int(text[6:])
+    return step, [text for text in lines if not text.startswith("every=")]
+
+
 def _range(text):
     """Numbers of "300", "300-400" or "300-400:10"."""
     span, _, step = text.partition(":")
@@ -136,22 +147,23 @@ def fit_model(
         `model`, and `lines`, the numbers of the lines trained on by direction.
     """
     cube = open_cube(seismic)
-    every = [int(text[6:]) for text in lines if text.startswith("every=") and text[6:].isdigit()]
-    named = [text for text in lines if not text.startswith("every=")]
-    if len(every) + len(named) < len(lines):
-        raise ValueError("--lines every= needs a whole number, such as every=10.")
+    step, named = _split_lines(lines)
     interpreted = LabelCube(_open_like(labels, cube, seismic), labels, ignore_label, named)
     section = FaciesSegmenter(nan_policy="ignore", verbose=verbose, **params)
-    model = CubeSegmenter(section, direction, step=every[0] if every else 1, verbose=verbose)
-    model.fit(cube, interpreted)
-    epochs = params.get("max_epochs", "auto")
-    if epochs != "auto" and model.estimator_.n_iter_ < epochs:
-        raise KeyboardInterrupt  # skorch ends a fit on Ctrl-C; here it should end all
+    model = CubeSegmenter(section, direction, step=step, verbose=verbose)
+    _fit_fully(model, cube, interpreted)
     save_model(model, model_file, label_names=label_names)
     return Bunch(
         model=model,
         lines={name: np.asarray(cube[name])[chosen] for name, chosen in model.lines_.items()},
     )
+
+
+def _fit_fully(model, cube, labels):
+    """Fit, and end all on Ctrl-C, where skorch ends the fit and keeps the epochs so far."""
+    model.fit(cube, labels)
+    if model.estimator_.n_iter_ < model.estimator_.net_.max_epochs:
+        raise KeyboardInterrupt
 
 
 def _open_like(path, cube, seismic):
@@ -193,34 +205,41 @@ def predict_cube(model_file, seismic, out, *, probabilities=False, entropy=False
         raise ValueError(f"the output would replace {seismic}. Give it another name.")
     like = seismic if _is_segy(seismic) and _is_segy(out) else None
     with _scratch_folder(out) as folder:
-        if not (probabilities or entropy):
-            labels = _scratch_array(folder, "labels", cube.shape, _label_type(model))
-            model.predict(cube, out=labels)
-            write_cube(out, _like(cube, labels, "facies"), like=like)
-            return [out]
-        shape = (*cube.shape, len(model.classes_))
-        scores = _scratch_array(folder, "scores", shape, np.float32)
-        model.predict_proba(cube, out=scores)
         labels = _scratch_array(folder, "labels", cube.shape, _label_type(model))
-        for i in range(len(scores)):
-            missing = np.isnan(scores[i, ..., 0])
-            labels[i] = model.classes_[np.nan_to_num(scores[i]).argmax(-1)]
-            labels[i][missing] = UNLABELLED
-        paths = [out]
-        write_cube(out, _like(cube, labels, "facies"), like=like)
+        if probabilities or entropy:
+            shape = (*cube.shape, len(model.classes_))
+            scores = _scratch_array(folder, "scores", shape, np.float32)
+            model.predict_proba(cube, out=scores)
+            _choose_facies(scores, model.classes_, labels)
+        else:
+            model.predict(cube, out=labels)
+        paths = [write_cube(out, _like(cube, labels, "facies"), like=like)]
         if probabilities:
-            beside = out.with_name(f"{out.stem}_probability{out.suffix}")
             cubes = _like(cube, scores, "probability", _facies_names(model))
-            written = write_cube(beside, cubes, like=like)
+            written = write_cube(_beside(out, "probability"), cubes, like=like)
             paths += written if isinstance(written, list) else [written]
         if entropy:
-            beside = out.with_name(f"{out.stem}_entropy{out.suffix}")
             doubt = _scratch_array(folder, "entropy", cube.shape, np.float32)
             for i in range(len(scores)):
                 doubt[i] = prediction_entropy(scores[i])
-            write_cube(beside, _like(cube, doubt, "entropy"), like=like)
-            paths.append(beside)
+            paths.append(
+                write_cube(_beside(out, "entropy"), _like(cube, doubt, "entropy"), like=like)
+            )
     return paths
+
+
+def _choose_facies(scores, classes, labels):
+    """Fill in the likeliest facies, an inline at a time."""
+    for i in range(len(scores)):
+        labels[i] = np.where(
+            np.isnan(scores[i, ..., 0]),
+            UNLABELLED,
+            classes[np.nan_to_num(scores[i]).argmax(-1)],
+        )
+
+
+def _beside(out, name):
+    return out.with_name(f"{out.stem}_{name}{out.suffix}")
 
 
 def _is_segy(path):
@@ -361,7 +380,7 @@ def benchmark_f3(out, *, data_home=None, direction="both", step=1, verbose=1, **
     section = FaciesSegmenter(verbose=verbose, **params)
     model = CubeSegmenter(section, direction, step=step, verbose=verbose)
     start = time.perf_counter()
-    model.fit(blocks["train"].data, blocks["train"].target)
+    _fit_fully(model, blocks["train"].data, blocks["train"].target)
     seconds = time.perf_counter() - start
     result = f3_benchmark(model, blocks, verbose=0)
     report = (

@@ -155,6 +155,21 @@ def test_interrupted_prediction_leaves_no_file(survey, model, tmp_path, monkeypa
     assert not os.listdir(tmp_path)
 
 
+def test_interrupted_training_leaves_no_model(survey, tmp_path, monkeypatch, capsys):
+    """skorch ends a fit on Ctrl-C and goes on; with any number of epochs that is the end here."""
+
+    def interrupt(self, net, training=False, **kwargs):
+        if training and len(net.history) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("skfacies._nn.training.StopIfDiverged.on_batch_end", interrupt)
+    files = [str(survey / "seismic.sgy"), str(survey / "labels.sgy")]
+    out = str(tmp_path / "model.safetensors")
+    assert main(["fit", *files, "-o", out, "--weights", "none", "--lines", "every=20"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert not os.listdir(tmp_path)
+
+
 @pytest.mark.parametrize(
     "command", ["fit", "predict", "score", "info", "fetch-f3", "benchmark-f3", "demo"]
 )
