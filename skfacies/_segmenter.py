@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 
 from skfacies import _holdout
+from skfacies._nn import augmentation as nn_augmentation
 from skfacies._nn import data as nn_data
 from skfacies._nn.inference import iterate_scores, prediction_bytes
 from skfacies._nn.network import (
@@ -372,7 +373,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
                 f"`class_weight` needs loss='cross_entropy'; got loss={self.loss!r}. Set "
                 "class_weight=None."
             )
-        nn_data.check_augmentation(self.augment)
+        nn_augmentation.check_augmentation(self.augment)
         check_net_params(self.net_params)
         check_callbacks(self.callbacks)
         if self.nan_policy == "ignore" and self.ignore_label is None:
@@ -597,9 +598,11 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         """Makers of training and of validation batches."""
         augmentation = None
         if self.augment is not False:
-            strengths = nn_data.AUGMENTATION | (self.augment if self.augment is not True else {})
+            strengths = nn_augmentation.AUGMENTATION | (
+                self.augment if self.augment is not True else {}
+            )
             generator = torch.Generator().manual_seed(seed)
-            augmentation = nn_data.Augmentation(generator, **strengths)
+            augmentation = nn_augmentation.Augmentation(generator, **strengths)
         return nn_data.BatchBuilder(augmentation=augmentation), nn_data.BatchBuilder()
 
     def _fitted_state(self):

@@ -13,14 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn import functional
 
 from skfacies._nn import network
-from skfacies._nn.data import (
-    AUGMENTATION,
-    IGNORED,
-    Augmentation,
-    BatchBuilder,
-    Conditioner,
-    pad_to_multiple,
-)
+from skfacies._nn.data import IGNORED, BatchBuilder, Conditioner, pad_to_multiple
 from skfacies._nn.network import (
     FaciesNetwork,
     choose_precision,
@@ -370,33 +363,6 @@ def test_batches_of_different_sizes_ignore_their_padding():
     assert channels.shape == (2, 1, 64, 32)
     assert codes.shape == (2, 64, 32)
     assert_array_equal((codes != IGNORED).sum((1, 2)), [15, 80])
-    assert (channels == 1).all()
-
-
-def test_augmentation_flips_amplitudes_labels_and_weights_alike():
-    generator = torch.Generator().manual_seed(0)
-    augment = Augmentation(generator, flip=1.0, gain=0, noise=0)
-    values = torch.arange(24.0).reshape(1, 1, 4, 6)
-    channels, codes, weights = augment(values, values[0].long(), values[0])
-    for result in (channels[0, 0], codes[0], weights[0]):
-        assert_array_equal(result, values[0, 0].flip(0))
-
-
-def test_augmentation_never_turns_sections_upside_down():
-    generator = torch.Generator().manual_seed(0)
-    augment = Augmentation(generator, **AUGMENTATION)
-    depth = torch.arange(50.0).expand(8, 1, 4, 50) * 10
-    for _ in range(5):
-        channels, _, _ = augment(depth, torch.zeros(8, 4, 50).long())
-        assert (channels[..., 25:].mean(-1) > channels[..., :25].mean(-1)).all()
-
-
-def test_augmentation_leaves_the_depth_channel():
-    augment = Augmentation(torch.Generator().manual_seed(0), flip=0.5, gain=1, noise=1)
-    channels = torch.ones(4, 2, 8, 8)
-    changed, _, _ = augment(channels, torch.zeros(4, 8, 8).long())
-    assert (changed[:, 1] == 1).all()
-    assert not (changed[:, 0] == 1).any()
     assert (channels == 1).all()
 
 

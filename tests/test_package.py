@@ -79,7 +79,7 @@ LAYERS = [
     {"_commands"},
     {"__main__"},
 ]
-FOLDERS = {"_nn": [{"weights"}, {"network"}, {"data"}, {"inference", "training"}]}
+FOLDERS = {"_nn": [{"weights"}, {"network"}, {"data"}, {"augmentation"}, {"inference", "training"}]}
 
 
 # --- public names ---------------------------------------------------------------------------

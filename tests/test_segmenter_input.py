@@ -191,7 +191,7 @@ def test_callbacks_that_are_none(make_tiny, callbacks):
 @pytest.mark.parametrize(
     ("augment", "message"),
     [
-        ({"flip": 1.5}, "'flip'. must be a probability"),
+        ({"flip": 1.5}, "'flip'. must be from 0 to 1"),
         ({"gain": -0.1}, "'gain'. must be a finite number >= 0; got -0.1"),
         ({"noise": "much"}, "'noise'. must be a finite number >= 0; got 'much'"),
         ({"noise": np.nan}, "'noise'. must be a finite number >= 0; got nan"),

@@ -1,7 +1,6 @@
 """Sections on their way into the network: pieces, crops, scaling, padding, augmentation."""
 
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 import torch
@@ -11,39 +10,17 @@ from skfacies._nn.network import SIZE_MULTIPLE
 from skfacies._validation import encode_labels, n_sections, section_shape
 
 __all__ = [
-    "AUGMENTATION",
     "IGNORED",
-    "Augmentation",
     "BatchBuilder",
     "Conditioner",
     "SectionDataset",
     "Sections",
     "SimilarSizeSampler",
-    "check_augmentation",
     "pad_to_multiple",
 ]
 
 #: Code of samples that do not count: not interpreted, NaN, or padding.
 IGNORED = -100
-
-#: Default augmentation. `flip`: probability of a lateral flip. `gain`: largest change of the
-#: amplitude's logarithm. `noise`: largest standard deviation of added noise, in scaled amplitude.
-AUGMENTATION = {"flip": 0.5, "gain": 0.3, "noise": 0.3}
-
-
-def check_augmentation(augment):
-    """Check the parameter `augment`: True, False, or a dict of strengths."""
-    if not isinstance(augment, dict):
-        return
-    unknown = sorted(set(augment) - set(AUGMENTATION), key=str)
-    if unknown:
-        raise ValueError(f"`augment` has unknown keys {unknown}; known are {list(AUGMENTATION)}.")
-    for name, strength in augment.items():
-        most = 1 if name == "flip" else np.inf
-        if not isinstance(strength, Real) or not (0 <= strength <= most) or strength == np.inf:
-            wanted = "a probability from 0 to 1" if name == "flip" else "a finite number >= 0"
-            raise ValueError(f"`augment`[{name!r}] must be {wanted}; got {strength!r}.")
-
 
 #: Draws of a crop until one holds a label, in sections that are labelled in part.
 MAX_DRAWS = 8
@@ -267,49 +244,6 @@ class BatchBuilder:
         if self.augmentation is not None:
             channels, codes, weights = self.augmentation(channels, codes, weights)
         return channels, codes if weights is None else {"codes": codes, "weights": weights}
-
-
-class Augmentation:
-    """Random changes that leave the interpretation right, on a whole batch.
-
-    Never a vertical flip: depth order is what distinguishes stacked units.
-
-    Parameters
-    ----------
-    generator : torch.Generator
-    flip, gain, noise : float
-        See `AUGMENTATION`.
-    """
-
-    def __init__(self, generator, *, flip, gain, noise):
-        self.generator = generator
-        self.flip, self.gain, self.noise = flip, gain, noise
-
-    def __call__(self, channels, codes, weights=None):
-        """Return the changed batch; labels and weights follow lateral flips."""
-        n_items = len(channels)
-        flipped = self._uniform(n_items) < self.flip
-        if flipped.any():
-            channels, codes = channels.clone(), codes.clone()
-            channels[flipped] = channels[flipped].flip(-2)
-            codes[flipped] = codes[flipped].flip(-2)
-            if weights is not None:
-                weights = weights.clone()
-                weights[flipped] = weights[flipped].flip(-2)
-        amplitudes = channels[:, :1]
-        if self.gain:
-            gain = torch.exp((2 * self._uniform(n_items) - 1) * self.gain)
-            amplitudes = amplitudes * gain.view(-1, 1, 1, 1)
-        if self.noise:
-            strength = (self._uniform(n_items) * self.noise).view(-1, 1, 1, 1)
-            noise = torch.randn(amplitudes.shape, generator=self.generator)
-            amplitudes = amplitudes + strength * noise
-        if channels.shape[1] == 1:
-            return amplitudes, codes, weights
-        return torch.cat([amplitudes, channels[:, 1:]], dim=1), codes, weights
-
-    def _uniform(self, n):
-        return torch.rand(n, generator=self.generator)
 
 
 def pad_to_multiple(channels, multiple):

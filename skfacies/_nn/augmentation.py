@@ -1,0 +1,197 @@
+"""Random changes of training batches that leave the interpretation right."""
+
+from numbers import Real
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from skfacies._nn.data import IGNORED
+
+__all__ = ["AUGMENTATION", "Augmentation", "check_augmentation"]
+
+#: Default augmentation; each strength is drawn anew for every crop, and 0 leaves a change out.
+AUGMENTATION = {
+    "flip": 0.5,
+    "gain": 0.3,
+    "noise": 0.3,
+    "stretch": 0.0,
+    "shift": 0.0,
+    "dip": 0.0,
+    "warp": 0.0,
+    "frequency": 0.0,
+    "cutout": 0.0,
+    "polarity": 0.0,
+}
+
+#: Keys that are probabilities or parts of a whole; the others may be any finite number from 0 on.
+_FRACTIONS = {"flip", "polarity", "cutout", "shift", "warp", "dip"}
+
+#: Knots of the smooth vertical displacement "warp", along traces and along samples.
+_WARP_KNOTS = (4, 5)
+
+
+def check_augmentation(augment):
+    """Check the parameter `augment`: True, False, or a dict of strengths."""
+    if not isinstance(augment, dict):
+        return
+    unknown = sorted(set(augment) - set(AUGMENTATION), key=str)
+    if unknown:
+        raise ValueError(f"`augment` has unknown keys {unknown}; known are {list(AUGMENTATION)}.")
+    for name, strength in augment.items():
+        most = 1 if name in _FRACTIONS else np.inf
+        if not isinstance(strength, Real) or not (0 <= strength <= most) or strength == np.inf:
+            wanted = "from 0 to 1" if name in _FRACTIONS else "a finite number >= 0"
+            raise ValueError(f"`augment`[{name!r}] must be {wanted}; got {strength!r}.")
+
+
+class Augmentation:
+    """Random changes that leave the interpretation right, on a whole batch.
+
+    Never a vertical flip: depth order is what distinguishes stacked units.
+
+    Parameters
+    ----------
+    generator : torch.Generator
+    flip, polarity : float
+        Probability of a lateral flip, and of amplitudes of the other sign.
+    gain : float
+        Largest change of the amplitude's logarithm.
+    noise : float
+        Largest standard deviation of added white noise, in units of the scaled amplitude.
+    stretch : float
+        Largest change of the logarithm of the lateral, and of the vertical, scale.
+    shift : float
+        Largest vertical shift, as a part of the number of samples.
+    dip : float
+        Largest shift of the outermost traces against the middle one, as a part of the number of
+        samples: the section is tilted by shearing it.
+    warp : float
+        Size of a smooth vertical displacement, as a part of the number of samples: units thicken,
+        thin and fold.
+    frequency : float
+        Largest power of the frequency by which the spectrum is multiplied or divided.
+    cutout : float
+        Largest height and width of a rectangle of zeros, as a part of the crop's.
+    """
+
+    def __init__(self, generator, **strengths):
+        self.generator = generator
+        self.strengths = {name: 0.0 for name in AUGMENTATION} | strengths
+
+    def __call__(self, channels, codes, weights=None):
+        """Return the changed batch; labels and weights follow what moves.
+
+        Other channels than the first tell positions: they stay where they are.
+        """
+        flipped = self._uniform(len(channels)) < self.strengths["flip"]
+        channels, codes, weights = (_flip(x, flipped) for x in (channels, codes, weights))
+        amplitudes, positions = channels[:, :1], channels[:, 1:]
+        if any(self.strengths[name] for name in ("stretch", "shift", "dip", "warp")):
+            amplitudes, codes, weights = self._move(amplitudes, codes, weights)
+        amplitudes = self._change(amplitudes)
+        if positions.shape[1]:
+            amplitudes = torch.cat([amplitudes, positions], dim=1)
+        return amplitudes, codes, weights
+
+    # --- geometry -----------------------------------------------------------------------------
+
+    def _move(self, amplitudes, codes, weights):
+        """Take every sample from elsewhere; beside the crop it is mirrored, above and below too.
+
+        Labels are mirrored with the traces, but not with the samples: the order of units is right
+        in a mirrored trace, and wrong in a mirrored column.
+        """
+        n_items, n_traces, n_samples = codes.shape
+        across, down = self._sources(n_items, n_traces, n_samples)
+        outside = (down < -1) | (down > 1)
+        grid = torch.stack([down, across], dim=-1)  # grid_sample takes the last axis first
+        options = {"padding_mode": "reflection", "align_corners": True}
+        amplitudes = functional.grid_sample(amplitudes, grid, mode="bilinear", **options)
+        labels = [codes[:, None].float()]
+        if weights is not None:
+            labels.append(weights[:, None])
+        moved = functional.grid_sample(torch.cat(labels, 1), grid, mode="nearest", **options)
+        codes = moved[:, 0].to(codes.dtype)
+        codes[outside] = IGNORED
+        return amplitudes, codes, None if weights is None else moved[:, 1].masked_fill(outside, 0.0)
+
+    def _sources(self, n_items, n_traces, n_samples):
+        """Where samples come from, along traces and along samples, in units of -1 … 1."""
+        strength = self.strengths
+        across = torch.linspace(-1, 1, n_traces).view(1, -1, 1)
+        down = torch.linspace(-1, 1, n_samples).view(1, 1, -1)
+        lateral, vertical = (
+            torch.exp(self._both_ways(n_items) * strength["stretch"]) for _ in range(2)
+        )
+        shift = 2 * self._both_ways(n_items) * strength["shift"]
+        tilt = 2 * self._both_ways(n_items) * strength["dip"]
+        sources = down * vertical + shift + tilt * across
+        if strength["warp"]:
+            knots = 2 * torch.rand(n_items, 1, *_WARP_KNOTS, generator=self.generator) - 1
+            knots *= 2 * strength["warp"] * torch.rand(n_items, 1, 1, 1, generator=self.generator)
+            size = (n_traces, n_samples)
+            smooth = functional.interpolate(knots, size, mode="bicubic", align_corners=True)
+            sources = sources + smooth[:, 0]
+        return (across * lateral).expand(n_items, n_traces, n_samples), sources
+
+    # --- amplitudes ---------------------------------------------------------------------------
+
+    def _change(self, amplitudes):
+        strength, n_items = self.strengths, len(amplitudes)
+        if strength["frequency"]:
+            amplitudes = self._filter(amplitudes)
+        if strength["gain"]:
+            gain = torch.exp(self._both_ways(n_items) * strength["gain"])
+            amplitudes = amplitudes * gain[..., None]
+        if strength["polarity"]:
+            other = self._uniform(n_items) < strength["polarity"]
+            amplitudes = torch.where(other.view(-1, 1, 1, 1), -amplitudes, amplitudes)
+        if strength["noise"]:
+            largest = (self._uniform(n_items) * strength["noise"]).view(-1, 1, 1, 1)
+            noise = torch.randn(amplitudes.shape, generator=self.generator)
+            amplitudes = torch.addcmul(amplitudes, largest, noise)
+        if strength["cutout"]:
+            amplitudes = self._cut_out(amplitudes)
+        return amplitudes
+
+    def _filter(self, amplitudes):
+        """Tilt the spectrum along samples; each section keeps its mean square."""
+        spectrum = torch.fft.rfft(amplitudes, dim=-1)
+        octaves = torch.log2(torch.arange(1, spectrum.shape[-1] + 1) / spectrum.shape[-1]) + 2
+        power = self._both_ways(len(amplitudes)) * self.strengths["frequency"]
+        filtered = torch.fft.irfft(
+            spectrum * torch.exp2(power.view(-1, 1, 1, 1) * octaves.clamp(-3, 2)),
+            n=amplitudes.shape[-1],
+            dim=-1,
+        )
+        before, after = (x.square().mean((1, 2, 3), keepdim=True) for x in (amplitudes, filtered))
+        return filtered * torch.sqrt(before / after.clamp_min(1e-12))
+
+    def _cut_out(self, amplitudes):
+        n_items, _, n_traces, n_samples = amplitudes.shape
+        amplitudes = amplitudes.clone()
+        for item in range(n_items):
+            parts, places = self._uniform(2) * self.strengths["cutout"], self._uniform(2)
+            width, height = int(parts[0] * n_traces), int(parts[1] * n_samples)
+            trace = int(places[0] * (n_traces - width + 1))
+            sample = int(places[1] * (n_samples - height + 1))
+            amplitudes[item, :, trace : trace + width, sample : sample + height] = 0.0
+        return amplitudes
+
+    # --- chance -------------------------------------------------------------------------------
+
+    def _uniform(self, n):
+        return torch.rand(n, generator=self.generator)
+
+    def _both_ways(self, n):
+        return (2 * self._uniform(n) - 1).view(-1, 1, 1)
+
+
+def _flip(values, flipped):
+    """Mirror the traces of some items; in a copy, if there are any."""
+    if values is None or not flipped.any():
+        return values
+    values = values.clone()
+    values[flipped] = values[flipped].flip(-2)
+    return values

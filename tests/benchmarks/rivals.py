@@ -1,0 +1,323 @@
+"""What one would use instead of skfacies, at a given processor time.
+
+A rival is a function ``f(split, seed, seconds)`` that returns the predicted labels (n_traces,
+n_samples) of each line of ``split.test``. `seconds` is the processor time that training may take,
+preparation of the training data included, summed over threads; prediction is not counted. ::
+
+    python tests/benchmarks/rivals.py PATH/f3_sections.npz --split near --seconds 60
+"""
+
+import argparse
+import math
+import time
+
+import numpy as np
+import segmentation_models_pytorch as smp
+import torch
+from _splits import make_split
+from scipy.ndimage import gaussian_filter, sobel, uniform_filter, uniform_filter1d
+from scipy.signal import hilbert
+from scipy.spatial import cKDTree
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from skfacies.metrics import iou_score
+
+
+class Clock:
+    """Processor time since it was made, and whether work still fits into `seconds`."""
+
+    slack = 1.03  # the last step may end this much late
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self.start = time.process_time()
+
+    @property
+    def used(self):
+        return time.process_time() - self.start
+
+    @property
+    def left(self):
+        return self.seconds - self.used
+
+    def fits(self, cost):
+        return self.used + cost <= self.slack * self.seconds
+
+
+# --- networks on whole sections ---------------------------------------------------------------
+
+MULTIPLE = 32  # the encoder halves sections five times
+
+
+def pad(section, **how):
+    """The section with its far ends padded to multiples of 32."""
+    return np.pad(section, [(0, -size % MULTIPLE) for size in section.shape], **how)
+
+
+def prepare(line, mean, std):
+    """Padded amplitudes, mirrored beyond the ends, with a channel axis."""
+    return pad((line.seismic - mean) / std, mode="symmetric")[None].astype(np.float32)
+
+
+def training_set(split):
+    """(amplitudes, labels) of each training line, and the mean and deviation of amplitudes."""
+    amplitudes = np.concatenate([line.seismic.ravel() for line in split.train])
+    scale = amplitudes.mean(), amplitudes.std()
+    pairs = [
+        (prepare(line, *scale), pad(line.labels.astype(np.int64), constant_values=-1))
+        for line in split.train
+    ]
+    return pairs, scale
+
+
+def epoch_batches(pairs, rng, size=4):
+    """Batches of at most `size` sections of equal shape, all sections once, in random order."""
+    groups = {}
+    for i in rng.permutation(len(pairs)):
+        groups.setdefault(pairs[i][1].shape, []).append(i)
+    batches = [g[i : i + size] for g in groups.values() for i in range(0, len(g), size)]
+    for b in rng.permutation(len(batches)):
+        amplitudes, labels = zip(*[pairs[i] for i in batches[b]], strict=True)
+        yield torch.from_numpy(np.stack(amplitudes)), torch.from_numpy(np.stack(labels))
+
+
+def train(clock, network, optimizer, loss, batches, before_step=None, after_epoch=None):
+    """Epochs until the time is up, the last of them cut short; the weights are the last.
+
+    `batches` is called for each epoch; `after_epoch` gets the mean training loss.
+    """
+    network.train()
+    spent = samples = 0
+    while True:
+        losses = []
+        for X, y in batches():
+            if samples and not clock.fits(spent / samples * y.numel()):
+                return
+            start = clock.used
+            if before_step is not None:
+                X, y = before_step(X, y)
+            optimizer.zero_grad()
+            value = loss(network(X), y)
+            value.backward()
+            optimizer.step()
+            losses.append(value.item())
+            spent, samples = spent + clock.used - start, samples + y.numel()
+        if after_epoch is not None:
+            after_epoch(np.mean(losses))
+
+
+@torch.inference_mode()
+def predict_sections(network, split, scale):
+    """Labels of the test lines, one whole line at a time."""
+    network.eval()
+    predictions = []
+    for line in split.test:
+        logits = network(torch.from_numpy(prepare(line, *scale)[None]))[0]
+        n_traces, n_samples = line.seismic.shape
+        predictions.append(logits[:, :n_traces, :n_samples].argmax(0).numpy())
+    return predictions
+
+
+def reference(split, seed, seconds):
+    """A U-Net in plain PyTorch, as many write it: AdamW, cross-entropy, whole sections."""
+    clock = Clock(seconds)
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    pairs, scale = training_set(split)
+    network = smp.Unet("resnet18", encoder_weights=None, in_channels=1, classes=split.n_classes)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+    loss = torch.nn.CrossEntropyLoss(ignore_index=-1)
+    batches = lambda: epoch_batches(pairs, rng)  # noqa: E731
+    train(clock, network, optimizer, loss, batches, after_epoch=scheduler.step)
+    return predict_sections(network, split, scale)
+
+
+def smp_loop(split, seed, seconds):
+    """The multiclass example of segmentation-models-pytorch, with what holds for sections of it.
+
+    Its network (FPN), Dice loss, Adam and cosine decay at every step from 2e-4 to 1e-5, and
+    mirrored images. Left out: its crops, scales and perspectives, which would move facies in
+    depth, and its colours. As the other networks it has a resnet18 with random weights, and
+    batches of up to 4.
+    """
+    clock = Clock(seconds)
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    pairs, scale = training_set(split)
+    network = smp.FPN("resnet18", encoder_weights=None, in_channels=1, classes=split.n_classes)
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-4)
+    loss = smp.losses.DiceLoss("multiclass", from_logits=True, ignore_index=-1)
+
+    def before_step(X, y):
+        done = min(clock.used / clock.seconds, 1)
+        rate = 1e-5 + (2e-4 - 1e-5) * (1 + math.cos(math.pi * done)) / 2
+        optimizer.param_groups[0]["lr"] = rate
+        mirrored = torch.from_numpy(rng.random(len(X)) < 0.5)
+        X = torch.where(mirrored[:, None, None, None], X.flip(2), X)  # along traces
+        return X, torch.where(mirrored[:, None, None], y.flip(1), y)
+
+    batches = lambda: epoch_batches(pairs, rng)  # noqa: E731
+    train(clock, network, optimizer, loss, batches, before_step)
+    return predict_sections(network, split, scale)
+
+
+# --- gradient boosting on attributes ----------------------------------------------------------
+
+TINY = 1e-6  # dead traces divide by it
+
+
+def trace_map(line):
+    """Inline and crossline number of each trace (n_traces, 2)."""
+    along = line.first + np.arange(len(line.seismic))
+    own = np.full(len(along), line.number)
+    return np.stack([own, along] if line.direction == "inline" else [along, own], axis=1)
+
+
+def complex_trace(amplitudes, window=9):
+    """Envelope, cosine of phase, instantaneous frequency (cycles per sample) and sweetness."""
+    analytic = hilbert(amplitudes, axis=1)
+    envelope = np.abs(analytic)
+    # The phase advance from sample to sample, weighted by energy: spikes at low envelope vanish.
+    advance = analytic[:, 1:] * analytic[:, :-1].conj()
+    advance = np.pad(advance, [(0, 0), (0, 1)], mode="edge")
+    real, imaginary = (uniform_filter1d(a, window, axis=1) for a in (advance.real, advance.imag))
+    frequency = np.arctan2(imaginary, real) / (2 * np.pi)
+    sweetness = envelope / np.sqrt(np.clip(frequency, 0.01, None))
+    return envelope, amplitudes / (envelope + TINY), frequency, sweetness
+
+
+def structure(amplitudes, sigma=3):
+    """Dip (samples per trace) and anisotropy (0 chaotic to 1 layered) of the structure tensor."""
+    lateral, vertical = sobel(amplitudes, 0), sobel(amplitudes, 1)
+    xx, zz, xz = (
+        gaussian_filter(product, sigma) for product in (lateral**2, vertical**2, lateral * vertical)
+    )
+    spread = np.hypot(xx - zz, 2 * xz)
+    dip = np.tan(np.arctan2(-2 * xz, zz - xx + TINY) / 2)
+    return np.clip(dip, -5, 5), spread / (xx + zz + TINY)
+
+
+def semblance(amplitudes, n_traces=5, n_samples=9):
+    """Energy of the mean of neighbouring traces over the mean of their energies."""
+    stacked = uniform_filter1d(amplitudes, n_traces, axis=0) ** 2
+    energy = uniform_filter(amplitudes**2, (n_traces, n_samples))
+    return uniform_filter1d(stacked, n_samples, axis=1) / (energy + TINY)
+
+
+def attributes(line):
+    """Attributes of every sample of a line, in the order of its ravelled labels."""
+    amplitudes = line.seismic.astype(np.float64)
+    envelope, cosine, frequency, sweetness = complex_trace(amplitudes)
+    rms = [np.sqrt(uniform_filter(amplitudes**2, window)) for window in ((1, 9), (5, 25), (9, 65))]
+    inlines, crosslines = np.broadcast_to(trace_map(line).T[:, :, None], (2, *amplitudes.shape))
+    depth = np.broadcast_to(np.arange(amplitudes.shape[1]), amplitudes.shape)
+    columns = [amplitudes, envelope, cosine, frequency, sweetness, *rms]
+    columns += [uniform_filter(frequency, (5, 25)), uniform_filter(envelope, (1, 25))]
+    columns += [*structure(amplitudes), semblance(amplitudes), depth, inlines, crosslines]
+    return np.stack([column.ravel() for column in columns], axis=1, dtype=np.float32)
+
+
+def seconds_per_iteration(model, X, y):
+    """Processor time of an iteration: the fixed part, and the part per sample."""
+    sizes, times = (min(2_000, len(y) // 2), min(40_000, len(y))), []
+    for size in sizes:
+        clock = Clock(0)
+        model.set_params(max_iter=5).fit(X[:size], y[:size])
+        times.append(clock.used / 5)
+    return times[0], max(times[1] - times[0], TINY) / (sizes[1] - sizes[0])
+
+
+def add_trees(clock, model, X, y, more=20):
+    """Add trees until the time is up: first `more` iterations, then ever fewer."""
+    model.set_params(warm_start=True, max_iter=0)
+    while more > 0:
+        start = clock.used
+        model.set_params(max_iter=model.max_iter + more).fit(X, y)
+        more = int(0.9 * clock.left / ((clock.used - start) / more))
+
+
+def gradient_boosting(split, seed, seconds, n_iterations=100):
+    """Boosted trees of scikit-learn on attributes and position of single samples.
+
+    So many samples are drawn that about `n_iterations` fill the time. Where all samples are too
+    few for that there are more iterations.
+    """
+    clock = Clock(seconds)
+    X = np.concatenate([attributes(line) for line in split.train])
+    y = np.concatenate([line.labels.ravel() for line in split.train])
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(y >= 0))
+    model = HistGradientBoostingClassifier(early_stopping=False, random_state=seed)
+    fixed, slope = seconds_per_iteration(model, X[order[:40_000]], y[order[:40_000]])
+    drawn = order[: max(int((clock.left / n_iterations - fixed) / slope), 2_000)]
+    add_trees(clock, model, X[drawn], y[drawn])
+    return [model.predict(attributes(line)).reshape(line.labels.shape) for line in split.test]
+
+
+# --- the nearest interpreted trace ------------------------------------------------------------
+
+
+def nearest_line(split, seed, seconds):
+    """The label at the same depth of the nearest trace that has one there; no seismic at all."""
+    positions = np.concatenate([trace_map(line) for line in split.train])
+    labels = np.concatenate([line.labels for line in split.train])
+    # Depths at which the same traces are labelled share their nearest traces.
+    patterns, pattern_of = np.unique(labels >= 0, axis=1, return_inverse=True)
+    trees = [(cKDTree(positions[known]), known) for known in patterns.T if known.any()]
+    patterns_kept = np.cumsum(patterns.any(axis=0)) - 1
+    depths = nearest_depth(patterns.any(axis=0)[pattern_of])
+    predictions = []
+    for line in split.test:
+        traces = np.stack(
+            [known.nonzero()[0][tree.query(trace_map(line))[1]] for tree, known in trees]
+        )
+        chosen = traces[patterns_kept[pattern_of[depths]]]
+        predictions.append(labels[chosen, depths[:, None]].T)
+    return predictions
+
+
+def nearest_depth(labelled):
+    """Of each depth, the nearest at which any trace is labelled: itself as a rule."""
+    depths = np.flatnonzero(labelled)
+    return depths[np.abs(np.arange(len(labelled))[:, None] - depths).argmin(axis=1)]
+
+
+RIVALS = {
+    "reference": reference,
+    "smp loop": smp_loop,
+    "gradient boosting": gradient_boosting,
+    "nearest line": nearest_line,
+}
+
+
+# --- the table --------------------------------------------------------------------------------
+
+
+def score_by_block(split, predictions):
+    """Mean IoU of each block and of all together, of facies in truth or prediction."""
+    rest, scores = iter(predictions), {}
+    for block, lines in split.blocks.items():
+        scores[block] = iou_score([line.labels for line in lines], [next(rest) for _ in lines])
+    return scores | {"all": iou_score([line.labels for line in split.test], predictions)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path", help=".npz file of F3 sections")
+    parser.add_argument("--split", default="near")
+    parser.add_argument("--seconds", type=float, default=60, help="processor time to train")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rivals", nargs="+", choices=RIVALS, default=list(RIVALS))
+    arguments = parser.parse_args()
+    split = make_split(arguments.split, arguments.path)
+    print(f"| rival | {' | '.join([*split.blocks, 'all'])} | seconds with prediction |")
+    print("|---" * (len(split.blocks) + 3) + "|")
+    for name in arguments.rivals:
+        clock = Clock(arguments.seconds)
+        scores = score_by_block(split, RIVALS[name](split, arguments.seed, arguments.seconds))
+        cells = " | ".join(f"{score:.4f}" for score in scores.values())
+        print(f"| {name} | {cells} | {clock.used:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

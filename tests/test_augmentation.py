@@ -1,0 +1,149 @@
+"""Random changes of training batches."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skfacies._nn.augmentation import AUGMENTATION, Augmentation, check_augmentation
+from skfacies._nn.data import IGNORED
+
+MOVES = ("stretch", "shift", "dip", "warp")
+
+
+def make(seed=0, **strengths):
+    return Augmentation(torch.Generator().manual_seed(seed), **strengths)
+
+
+@pytest.fixture
+def layers():
+    """Amplitudes that tell their unit, in eight flat units of eight samples."""
+    codes = (torch.arange(64) // 8).expand(4, 32, 64).contiguous()
+    return codes[:, None].float(), codes
+
+
+def test_without_strengths_nothing_changes(layers):
+    channels, codes = layers
+    changed, labels, weights = make()(channels, codes, codes.float())
+    assert_array_equal(changed, channels)
+    assert_array_equal(labels, codes)
+    assert_array_equal(weights, codes)
+
+
+def test_flips_turn_amplitudes_labels_and_weights_alike():
+    values = torch.arange(24.0).reshape(1, 1, 4, 6)
+    channels, codes, weights = make(flip=1.0)(values, values[0].long(), values[0])
+    for result in (channels[0, 0], codes[0], weights[0]):
+        assert_array_equal(result, values[0, 0].flip(0))
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_labels_and_weights_move_with_the_amplitudes(layers, move):
+    channels, codes = layers
+    changed, labels, weights = make(**{move: 0.1})(channels, codes, codes.float() + 1)
+    counted = labels != IGNORED
+    assert counted.float().mean() > 0.7
+    assert (labels != codes)[counted].any() or move == "stretch"
+    assert_array_equal(weights[counted], labels[counted] + 1)
+    assert (weights[~counted] == 0).all()
+    # Between two units amplitudes are interpolated, labels are not.
+    assert ((changed[:, 0] - labels).abs()[counted] <= 0.51).all()
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_units_stay_in_order(layers, move):
+    _, labels, _ = make(**{move: 0.1})(*layers)
+    for trace in labels.reshape(-1, labels.shape[-1]):
+        assert (trace[trace != IGNORED].diff() >= 0).all()
+
+
+def test_what_comes_from_above_or_below_the_section_has_no_label(layers):
+    channels, codes = layers
+    changed, labels, _ = make(shift=0.3)(channels, codes)
+    n_ignored = (labels == IGNORED).sum(-1)
+    assert n_ignored.max() > 8
+    assert_array_equal(n_ignored.amin(1), n_ignored.amax(1))  # traces of a section move together
+    assert changed.isfinite().all()
+
+
+@pytest.mark.parametrize("name", [name for name in AUGMENTATION if name != "flip"])
+def test_ignored_samples_stay_ignored_and_amplitudes_finite(layers, name):
+    channels, codes = layers
+    _, labels, _ = make(**{name: 0.5})(channels, torch.full_like(codes, IGNORED))
+    assert (labels == IGNORED).all()
+
+
+def test_a_dip_shifts_the_outer_traces_against_each_other(layers):
+    channels, codes = layers
+    _, labels, _ = make(dip=0.2)(channels, codes)
+    top = (labels == 4).float().argmax(-1)
+    slopes = top[:, -1] - top[:, 0]
+    assert slopes.abs().max() >= 4
+    assert_allclose(top[:, 16], 32, atol=2)  # the middle stays
+
+
+@pytest.mark.parametrize("strengths", [AUGMENTATION, dict.fromkeys(AUGMENTATION, 0.1)])
+def test_sections_are_never_upside_down(strengths):
+    depth = torch.arange(50.0).expand(8, 1, 4, 50) * 10
+    augment = make(**strengths | {"polarity": 0.0, "frequency": 0.0})
+    for _ in range(5):
+        channels, _, _ = augment(depth, torch.zeros(8, 4, 50).long())
+        assert (channels[..., 25:].mean(-1) > channels[..., :25].mean(-1)).all()
+
+
+@pytest.mark.parametrize("name", ["gain", "noise", "frequency", "cutout", "polarity"])
+def test_changes_of_amplitude_leave_labels_and_input_alone(name):
+    channels = torch.randn(8, 1, 32, 64, generator=torch.Generator().manual_seed(1))
+    before, codes = channels.clone(), torch.zeros(8, 32, 64).long()
+    changed, labels, _ = make(**{name: 0.5})(channels, codes)
+    assert labels is codes
+    assert_array_equal(channels, before)
+    assert not torch.equal(changed, channels)
+
+
+def test_positions_stay_where_they_are():
+    channels = torch.ones(4, 2, 8, 8)
+    channels[:, 1] = torch.linspace(-1, 1, 8)
+    strengths = dict.fromkeys(AUGMENTATION, 0.5)
+    changed, _, _ = make(**strengths)(channels, torch.zeros(4, 8, 8).long())
+    assert_array_equal(changed[:, 1], channels[:, 1])
+    assert not (changed[:, 0] == 1).all()
+
+
+def test_the_spectrum_is_tilted_and_the_energy_kept():
+    channels = torch.randn(6, 1, 64, 256, generator=torch.Generator().manual_seed(1))
+    changed, _, _ = make(frequency=1.0)(channels, torch.zeros(6, 64, 256).long())
+    assert_allclose(changed.square().mean((1, 2, 3)), channels.square().mean((1, 2, 3)), rtol=1e-4)
+    power = torch.fft.rfft(changed).abs().square().mean((1, 2))
+    ratio = power[:, 100:].mean(1) / power[:, 8:30].mean(1)
+    assert ratio.max() > 1.5
+    assert ratio.min() < 1 / 1.5
+
+
+def test_a_cutout_is_one_rectangle_of_zeros():
+    channels = torch.ones(16, 1, 32, 64)
+    changed, _, _ = make(cutout=0.5)(channels, torch.zeros(16, 32, 64).long())
+    for section in changed[:, 0] == 0:
+        rows, columns = np.flatnonzero(section.any(1)), np.flatnonzero(section.any(0))
+        assert len(rows) <= 16
+        assert len(columns) <= 32
+        assert section.sum() == len(rows) * len(columns)
+
+
+@pytest.mark.parametrize("name", ["flip", "polarity", "cutout", "shift", "warp", "dip"])
+def test_parts_and_probabilities_are_at_most_one(name):
+    check_augmentation({name: 1})
+    with pytest.raises(ValueError, match=rf"`augment`\['{name}'\] must be from 0 to 1; got 1.5"):
+        check_augmentation({name: 1.5})
+
+
+@pytest.mark.parametrize("strength", [-0.1, np.inf, np.nan, "0.5", None])
+@pytest.mark.parametrize("name", ["flip", "gain", "stretch"])
+def test_bad_strengths_are_refused(name, strength):
+    with pytest.raises(ValueError, match=rf"`augment`\['{name}'\] must be"):
+        check_augmentation({name: strength})
+
+
+def test_unknown_keys_are_refused():
+    with pytest.raises(ValueError, match="unknown keys"):
+        check_augmentation({"flp": 0.5})
