@@ -10,7 +10,7 @@ PYTHON = .venv/bin/python
 READY = .venv/.installed
 endif
 
-.PHONY: help install test check format docs clean
+.PHONY: help install test check format docs benchmark clean
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1	\2/p' Makefile
@@ -36,6 +36,9 @@ format: $(READY)  ## bring the code into shape
 docs: $(READY)  ## build the documentation and run the examples
 	$(PYTHON) -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
+
+benchmark: $(READY)  ## measure speed against other ways, write docs/performance.md (30 minutes)
+	$(PYTHON) tests/benchmarks/speed.py --write docs/performance.md
 
 clean:  ## remove what was built, except .venv
 	rm -rf docs/_build docs/auto_examples docs/api/generated docs/sg_execution_times.rst

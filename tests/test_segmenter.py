@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, EarlyStopping
 
 from skfacies import AmplitudeScaler, FaciesSegmenter
+from skfacies._nn import network
 from skfacies.metrics import iou_score, iou_scorer
 
 
@@ -77,6 +78,18 @@ def test_fitted_attributes(fitted, survey):
     assert (fitted.device_, fitted.precision_) == ("cpu", "float32")
     assert {"train_loss", "valid_loss", "valid_miou", "lr", "dur"} <= set(fitted.history_[-1])
     assert fitted.scaler_.scale_ > 0
+
+
+def test_processors_without_bfloat16_predict_as_float32_does(monkeypatch, make_tiny, survey):
+    monkeypatch.setattr(network, "_has_bfloat16", lambda device_type: False)
+    automatic, exact = (
+        make_tiny(precision=precision, device="cpu", max_epochs=2).fit(survey.data, survey.target)
+        for precision in ("auto", "float32")
+    )
+    assert automatic.precision_ == "float32"
+    assert_array_equal(automatic.predict(survey.data), exact.predict(survey.data))
+    for name, weight in exact.net_.module_.state_dict().items():
+        assert_array_equal(automatic.net_.module_.state_dict()[name], weight)
 
 
 def test_learning_rate_warms_up_and_decays(fitted):
