@@ -38,7 +38,7 @@ docs: $(READY)  ## build the documentation and run the examples
 	@echo "Open docs/_build/html/index.html"
 
 benchmark: $(READY)  ## measure speed against other ways, write docs/performance.md (30 minutes)
-	$(PYTHON) tests/benchmarks/speed.py --write docs/performance.md
+	$(PYTHON) tests/benchmarks/speed.py --results build/speed.json --write docs/performance.md
 
 clean:  ## remove what was built, except .venv
 	rm -rf docs/_build docs/auto_examples docs/api/generated docs/sg_execution_times.rst

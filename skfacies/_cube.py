@@ -38,6 +38,7 @@ from skfacies._cubes import (
 )
 from skfacies._probability_store import make_store, scratch_bytes
 from skfacies._training_lines import choose_lines, labelled_traces, take_sections
+from skfacies._unit_order import check_unit_order, put_in_order
 from skfacies._validation import (
     check_same_structure,
     find_parameter,
@@ -422,8 +423,12 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _to_labels(self, dtype=None):
         """Function that turns probabilities into labels."""
         dtype = self._label_dtype() if dtype is None else np.dtype(dtype)
+        order = getattr(_last_step(self.estimator_), "unit_order_", None)
         return functools.partial(
-            _labels_of, classes=self.classes_.astype(dtype), ignore_label=self._ignore_label()
+            _labels_of,
+            classes=self.classes_.astype(dtype),
+            ignore_label=self._ignore_label(),
+            unit_order=None if order is None else check_unit_order(order, self.classes_),
         )
 
     def _predict_lazily(self, cube, out, dtype, *, probabilities):
@@ -609,12 +614,22 @@ def _check_place(out, shape, X):
     return check_out(out, shape)
 
 
-def _labels_of(probabilities, *, classes, ignore_label):
+def _labels_of(probabilities, *, classes, ignore_label, unit_order):
     missing = np.isnan(probabilities[..., 0])
-    labels = classes[np.where(missing[..., None], 0, probabilities).argmax(axis=-1)]
+    probabilities = np.where(missing[..., None], 0, probabilities)
+    codes = probabilities.argmax(axis=-1)
+    if unit_order is not None:
+        for section, own in zip(codes, probabilities, strict=True):
+            put_in_order(section, functools.partial(_log_scores, own), unit_order)
+    labels = classes[codes]
     if missing.any():
         labels[missing] = ignore_label
     return labels
+
+
+def _log_scores(probabilities, traces):
+    """Logarithms of some traces; equal where all probabilities are 0."""
+    return np.log(np.maximum(probabilities[traces], np.float32(1e-30)))
 
 
 def _last_step(estimator):

@@ -45,7 +45,7 @@ _FITTED = {
     "Pipeline": {},
 }
 # What a segmenter may have besides: plain values about the sections that it was trained on.
-_OPTIONAL = {"FaciesSegmenter": {"_training_summary": dict}}
+_OPTIONAL = {"FaciesSegmenter": {"_training_summary": dict, "_unit_order": (tuple, type(None))}}
 # Matters of scikit-learn's configuration, and what the document has elsewhere.
 _NOT_KEPT = {"_metadata_request", "_sklearn_output_config", "_sklearn_version", "label_names_"}
 
@@ -392,6 +392,12 @@ def _check_segmenter_state(state):
     _require(
         n_classes == len(state["classes_"]) and state["classes_"].ndim == 1,
         f"the network has {n_classes} classes, `classes_` are {state['classes_']}.",
+    )
+    order = state.get("_unit_order")
+    _require(
+        order is None
+        or (all(type(place) is int for place in order) and sorted(order) == list(range(n_classes))),
+        f"the order of units is {order}, for {n_classes} classes.",
     )
     _require(n_channels == 1 + (state["_depth_range"] is not None), f"{n_channels} channels.")
     shape = {"architecture", "encoder_name", "encoder_depth", "decoder_channels", "precision"}

@@ -33,6 +33,7 @@ from skfacies._nn.training import (
     training_callbacks,
 )
 from skfacies._nn.weights import resolve_encoder_weights
+from skfacies._unit_order import check_unit_order, learn_unit_order, put_in_order
 from skfacies._validation import (
     check_classes,
     check_labels,
@@ -49,6 +50,9 @@ from skfacies.metrics import iou_score
 from skfacies.preprocessing import AmplitudeScaler
 
 __all__ = ["FaciesSegmenter"]
+
+#: Training lines that the order of units is learnt from: neighbours have the same.
+ENOUGH_RUNS = 64
 
 
 class FaciesSegmenter(ClassifierMixin, BaseEstimator):
@@ -110,9 +114,14 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         cross the block are cut there. The training loss is watched where this is 0, or where a few
         small sections hold no block that training could spare, unless there are `validation_data`.
     augment : bool or dict, default=True
-        Lateral flips and changes of amplitude in training. A dict changes strengths:
-        ``{"flip": 0.5, "gain": 0.3, "noise": 0.3}`` are the defaults (probability of a flip,
-        largest change of log-amplitude, largest noise in units of the scaled amplitude).
+        Random changes in training. A dict changes the strengths of some; the defaults are
+        "flip" 0.5 (probability of a lateral flip), "gain" 0.3 (largest change of log-amplitude),
+        "noise" 0.3 (largest noise, in units of the scaled amplitude), "stretch" 0.08 (of the
+        logarithms of both scales), "shift" 0.02, "dip" 0.02 and "warp" 0.015 (up or down of all
+        samples, of the outermost traces, and of smooth folds, as parts of the crop's height),
+        "frequency" 0.5 (largest power of frequency that multiplies the spectrum), and, left out
+        by default, "cutout" 0 (largest part of the crop's height and width that is blanked) and
+        "polarity" 0 (probability of a change of sign).
     crop_size : None, int or tuple (n_traces, n_samples), default=256
         Train on random crops of this size. An int cuts traces and keeps all samples; None takes
         whole sections. Sections that are smaller are taken whole.
@@ -127,6 +136,12 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         predicts `ignore_label` (NaN probabilities) there.
     tta : bool, default=False
         Average the probabilities of each section and of its lateral mirror image in prediction.
+    unit_order : "auto", None or array-like of shape (n_classes,), default="auto"
+        Classes from top to bottom. Traces whose most likely labels are not in this order get the
+        most likely ones that are; units may be absent. "auto" learns the order where at least 95 %
+        of the training traces have one in common, and leaves labels as they are where not; None
+        always leaves them. Probabilities are those of the network in any case, so that the
+        prediction of a sample is not always its most probable class.
     memory_limit : int or None, default=1_000_000_000
         Bytes that the network may take in prediction, about. Sections that need more are predicted
         in overlapping tiles of all their samples, blended where they overlap. None sets no limit.
@@ -162,6 +177,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         Number of epochs trained.
     scaler_ : transformer or None
         The fitted normalisation.
+    unit_order_ : ndarray of shape (n_classes,) or None
+        Classes from top to bottom, if labels are predicted in that order.
     encoder_weights_ : str or None
         What the encoder started from; None is random weights.
     device_, precision_ : str
@@ -203,6 +220,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     (2, 32, 32, 2)
     """
 
+    _unit_order = None  # of models that were saved without it
+
     _parameter_constraints = {
         "encoder_name": [str],
         "encoder_weights": [str, HasMethods("__fspath__"), None],
@@ -227,6 +246,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         "scaler": [StrOptions({"auto"}), HasMethods(["fit", "transform"]), None],
         "nan_policy": [StrOptions({"raise", "ignore"})],
         "tta": ["boolean"],
+        "unit_order": [StrOptions({"auto"}), "array-like", None],
         "memory_limit": [Interval(Real, 0, None, closed="neither"), None],
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
@@ -263,6 +283,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         scaler="auto",
         nan_policy="raise",
         tta=False,
+        unit_order="auto",
         memory_limit=1_000_000_000,
         device="auto",
         precision="auto",
@@ -295,6 +316,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         self.scaler = scaler
         self.nan_policy = nan_policy
         self.tta = tta
+        self.unit_order = unit_order
         self.memory_limit = memory_limit
         self.device = device
         self.precision = precision
@@ -498,9 +520,26 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             "scaler_": self._fit_scaler(sections, train),
             "encoder_weights_": found,
             "_depth_range": deepest if self.depth_channel else None,
+            "_unit_order": self._find_unit_order(sections, train),
             "_module_options": {**self._structure(), "n_classes": len(sections.classes)},
         }
         return None if weights is None else (self.encoder_name, weights), state
+
+    def _find_unit_order(self, sections, train):
+        """Positions of the classes from top to bottom, or None."""
+        if self.unit_order is None:
+            return None
+        if not isinstance(self.unit_order, str):
+            return check_unit_order(self.unit_order, sections.classes)
+        some = train[:: max(1, len(train) // ENOUGH_RUNS)]
+        codes = (sections.codes(run.section, slice(run.start, run.stop)) for run in some)
+        return learn_unit_order(codes, len(sections.classes))
+
+    @property
+    def unit_order_(self):
+        """Classes from top to bottom, if labels are predicted in that order; else None."""
+        check_is_fitted(self, "net_")
+        return None if self._unit_order is None else self.classes_[list(self._unit_order)]
 
     def _hardware(self):
         device = choose_device(self.device)
@@ -617,7 +656,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
                 "make another network. Set the parameters back, or fit with warm_start=False."
             )
         names = ("classes_", "scaler_", "encoder_weights_", "net_")
-        names += ("_depth_range", "_module_options")
+        names += ("_depth_range", "_module_options", "_unit_order")
         return {name: getattr(self, name) for name in names}
 
     # --- prediction ---------------------------------------------------------------------------
@@ -640,11 +679,20 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         classes = self.classes_.astype(dtype)
         labels = _empty_like(X, dtype)
         for i, traces, scores, missing in self._iterate(X, probabilities=False):
-            part = classes[scores.argmax(0).cpu().numpy()]
+            part = classes[self._most_likely(scores)]
             if missing is not None:
                 part[missing] = self.ignore_label
             labels[i][traces] = part
         return labels
+
+    def _most_likely(self, scores):
+        """Codes (n_traces, n_samples), in stratigraphic order if there is one."""
+        codes = scores.permute(1, 2, 0).max(-1).indices.cpu().numpy()  # faster than argmax(0)
+        if self._unit_order is None:
+            return codes
+        return put_in_order(
+            codes, lambda traces: scores.permute(1, 2, 0).cpu().numpy()[traces], self._unit_order
+        )
 
     def predict_proba(self, X):
         """Probabilities of the facies of every sample.

@@ -45,7 +45,9 @@ def test_tiles_give_what_the_whole_section_gives(fitted, limited, line):
     assert_allclose(tiled, whole, atol=0.02)
     assert np.abs(tiled - whole).mean() < 1e-3
     assert (limited().predict(line) != fitted.predict(line)).mean() < 1e-3
-    assert_array_equal(limited().predict(line), fitted.classes_[tiled.argmax(-1)])
+    probable = fitted.classes_[tiled.argmax(-1)]
+    stacked = (np.diff(probable, axis=-1) >= 0).all(-1)  # others are put in order
+    assert_array_equal(limited().predict(line)[stacked], probable[stacked])
     assert not np.array_equal(tiled, whole)  # else there were no tiles
 
 

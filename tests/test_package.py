@@ -57,7 +57,7 @@ PUBLIC = {
 # From the bottom up. A module imports modules of lower layers only. Those of a folder have layers
 # among themselves, and count as their folder for all others.
 LAYERS = [
-    {"_download", "_horizon_text", "_segy", "_synthetic", "_validation", "_version"},
+    {"_download", "_horizon_text", "_segy", "_synthetic", "_unit_order", "_validation", "_version"},
     {"_crossings", "_cubes", "_segy_geometry"},
     {"_cube_writing"},
     {

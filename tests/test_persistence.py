@@ -673,7 +673,8 @@ def test_nonsense_in_documents_gives_a_model_or_a_value_error(contents, tmp_path
     document = copy.deepcopy(contents[0])
     document["model"]["fitted"]["history_"] = document["model"]["fitted"]["history_"][:1]
     for _ in range(2):
-        *outer, last = data.draw(st.sampled_from(sorted(places(document), key=str)[1:]))
+        found = sorted(places(document), key=str)[1:]
+        *outer, last = found[data.draw(st.integers(0, 10**6)) % len(found)]
         part = document
         for key in outer:
             part = part[key]

@@ -276,7 +276,7 @@ class WarmupDecay(Callback):
         self.step_ += 1
 
 
-def auto_epochs(n_batches, n_pixels, *, steps=400, pixels=7e7, at_least=10, at_most=200):
+def auto_epochs(n_batches, n_pixels, *, steps=1200, pixels=7e7, at_least=10, at_most=200):
     """Epochs that suit the data, and the share of the data that each of them takes.
 
     An epoch of three sections is not an epoch of four hundred: little data are seen often, and of

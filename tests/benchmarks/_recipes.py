@@ -1,22 +1,45 @@
 """Recipes by name: what they change in the default `FaciesSegmenter`."""
 
+#: Augmentation of the amplitudes only, as many trainings here were done that led to the default.
+_PLAIN = {"stretch": 0.0, "shift": 0.0, "dip": 0.0, "warp": 0.0, "frequency": 0.0}
 
-def _augment(**strengths):
-    return {"augment": strengths}
+#: Twice as strong as the default.
+_STRONG = {"stretch": 0.15, "dip": 0.04, "warp": 0.03, "shift": 0.04}
 
-
-_GEOMETRY = {"stretch": 0.15, "dip": 0.04, "warp": 0.03, "shift": 0.04}
 _DEPTH = {"depth_channel": True}
+
+
+def _plain(**strengths):
+    return {"augment": _PLAIN | strengths, "unit_order": None}
+
 
 RECIPES = {
     "default": {},
-    "depth": _DEPTH,
-    "geometry": _augment(**_GEOMETRY),
-    "geometry, depth": _DEPTH | _augment(**_GEOMETRY),
-    "frequency": _augment(frequency=0.5),
-    "cutout": _augment(cutout=0.4),
-    "warp": _augment(warp=0.03),
-    "shift, depth": _DEPTH | _augment(shift=0.1),
-    "warp, frequency, depth": _DEPTH | _augment(warp=0.03, frequency=0.5),
-    "polarity": _augment(polarity=0.5),
+    "default, no order": {"unit_order": None},
+    "default, depth": _DEPTH,
+    "default, flips at prediction": {"tta": True},
+    "plain": _plain(),
+    "plain, depth": _plain() | _DEPTH,
+    "plain, frequency": _plain(frequency=0.5),
+    "plain, cutout": _plain(cutout=0.4),
+    "plain, polarity": _plain(polarity=0.5),
+    "plain, shift and depth": _plain(shift=0.1) | _DEPTH,
+    "strong geometry": _plain(**_STRONG),
+    "strong geometry, depth": _plain(**_STRONG) | _DEPTH,
+    "strong geometry, frequency": _plain(**_STRONG, frequency=0.5),
+    "noise 0.1": {"augment": {"noise": 0.1}},
+    "noise 0.5": {"augment": {"noise": 0.5}},
+    "whole sections": {"crop_size": None, "batch_size": 1},
+    "crops of 128 traces": {"crop_size": 128, "batch_size": 4},
+    "resnet34": {"encoder_name": "resnet34"},
+    "efficientnet-b0": {"encoder_name": "efficientnet-b0"},
+    "Unet++": {"architecture": "UnetPlusPlus"},
+    "FPN": {"architecture": "FPN"},
+    "DeepLabV3+": {"architecture": "DeepLabV3Plus"},
+    "Segformer, mit_b0": {"architecture": "Segformer", "encoder_name": "mit_b0"},
+    "Dice": {"loss": "dice"},
+    "focal": {"loss": "focal"},
+    "Lovász": {"loss": "lovasz"},
+    "class weights": {"class_weight": "balanced"},
+    "constant rate": {"lr_schedule": "constant"},
 }

@@ -9,8 +9,8 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-BEGIN = "<!-- measured: begin (written by tests/benchmarks/speed.py) -->"
-END = "<!-- measured: end -->"
+BEGIN = "<!-- begin generated -->"
+END = "<!-- end generated -->"
 
 PACKAGES = ("torch", "scikit-learn", "skorch", "segmentation-models-pytorch", "numpy", "monai")
 
@@ -106,6 +106,7 @@ class Results:
         if self.path is not None:
             text = json.dumps({"machine": self.machine, "parts": self.parts}, indent=1)
             beside = self.path.with_name(self.path.name + ".part")
+            beside.parent.mkdir(parents=True, exist_ok=True)
             beside.write_text(text + "\n")
             beside.replace(self.path)
 

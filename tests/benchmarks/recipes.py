@@ -28,6 +28,9 @@ from skfacies.metrics import contact_error, iou_score
 FIELDS = ("recipe", "split", "seed", "budget", "seconds", "epochs", "miou", "tta", "blocks")
 FIELDS += ("contact_median", "contact_p95", "valid_miou")
 
+#: Lines of a page between which the tables stand.
+BEGIN, END = "<!-- begin generated -->", "<!-- end generated -->"
+
 
 class EpochSeconds(Callback):
     """Processor seconds at the end of each epoch."""
@@ -161,7 +164,7 @@ def make_table(rows, budget, column="miou"):
 
     for recipe in sorted(found, key=overall, reverse=True):
         cells = [describe(found[recipe].get(split)) for split in splits]
-        mean = overall(recipe)
+        mean = overall(recipe)  # below zero where a split is missing
         lines.append(f"| {recipe} | {' | '.join(cells)} | {f'{mean:.3f}' if mean > 0 else '–'} |")
     return "\n".join(lines)
 
@@ -174,10 +177,31 @@ def describe(scores):
     return f"{np.mean(scores):.3f}{spread} ({len(scores)})"
 
 
-def table(arguments):
-    rows = read_rows(arguments.csv)
+def make_page_part(rows):
+    """All tables: one for each budget."""
+    parts = []
     for budget in sorted({row["budget"] for row in rows}, key=float):
-        print(f"\n{budget} processor seconds\n\n{make_table(rows, budget)}")
+        parts.append(f"{float(budget):.0f} processor seconds of training:\n\n")
+        parts.append(make_table(rows, budget) + "\n\n")
+    return "".join(parts)
+
+
+def table(arguments):
+    tables = make_page_part(read_rows(arguments.csv))
+    print(tables)
+    if arguments.write is not None:
+        write_between_marks(arguments.write, tables)
+
+
+def write_between_marks(path, text):
+    """Put the tables where the page says; the old page stays until the new one is whole."""
+    page = path.read_text(encoding="utf-8")
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
+        raise ValueError(f"{path} must have one line {BEGIN!r} and one line {END!r}")
+    before, after = page.split(BEGIN)[0], page.split(END)[1]
+    beside = path.with_name(path.name + ".new")
+    beside.write_text(f"{before}{BEGIN}\n\n{text.rstrip()}\n\n{END}{after}", encoding="utf-8")
+    beside.replace(path)
 
 
 def main():
@@ -194,6 +218,7 @@ def main():
     running.add_argument("--of", type=int, default=1)
     showing = commands.add_parser("table", help="print what the file has")
     showing.set_defaults(do=table)
+    showing.add_argument("--write", type=Path, metavar="PAGE", help="page to put the tables into")
     for command in (running, showing):
         command.add_argument("--csv", type=Path, default=Path("recipes.csv"))
     arguments = parser.parse_args()

@@ -134,7 +134,7 @@ def reference(split, seed, seconds):
     return predict_sections(network, split, scale)
 
 
-def smp_loop(split, seed, seconds):
+def smp_loop(split, seed, seconds, architecture="FPN"):
     """The multiclass example of segmentation-models-pytorch, with what holds for sections of it.
 
     Its network (FPN), Dice loss, Adam and cosine decay at every step from 2e-4 to 1e-5, and
@@ -146,7 +146,9 @@ def smp_loop(split, seed, seconds):
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     pairs, scale = training_set(split)
-    network = smp.FPN("resnet18", encoder_weights=None, in_channels=1, classes=split.n_classes)
+    network = smp.create_model(
+        architecture, "resnet18", encoder_weights=None, in_channels=1, classes=split.n_classes
+    )
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-4)
     loss = smp.losses.DiceLoss("multiclass", from_logits=True, ignore_index=-1)
 
@@ -230,15 +232,18 @@ def seconds_per_iteration(model, X, y):
 
 
 def add_trees(clock, model, X, y):
-    """Fit a new model until the time is up: first 20 iterations, then what the rest allows."""
-    grown, more = 0, 20
-    while more > 0:
+    """Fit a new model until the time is up: 1 iteration, 30, and what the rest allows."""
+    seconds = []
+    for n_iterations in (1, 31):
         start = clock.used
-        model.set_params(warm_start=True, max_iter=grown + more).fit(X, y)
-        # To go on, a fit predicts with the trees so far; that costs about half of growing them.
-        cost = (clock.used - start) / (more + grown / 2)
-        grown += more
-        more = int(0.97 * clock.left / cost - grown / 2)
+        model.set_params(warm_start=True, max_iter=n_iterations).fit(X, y)
+        seconds.append(clock.used - start)
+    # To go on, a fit bins X again and predicts with its trees: about half the time they took.
+    per_iteration = max(seconds[1] - seconds[0], TINY) / (30 - 1 + 1 / 2)
+    start_again = max(seconds[0] - per_iteration, 0) + 31 / 2 * per_iteration
+    more = int((0.97 * clock.left - start_again) / per_iteration)  # later trees cost more
+    if more > 0:
+        model.set_params(max_iter=31 + more).fit(X, y)
 
 
 def gradient_boosting(split, seed, seconds, n_iterations=100):
@@ -269,25 +274,26 @@ def nearest_line(split, seed, seconds):
     """The label at the same depth of the nearest trace that has one there; no seismic at all."""
     positions = np.concatenate([trace_map(line) for line in split.train])
     labels = np.concatenate([line.labels for line in split.train])
-    # Depths at which the same traces are labelled share their nearest traces.
+    labelled = (labels >= 0).any(axis=0)  # depths that have a label on any trace
+    kept = nearest_depth(labelled)
+    labels = labels[:, labelled]
+    # Depths at which the same traces are labelled share a search.
     patterns, pattern_of = np.unique(labels >= 0, axis=1, return_inverse=True)
-    trees = [(cKDTree(positions[known]), known) for known in patterns.T if known.any()]
-    patterns_kept = np.cumsum(patterns.any(axis=0)) - 1
-    depths = nearest_depth(patterns.any(axis=0)[pattern_of])
+    known = [np.flatnonzero(pattern) for pattern in patterns.T]
+    trees = [cKDTree(positions[traces]) for traces in known]
     predictions = []
     for line in split.test:
-        traces = np.stack(
-            [known.nonzero()[0][tree.query(trace_map(line))[1]] for tree, known in trees]
-        )
-        chosen = traces[patterns_kept[pattern_of[depths]]]
-        predictions.append(labels[chosen, depths[:, None]].T)
+        at = trace_map(line)
+        nearest = [traces[tree.query(at)[1]] for traces, tree in zip(known, trees, strict=True)]
+        found = labels[np.stack(nearest, axis=1)[:, pattern_of], np.arange(labels.shape[1])]
+        predictions.append(found[:, kept])
     return predictions
 
 
 def nearest_depth(labelled):
-    """Of each depth, the nearest at which any trace is labelled: itself as a rule."""
-    depths = np.flatnonzero(labelled)
-    return depths[np.abs(np.arange(len(labelled))[:, None] - depths).argmin(axis=1)]
+    """Of each depth, which of the labelled depths is nearest: itself as a rule."""
+    distances = np.arange(len(labelled))[:, None] - np.flatnonzero(labelled)
+    return np.abs(distances).argmin(axis=1)
 
 
 RIVALS = {

@@ -1,0 +1,162 @@
+"""Stratigraphic order: which unit lies above which, and labels that keep to it."""
+
+import numpy as np
+
+__all__ = ["best_ranks", "check_unit_order", "learn_unit_order", "put_in_order"]
+
+#: Part of the training traces that must be in order for it to be taken as a rule. Interpretations
+#: have small faults: in F3 lines up to 2 % of the traces.
+MOST_TRACES = 0.95
+
+#: Least logarithm of a probability, relative to the best class: a trace does not turn on a few
+#: samples that seem certain.
+LEAST = np.float32(np.log(1e-4))
+
+#: The search for the best labels takes samples together, about so many blocks a trace, of at most
+#: so many samples.
+BLOCKS = 100
+LARGEST_BLOCK = 8
+
+
+def learn_unit_order(sections, n_classes):
+    """Classes from top to bottom, or None if they are not stacked in one order.
+
+    Parameters
+    ----------
+    sections : iterable of int arrays (n_traces, n_samples)
+        Positions of labels in ``classes_``; negative where there is none.
+    n_classes : int
+
+    Returns
+    -------
+    order : tuple of int, or None
+        None too if a class does not occur.
+    """
+    sections = list(sections)
+    counts, depths = np.zeros(n_classes), np.zeros(n_classes)
+    for codes in sections:
+        labelled = codes >= 0
+        depth = np.broadcast_to(np.arange(codes.shape[1]), codes.shape)[labelled]
+        counts += np.bincount(codes[labelled], minlength=n_classes)
+        depths += np.bincount(codes[labelled], weights=depth, minlength=n_classes)
+    if not counts.all():
+        return None
+    order = np.argsort(depths / counts, kind="stable")
+    ranks = _ranks(order)
+    n_traces = n_in_order = 0
+    for codes in sections:
+        labelled = codes >= 0
+        depth_ranks = np.where(labelled, ranks[np.maximum(codes, 0)], -1)
+        deepest = np.maximum.accumulate(depth_ranks, axis=1)
+        in_order = (~labelled | (depth_ranks == deepest)).all(axis=1)
+        n_in_order += np.count_nonzero(in_order & labelled.any(axis=1))
+        n_traces += np.count_nonzero(labelled.any(axis=1))
+    return tuple(order.tolist()) if n_in_order >= MOST_TRACES * n_traces else None
+
+
+def check_unit_order(unit_order, classes):
+    """Positions in `classes` of the labels that a user gave from top to bottom."""
+    given = np.asarray(unit_order)
+    same = len(given) == len(classes) if given.ndim == 1 else False
+    if not same or set(given.tolist()) != set(classes.tolist()):
+        raise ValueError(
+            "`unit_order` must hold every class once, from top to bottom; got "
+            f"{given.tolist()} for the classes {classes.tolist()}. Or use 'auto' or None."
+        )
+    positions = {label: i for i, label in enumerate(classes.tolist())}
+    return tuple(positions[label] for label in given.tolist())
+
+
+def put_in_order(codes, log_scores, order):
+    """Labels of most likely traces among those in order; traces in order stay as they are.
+
+    Parameters
+    ----------
+    codes : int array of shape (n_traces, n_samples)
+        The most likely class of every sample; changed in place.
+    log_scores : function of a mask of traces
+        Returns logarithms of probabilities, or logits, ``(n_traces, n_samples, n_classes)`` of
+        those traces, in an array of its own.
+    order : tuple of int
+        Classes from top to bottom.
+
+    Returns
+    -------
+    codes : int array of shape (n_traces, n_samples)
+    """
+    ranks = _ranks(order)[codes]
+    upside_down = (ranks[:, 1:] < ranks[:, :-1]).any(axis=1)
+    if upside_down.any():
+        scores = np.asarray(log_scores(upside_down), dtype=np.float32)
+        if order != tuple(range(len(order))):
+            scores = scores[..., list(order)]
+        codes[upside_down] = np.asarray(order)[best_ranks(scores)]
+    return codes
+
+
+def best_ranks(scores, block=None):
+    """Ranks (n_traces, n_samples) that never fall, with about the largest sum of scores.
+
+    The best path is sought in blocks of samples, and each contact then set to its best place within
+    half a block. With blocks of one sample the path is the best of all; with eight it takes a tenth
+    of the time, and differs by a sample here and there: on F3 blocks the mean IoU is the same.
+    """
+    n_traces, n_samples, _ = scores.shape
+    if block is None:
+        block = min(max(1, n_samples // BLOCKS), LARGEST_BLOCK)
+    if n_samples % block:
+        scores = np.pad(scores, ((0, 0), (0, -n_samples % block), (0, 0)), mode="edge")
+    blocks = sum(scores[:, i::block] for i in range(block))  # several times as fast as reshaping
+    blocks = np.ascontiguousarray(blocks.transpose(2, 0, 1))
+    ranks = _best_path(np.maximum(blocks - blocks.max(axis=0), block * LEAST))
+    fine = np.repeat(ranks, block, axis=1)
+    if block > 1:
+        _set_contacts(fine, ranks, scores, block)
+    return fine[:, :n_samples]
+
+
+def _ranks(order):
+    ranks = np.empty(len(order), dtype=np.int8 if len(order) < 128 else np.int32)
+    ranks[list(order)] = np.arange(len(order))
+    return ranks
+
+
+def _best_path(scores):
+    """Ranks (n_traces, n_samples) that never fall, with the largest sum of scores.
+
+    Let ``best[n]`` be the best sum over the first n samples with the units so far. With one more
+    unit from sample m on, it is the maximum over m of ``best[m] + total[n] - total[m]``, where
+    ``total`` sums the scores of that unit: a running maximum for each unit, and none for each
+    sample. A unit may be absent (m = n).
+    """
+    n_units, n_traces, n_samples = scores.shape
+    totals = np.zeros((n_units, n_traces, n_samples + 1), dtype=np.float32)
+    np.cumsum(scores, axis=-1, out=totals[..., 1:])
+    best, tops = totals[0], []
+    places = np.arange(n_samples + 1, dtype=np.int16 if n_samples < 2**15 else np.int32)
+    top_of_all = places[:1]
+    for total in totals[1:]:
+        gain = best - total
+        best = np.maximum.accumulate(gain, axis=-1)
+        starts = np.where(gain >= best, places, top_of_all)
+        tops.append(np.maximum.accumulate(starts, axis=-1, out=starts))
+        best += total
+    ranks = np.zeros((n_traces, n_samples), dtype=np.int32)
+    stop = np.full((n_traces, 1), n_samples)
+    for top in reversed(tops):
+        stop = np.take_along_axis(top, stop, axis=1)
+        ranks += places[:-1] >= stop
+    return ranks
+
+
+def _set_contacts(fine, ranks, scores, block):
+    """Move each contact to its best place within half a block up or down, in `fine`."""
+    traces, below = np.nonzero(ranks[:, 1:] != ranks[:, :-1])
+    upper, lower = ranks[traces, below], ranks[traces, below + 1]
+    half = block // 2  # so that the places of neighbouring contacts never meet
+    near = (below[:, None] + 1) * block + np.arange(-half, half)
+    traces, upper, lower = (x[:, None] for x in (traces, upper, lower))
+    gain = np.clip(scores[traces, near, upper] - scores[traces, near, lower], LEAST, -LEAST)
+    gain = np.cumsum(np.pad(gain, ((0, 0), (1, 0))), axis=1)  # of so many samples given to `upper`
+    n_upper = gain.argmax(axis=1)[:, None]
+    fine[traces, near] = np.where(np.arange(2 * half) < n_upper, upper, lower)

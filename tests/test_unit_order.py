@@ -1,0 +1,211 @@
+"""Stratigraphic order of units: learnt, given, and kept to in prediction."""
+
+import io
+from itertools import combinations_with_replacement
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from skfacies import CubeSegmenter
+from skfacies._unit_order import LEAST, best_ranks, check_unit_order, learn_unit_order, put_in_order
+
+
+def layers(*thicknesses, n_traces=20):
+    return np.tile(np.repeat(np.arange(len(thicknesses)), thicknesses), (n_traces, 1))
+
+
+def in_order(labels):
+    return bool((np.diff(labels.astype(int), axis=-1) >= 0).all())
+
+
+# --- learning -------------------------------------------------------------------------------------
+
+
+def test_the_order_is_that_of_depth():
+    codes = layers(3, 4, 5)
+    assert learn_unit_order([codes], 3) == (0, 1, 2)
+    assert learn_unit_order([codes[:, ::-1]], 3) == (2, 1, 0)
+    assert learn_unit_order([np.array([1, 2, 0])[codes]], 3) == (1, 2, 0)
+
+
+def test_samples_without_label_do_not_matter():
+    codes = layers(3, 4, 5)
+    codes[:, 2:4] = -100
+    codes[:5] = -100
+    assert learn_unit_order([codes], 3) == (0, 1, 2)
+
+
+@pytest.mark.parametrize(("n_faulty", "expected"), [(5, (0, 1, 2)), (6, None)])
+def test_a_few_traces_may_be_out_of_order(n_faulty, expected):
+    codes = layers(3, 4, 5, n_traces=100)
+    codes[:n_faulty, -1] = 0
+    assert learn_unit_order([codes[:50], codes[50:]], 3) == expected
+
+
+def test_there_is_no_order_of_a_class_that_does_not_occur():
+    assert learn_unit_order([layers(3, 4, 5)], 4) is None
+
+
+def test_a_given_order_is_turned_into_positions():
+    assert check_unit_order(["sand", "chalk"], np.array(["chalk", "sand"])) == (1, 0)
+
+
+@pytest.mark.parametrize("order", [[0, 1], [0, 1, 1], [0, 1, 3], [[0, 1, 2]], ["a", 1, 2]])
+def test_a_given_order_holds_every_class_once(order):
+    with pytest.raises(ValueError, match="`unit_order` must hold every class once"):
+        check_unit_order(order, np.array([0, 1, 2]))
+
+
+# --- labels ---------------------------------------------------------------------------------------
+
+
+def test_labels_are_the_best_of_all_that_are_in_order():
+    rng = np.random.default_rng(0)
+    n_classes, n_samples = 3, 7
+    scores = rng.normal(scale=4, size=(30, n_samples, n_classes)).astype(np.float32)
+    ranks = best_ranks(scores, block=1)
+    scores = np.maximum(scores - scores.max(-1, keepdims=True), LEAST)
+    for trace in range(30):
+        candidates = np.array(list(combinations_with_replacement(range(n_classes), n_samples)))
+        sums = scores[trace, np.arange(n_samples), candidates].sum(1)
+        assert_array_equal(ranks[trace], candidates[sums.argmax()])
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize("n_samples", [97, 98, 99, 100])
+def test_blocks_find_nearly_the_same_labels_as_samples(n_samples, size):
+    rng = np.random.default_rng(3)
+    tops = np.cumsum(rng.integers(10, 20, size=(200, 5)), axis=1)  # units of some blocks
+    truth = (np.arange(n_samples) >= tops[..., None]).sum(1)
+    scores = 3.0 * np.eye(6)[truth] + rng.normal(size=(200, n_samples, 6))
+    scores[:, 40:60] += 4 * np.eye(6)[rng.integers(6, size=200)][:, None]  # bodies out of place
+    exact, fast = (best_ranks(scores.astype(np.float32), block=block) for block in (1, size))
+    assert in_order(fast)
+    right = [(labels == truth).mean() for labels in (scores.argmax(-1), exact, fast)]
+    assert right[2] > right[1] - 0.03
+    assert right[2] > right[0] + 0.05
+
+
+def test_any_order_can_be_kept_to():
+    rng = np.random.default_rng(1)
+    scores = rng.normal(size=(10, 30, 4))
+    order = (2, 0, 3, 1)
+    codes = put_in_order(scores.argmax(-1), lambda traces: scores[traces], order)
+    assert in_order(np.argsort(order)[codes])
+
+
+def test_traces_in_order_are_not_asked_for_and_stay():
+    codes = layers(3, 4, 5)
+    result = put_in_order(codes.copy(), None, (0, 1, 2))
+    assert_array_equal(result, codes)
+
+
+def test_only_faulty_traces_are_asked_for():
+    codes = layers(3, 4, 5)
+    scores = 5.0 * np.eye(3)[codes]
+    faulty = codes.copy()
+    faulty[4, 8] = 0
+    asked = []
+
+    def give(traces):
+        asked.append(traces.nonzero()[0].tolist())
+        return scores[traces]
+
+    assert_array_equal(put_in_order(faulty, give, (0, 1, 2)), codes)
+    assert asked == [[4]]
+
+
+# --- estimators -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def hasty():
+    """A segmenter after so little training that many traces are out of order."""
+    from skfacies import FaciesSegmenter
+    from skfacies.datasets import make_facies_cube
+
+    survey = make_facies_cube((12, 40, 48), n_facies=3, random_state=0)
+    segmenter = FaciesSegmenter(
+        encoder_weights=None,
+        encoder_depth=3,
+        decoder_channels=(8, 8, 8),
+        max_epochs=20,
+        lr=3e-3,
+        precision="float32",
+        random_state=0,
+    )
+    return segmenter.fit(survey.data, survey.target), survey
+
+
+def test_predictions_are_in_the_order_of_the_training_labels(hasty):
+    segmenter, survey = hasty
+    assert_array_equal(segmenter.unit_order_, [0, 1, 2])
+    probable = segmenter.classes_[segmenter.predict_proba(survey.data).argmax(-1)]
+    predicted = segmenter.predict(survey.data)
+    assert not in_order(probable)
+    assert in_order(predicted)
+    stay = (np.diff(probable.astype(int), axis=-1) >= 0).all(-1)
+    assert stay.any()
+    assert_array_equal(predicted[stay], probable[stay])
+
+
+@pytest.mark.parametrize("options", [{"tta": True}, {"memory_limit": 3e5}])
+def test_mirrored_and_tiled_predictions_are_in_order(hasty, options):
+    segmenter, survey = hasty
+    copied = joblib_copy(segmenter).set_params(**options)
+    assert in_order(copied.predict(survey.data))
+
+
+def joblib_copy(model):
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    file.seek(0)
+    return joblib.load(file)
+
+
+def test_the_order_is_kept_in_files(hasty, tmp_path):
+    from skfacies.persistence import load_model, save_model
+
+    segmenter, survey = hasty
+    save_model(segmenter, tmp_path / "model.safetensors")
+    for again in (load_model(tmp_path / "model.safetensors"), joblib_copy(segmenter)):
+        assert_array_equal(again.unit_order_, [0, 1, 2])
+        assert_array_equal(again.predict(survey.data), segmenter.predict(survey.data))
+
+
+def test_none_leaves_the_most_probable_class(make_tiny, survey):
+    segmenter = make_tiny(unit_order=None).fit(survey.data, survey.target)
+    assert segmenter.unit_order_ is None
+    probable = segmenter.classes_[segmenter.predict_proba(survey.data).argmax(-1)]
+    assert_array_equal(segmenter.predict(survey.data), probable)
+
+
+def test_a_given_order_wins(make_tiny, survey):
+    segmenter = make_tiny(unit_order=[2, 1, 0]).fit(survey.data, survey.target)
+    assert_array_equal(segmenter.unit_order_, [2, 1, 0])
+    assert in_order(segmenter.predict(survey.data)[..., ::-1])
+
+
+def test_a_bad_order_leaves_the_estimator_unfitted(make_tiny, survey):
+    segmenter = make_tiny(unit_order=[1, 2])
+    with pytest.raises(ValueError, match="`unit_order` must hold every class once"):
+        segmenter.fit(survey.data, survey.target)
+    assert not hasattr(segmenter, "net_")
+
+
+def test_units_without_an_order_are_left_alone(make_tiny, survey):
+    mixed = survey.target.copy()
+    mixed[:, :, -5:] = 0  # the shallowest unit again at the bottom
+    assert make_tiny().fit(survey.data, mixed).unit_order_ is None
+
+
+def test_both_directions_are_put_in_order_after_their_mean(make_tiny, survey):
+    cubes = CubeSegmenter(make_tiny(max_epochs=2), "both").fit(survey.data, survey.target)
+    predicted = cubes.predict(survey.data)
+    assert in_order(predicted)
+    assert not in_order(cubes.classes_[np.asarray(cubes.predict_proba(survey.data)).argmax(-1)])
+    da = pytest.importorskip("dask.array")
+    lazy = cubes.predict(da.from_array(survey.data, chunks=(6, 40, 48)))
+    assert_array_equal(lazy.compute(scheduler="synchronous"), predicted)
