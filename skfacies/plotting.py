@@ -170,7 +170,8 @@ class SectionDisplay:
         Parameters
         ----------
         estimator : fitted classifier of sections
-            Its `predict_proba` is called once, on one section. A Pipeline or a search will do.
+            Its `predict_proba` and, if it has one, `predict` are called on one section. A Pipeline
+            or a search will do.
         section : array-like of shape (n_traces, n_samples)
             Amplitudes, as the estimator takes them.
         labels : array-like of shape (n_traces, n_samples), default=None
@@ -229,6 +230,8 @@ class SectionDisplay:
                 f"classes last; got {probabilities.shape}."
             )
         prediction, entropy = _decide(probabilities[0], classes, display_kw.get("ignore_label", -1))
+        if hasattr(estimator, "predict"):  # it may put labels in stratigraphic order
+            prediction = np.asarray(estimator.predict(section[None]))[0]
         return cls.from_predictions(
             section,
             labels,

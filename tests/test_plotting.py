@@ -565,3 +565,17 @@ def test_import_needs_neither_torch_nor_matplotlib():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_section_shows_what_predict_gives():
+    class Stacked:  # labels need not be the most probable ones
+        classes_ = np.array([3, 5])
+
+        def predict_proba(self, X):
+            return np.broadcast_to(np.float32([0.4, 0.6]), (*X.shape, 2))
+
+        def predict(self, X):
+            return np.full(X.shape, 3)
+
+    display = SectionDisplay.from_estimator(Stacked(), np.ones((4, 6)))
+    assert (display.prediction == 3).all()
