@@ -633,4 +633,8 @@ def _log_scores(probabilities, traces):
 
 
 def _last_step(estimator):
-    return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    """The fitted estimator of sections within Pipelines and searches."""
+    while hasattr(estimator, "steps") or hasattr(estimator, "best_estimator_"):
+        searched = hasattr(estimator, "best_estimator_")
+        estimator = estimator.best_estimator_ if searched else estimator.steps[-1][1]
+    return estimator

@@ -533,6 +533,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             return check_unit_order(self.unit_order, sections.classes)
         some = train[:: max(1, len(train) // ENOUGH_RUNS)]
         codes = (sections.codes(run.section, slice(run.start, run.stop)) for run in some)
+        codes = (part.astype(np.int16) for part in codes)  # all are held at once
         return learn_unit_order(codes, len(sections.classes))
 
     @property

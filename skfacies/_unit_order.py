@@ -57,8 +57,7 @@ def learn_unit_order(sections, n_classes):
 def check_unit_order(unit_order, classes):
     """Positions in `classes` of the labels that a user gave from top to bottom."""
     given = np.asarray(unit_order)
-    same = len(given) == len(classes) if given.ndim == 1 else False
-    if not same or set(given.tolist()) != set(classes.tolist()):
+    if given.shape != classes.shape or set(given.tolist()) != set(classes.tolist()):
         raise ValueError(
             "`unit_order` must hold every class once, from top to bottom; got "
             f"{given.tolist()} for the classes {classes.tolist()}. Or use 'auto' or None."

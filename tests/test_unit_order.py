@@ -7,9 +7,12 @@ import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
 from skfacies import CubeSegmenter
 from skfacies._unit_order import LEAST, best_ranks, check_unit_order, learn_unit_order, put_in_order
+from skfacies.metrics import iou_scorer
 
 
 def layers(*thicknesses, n_traces=20):
@@ -120,30 +123,10 @@ def test_only_faulty_traces_are_asked_for():
 # --- estimators -----------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def hasty():
-    """A segmenter after so little training that many traces are out of order."""
-    from skfacies import FaciesSegmenter
-    from skfacies.datasets import make_facies_cube
-
-    survey = make_facies_cube((12, 40, 48), n_facies=3, random_state=0)
-    segmenter = FaciesSegmenter(
-        encoder_weights=None,
-        encoder_depth=3,
-        decoder_channels=(8, 8, 8),
-        max_epochs=20,
-        lr=3e-3,
-        precision="float32",
-        random_state=0,
-    )
-    return segmenter.fit(survey.data, survey.target), survey
-
-
-def test_predictions_are_in_the_order_of_the_training_labels(hasty):
-    segmenter, survey = hasty
-    assert_array_equal(segmenter.unit_order_, [0, 1, 2])
-    probable = segmenter.classes_[segmenter.predict_proba(survey.data).argmax(-1)]
-    predicted = segmenter.predict(survey.data)
+def test_predictions_are_in_the_order_of_the_training_labels(fitted, survey):
+    assert_array_equal(fitted.unit_order_, [0, 1, 2])
+    probable = fitted.classes_[fitted.predict_proba(survey.data).argmax(-1)]
+    predicted = fitted.predict(survey.data)
     assert not in_order(probable)
     assert in_order(predicted)
     stay = (np.diff(probable.astype(int), axis=-1) >= 0).all(-1)
@@ -152,9 +135,8 @@ def test_predictions_are_in_the_order_of_the_training_labels(hasty):
 
 
 @pytest.mark.parametrize("options", [{"tta": True}, {"memory_limit": 3e5}])
-def test_mirrored_and_tiled_predictions_are_in_order(hasty, options):
-    segmenter, survey = hasty
-    copied = joblib_copy(segmenter).set_params(**options)
+def test_mirrored_and_tiled_predictions_are_in_order(fitted, survey, options):
+    copied = joblib_copy(fitted).set_params(**options)
     assert in_order(copied.predict(survey.data))
 
 
@@ -165,14 +147,13 @@ def joblib_copy(model):
     return joblib.load(file)
 
 
-def test_the_order_is_kept_in_files(hasty, tmp_path):
+def test_the_order_is_kept_in_files(fitted, survey, tmp_path):
     from skfacies.persistence import load_model, save_model
 
-    segmenter, survey = hasty
-    save_model(segmenter, tmp_path / "model.safetensors")
-    for again in (load_model(tmp_path / "model.safetensors"), joblib_copy(segmenter)):
+    save_model(fitted, tmp_path / "model.safetensors")
+    for again in (load_model(tmp_path / "model.safetensors"), joblib_copy(fitted)):
         assert_array_equal(again.unit_order_, [0, 1, 2])
-        assert_array_equal(again.predict(survey.data), segmenter.predict(survey.data))
+        assert_array_equal(again.predict(survey.data), fitted.predict(survey.data))
 
 
 def test_none_leaves_the_most_probable_class(make_tiny, survey):
@@ -199,6 +180,15 @@ def test_units_without_an_order_are_left_alone(make_tiny, survey):
     mixed = survey.target.copy()
     mixed[:, :, -5:] = 0  # the shallowest unit again at the bottom
     assert make_tiny().fit(survey.data, mixed).unit_order_ is None
+
+
+@pytest.mark.parametrize("wrap", ["pipeline", "search"])
+def test_both_directions_are_put_in_order_within_other_estimators(make_tiny, survey, wrap):
+    inner = make_pipeline(make_tiny(max_epochs=2))
+    if wrap == "search":
+        inner = GridSearchCV(inner, {"faciessegmenter__lr": [1e-3]}, cv=2, scoring=iou_scorer)
+    cubes = CubeSegmenter(inner, "both", step=4).fit(survey.data, survey.target)
+    assert in_order(cubes.predict(survey.data))
 
 
 def test_both_directions_are_put_in_order_after_their_mean(make_tiny, survey):

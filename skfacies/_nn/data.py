@@ -1,4 +1,4 @@
-"""Sections on their way into the network: pieces, crops, scaling, padding, augmentation."""
+"""Sections on their way into the network: pieces, crops, scaling, padding."""
 
 from dataclasses import dataclass
 
