@@ -616,7 +616,8 @@ def _check_place(out, shape, X):
 
 def _labels_of(probabilities, *, classes, ignore_label, unit_order):
     missing = np.isnan(probabilities[..., 0])
-    probabilities = np.where(missing[..., None], 0, probabilities)
+    if missing.any():
+        probabilities = np.where(missing[..., None], 0, probabilities)
     codes = probabilities.argmax(axis=-1)
     if unit_order is not None:
         for section, own in zip(codes, probabilities, strict=True):

@@ -17,6 +17,9 @@ LEAST = np.float32(np.log(1e-4))
 BLOCKS = 100
 LARGEST_BLOCK = 8
 
+#: Traces that are put in order at a time: memory does not grow with the section.
+TRACES = 128
+
 
 def learn_unit_order(sections, n_classes):
     """Classes from top to bottom, or None if they are not stacked in one order.
@@ -73,7 +76,7 @@ def put_in_order(codes, log_scores, order):
     ----------
     codes : int array of shape (n_traces, n_samples)
         The most likely class of every sample; changed in place.
-    log_scores : function of a mask of traces
+    log_scores : function of an array of traces
         Returns logarithms of probabilities, or logits, ``(n_traces, n_samples, n_classes)`` of
         those traces, in an array of its own.
     order : tuple of int
@@ -84,12 +87,13 @@ def put_in_order(codes, log_scores, order):
     codes : int array of shape (n_traces, n_samples)
     """
     ranks = _ranks(order)[codes]
-    upside_down = (ranks[:, 1:] < ranks[:, :-1]).any(axis=1)
-    if upside_down.any():
-        scores = np.asarray(log_scores(upside_down), dtype=np.float32)
+    upside_down = np.flatnonzero((ranks[:, 1:] < ranks[:, :-1]).any(axis=1))
+    for start in range(0, len(upside_down), TRACES):
+        traces = upside_down[start : start + TRACES]
+        scores = np.asarray(log_scores(traces), dtype=np.float32)
         if order != tuple(range(len(order))):
             scores = scores[..., list(order)]
-        codes[upside_down] = np.asarray(order)[best_ranks(scores)]
+        codes[traces] = np.asarray(order)[best_ranks(scores)]
     return codes
 
 

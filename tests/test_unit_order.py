@@ -11,7 +11,14 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skfacies import CubeSegmenter
-from skfacies._unit_order import LEAST, best_ranks, check_unit_order, learn_unit_order, put_in_order
+from skfacies._unit_order import (
+    LEAST,
+    TRACES,
+    best_ranks,
+    check_unit_order,
+    learn_unit_order,
+    put_in_order,
+)
 from skfacies.metrics import iou_scorer
 
 
@@ -113,11 +120,26 @@ def test_only_faulty_traces_are_asked_for():
     asked = []
 
     def give(traces):
-        asked.append(traces.nonzero()[0].tolist())
+        asked.append(traces.tolist())
         return scores[traces]
 
     assert_array_equal(put_in_order(faulty, give, (0, 1, 2)), codes)
     assert asked == [[4]]
+
+
+def test_many_traces_are_put_in_order_in_pieces():
+    rng = np.random.default_rng(2)
+    scores = rng.normal(size=(300, 12, 3)).astype(np.float32)
+    sizes = []
+
+    def give(traces):
+        sizes.append(len(traces))
+        return scores[traces]
+
+    codes = put_in_order(scores.argmax(-1), give, (0, 1, 2))
+    assert len(sizes) > 1
+    assert max(sizes) == TRACES
+    assert_array_equal(codes, best_ranks(scores))
 
 
 # --- estimators -----------------------------------------------------------------------------------
