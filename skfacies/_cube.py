@@ -328,7 +328,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             for lines, sections in self._read_slabs(cube, axis, out):
                 probabilities = self._probabilities(sections)
                 if number:  # the average with those of the first direction
-                    probabilities += read_lines(result, axis, lines)
+                    probabilities = probabilities + read_lines(result, axis, lines)
                     probabilities /= 2
                 write_lines(result, axis, lines, probabilities)
         return wrap(result, "probability", self.classes_)
@@ -371,7 +371,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 f"`shape` must be (n_inlines, n_crosslines, n_samples); got {tuple(shape)}."
             )
         n_classes, n_samples = len(self.classes_), int(np.prod(shape))
-        working, scratch = self.memory_limit / 4, 0
+        working, scratch = self.memory_limit / 2, 0
         for axis in DIRECTIONS[self.direction]:
             least = 2 * shape[1 - axis] * shape[2] * (8 + self._result_bytes())
             working = max(working, self._network_bytes(shape, axis) + least)
@@ -469,16 +469,17 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             for lines, sections in self._read_slabs(cube, 0, out):
                 store.write_inlines(lines, self._probabilities(sections))
             for lines, sections in self._read_slabs(cube, 1, out):
-                mean = self._probabilities(sections)
-                mean += store.read_crosslines(lines)
+                predicted = self._probabilities(sections)  # the estimator's: not to be changed
+                mean = store.read_crosslines(lines)
+                mean += predicted
+                del predicted
                 mean /= 2
                 yield 1, lines, to_labels(mean)
         finally:
             store.close()
 
     def _probabilities(self, sections):
-        """Probabilities that may be changed in place."""
-        return np.array(self.estimator_.predict_proba(sections), dtype=np.float32)
+        return np.asarray(self.estimator_.predict_proba(sections), dtype=np.float32)
 
     def _read_slabs(self, cube, axis, out=None):
         """Yield (lines, sections) of a direction; what is mapped is let go of after each slab."""
@@ -523,8 +524,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ]
 
     def _slab_budget(self, shape, axis):
-        """Bytes for a slab; it and its copy share a quarter of the limit with the network."""
-        return max(self.memory_limit / 4 - self._network_bytes(shape, axis), 0) / 2
+        """Bytes for a slab; it and its copy share half of the limit with the network."""
+        return max(self.memory_limit / 2 - self._network_bytes(shape, axis), 0) / 2
 
     def _network_bytes(self, shape, axis):
         last = _last_step(self.estimator_)

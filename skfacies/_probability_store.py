@@ -79,7 +79,7 @@ class _DiskStore:
             self.file.write(np.ascontiguousarray(levels[:, crosslines]))
 
     def read_crosslines(self, lines):
-        """Read the sections of one slab of crosslines."""
+        """Read the sections of one slab of crosslines, once: the array may be changed in place."""
         n_lines, column = lines.stop - lines.start, self.slabs[1].index(lines)
         n_inlines, _, n_samples = self.shape
         sections = np.empty((n_lines, n_inlines, n_samples, self.n_classes), np.float32)

@@ -712,10 +712,10 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         X = self._check_prediction_data(X)
         result = _empty_like(X, np.float32, len(self.classes_))
         for i, traces, probabilities, missing in self._iterate(X, probabilities=True):
-            part = np.ascontiguousarray(probabilities.permute(1, 2, 0).cpu().numpy())
+            part = result[i][traces]  # a view
+            part[...] = probabilities.permute(1, 2, 0).cpu().numpy()
             if missing is not None:
                 part[missing] = np.nan
-            result[i][traces] = part
         return result
 
     def score(self, X, y, sample_weight=None):
