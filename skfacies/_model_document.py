@@ -54,6 +54,7 @@ _OPTIMIZERS = (
     *("NAdam", "RAdam", "RMSprop", "Rprop", "SGD"),
 )
 _OWN_NET_OPTIONS = ("criterion__loss", "criterion__class_weight", "lr", "optimizer__weight_decay")
+_LATER_NET_OPTIONS = ("criterion__label_smoothing",)  # that older documents lack
 _TIMM_OPTIONS = {"dynamic_img_size", "strict_img_size", "drop_rate", "drop_path_rate"}
 
 # Networks of this width or less are small, whatever else they are. What is built may take ten times
@@ -404,8 +405,12 @@ def _check_segmenter_state(state):
     _require(options.keys() == shape, f"the network has the options {sorted(options)}.")
     FaciesSegmenter(**options)._validate_params()
     _require(set(_OWN_NET_OPTIONS) <= set(net_options), "options of the net are missing.")
-    FaciesSegmenter(loss=net_options["criterion__loss"], lr=net_options["lr"])._validate_params()
-    _check_net_options(net_options, _OWN_NET_OPTIONS)
+    FaciesSegmenter(
+        loss=net_options["criterion__loss"],
+        lr=net_options["lr"],
+        label_smoothing=net_options.get("criterion__label_smoothing", 0.0),
+    )._validate_params()
+    _check_net_options(net_options, (*_OWN_NET_OPTIONS, *_LATER_NET_OPTIONS))
     class_weight = net_options["criterion__class_weight"]
     n_weights = None if class_weight is None else tuple(class_weight.shape)
     _require(n_weights in (None, (n_classes,)), f"`class_weight` is of shape {n_weights}.")

@@ -315,6 +315,19 @@ def test_class_and_sample_weights_give_the_weighted_mean(logits, codes):
     )
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_smoothed_labels_are_spread_over_the_classes(logits, codes, weighted):
+    codes = codes.clone()
+    codes[0, :2] = IGNORED
+    counted = codes != IGNORED
+    certain = torch.zeros(logits.shape)
+    certain.scatter_(1, codes.clamp_min(0)[:, None], 1.0)
+    each = -((0.8 * certain + 0.2 / 4) * logits.log_softmax(1)).sum(1)
+    target = {"codes": codes, "weights": torch.ones(codes.shape)} if weighted else codes
+    loss = FaciesLoss(label_smoothing=0.2)(logits, target)
+    assert_allclose(loss, each[counted].mean(), rtol=1e-5)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_ignored_samples_do_not_count(logits, codes, loss):
     """Whatever the network says there; and leaving them out equals ignoring them."""

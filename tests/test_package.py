@@ -79,7 +79,15 @@ LAYERS = [
     {"_commands"},
     {"__main__"},
 ]
-FOLDERS = {"_nn": [{"weights"}, {"network"}, {"data"}, {"augmentation"}, {"inference", "training"}]}
+FOLDERS = {
+    "_nn": [
+        {"weights", "allocation", "smoothing", "upsampling"},
+        {"network"},
+        {"data"},
+        {"augmentation"},
+        {"inference", "training"},
+    ]
+}
 
 
 # --- public names ---------------------------------------------------------------------------

@@ -574,6 +574,7 @@ LIES = [
     ("fitted._net_options.optimizer", {"$optimizer": "os.system"}, "os.system"),
     ("fitted._net_options.optimizer__momentum", 1, "momentum"),
     ("fitted._net_options.criterion__loss", "l1", "loss"),
+    ("fitted._net_options.criterion__label_smoothing", 2.0, "label_smoothing"),
     ("fitted.classes_", {"$array": {"dtype": "<U9999999", "values": ["a"] * 9}}, "can have"),
     ("fitted.classes_", {"$array": {"dtype": "object", "values": [[1], [2], [3]]}}, "2 axes"),
     ("fitted.classes_", {"$array": {"dtype": "<i8", "values": [2**70] * 3}}, "int"),

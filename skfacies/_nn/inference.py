@@ -8,8 +8,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
+from skfacies._nn.allocation import keep_freed_memory
 from skfacies._nn.data import pad_to_multiple
 from skfacies._nn.network import size_multiple
+from skfacies._nn.smoothing import smooth_along_reflectors
 from skfacies._validation import check_finite_section, n_sections
 
 __all__ = ["iterate_scores", "prediction_bytes"]
@@ -23,7 +25,7 @@ CONTEXT = 16
 NARROW = 192
 
 #: Padded samples that are predicted in one go. Larger batches are no faster on processors.
-BATCH_PIXELS = 1 << 18
+BATCH_PIXELS = 3 << 18
 
 #: Traces that neighbouring tiles of a large section share, at most half a tile. A network's view
 #: ends at the edge of its tile, so it is not asked for the last MARGIN traces. On an F3 line of
@@ -46,6 +48,7 @@ def iterate_scores(
     device,
     probabilities=True,
     tta=False,
+    dip_smoothing=None,
     nan_policy="raise",
     memory_limit=None,
 ):
@@ -59,14 +62,17 @@ def iterate_scores(
 
     Parameters
     ----------
+    dip_smoothing : float or None
+        Traces over which logits are averaged along reflectors.
     memory_limit : int or None
         Bytes for what the network computes; sections that need more are predicted in tiles.
     """
     module.eval()
-    predictor = _Predictor(module, device, probabilities, tta)
+    predictor = _Predictor(module, device, probabilities, tta, dip_smoothing)
     most = np.inf
     if memory_limit is not None:
         most = memory_limit / bytes_per_sample(module, conditioner.n_channels, device)
+    keep_freed_memory()
     waiting = defaultdict(list)
     for i in range(n_sections(X)):
         section = np.asarray(X[i])
@@ -87,9 +93,10 @@ def iterate_scores(
 class _Predictor:
     """Scores of padded sections, in batches of equal ones or in tiles."""
 
-    def __init__(self, module, device, probabilities, tta):
+    def __init__(self, module, device, probabilities, tta, dip_smoothing):
         self.module, self.device = module, device
         self.probabilities, self.tta = probabilities, tta
+        self.dip_smoothing = dip_smoothing
         self.multiple = size_multiple(module)
 
     def whole(self, batch, shape):
@@ -150,7 +157,11 @@ class _Predictor:
         return probabilities.clamp_min(torch.finfo(torch.float32).tiny).log()
 
     def _scores(self, channels, probabilities):
-        logits = self.module(torch.from_numpy(np.ascontiguousarray(channels)).to(self.device))
+        channels = torch.from_numpy(np.ascontiguousarray(channels)).to(self.device)
+        logits = self.module(channels)
+        if self.dip_smoothing:
+            amplitudes = channels[:, 0]  # any second channel is depth
+            logits = smooth_along_reflectors(logits, amplitudes, self.dip_smoothing)
         return torch.softmax(logits, dim=1) if probabilities else logits
 
 

@@ -12,6 +12,8 @@ import timm
 import torch
 from torch import nn
 
+from skfacies._nn.upsampling import spare_doubled_convolutions
+
 __all__ = [
     "SIZE_MULTIPLE",
     "FaciesNetwork",
@@ -112,6 +114,7 @@ class FaciesNetwork(nn.Module):
                 + _way_out(model_class, encoder_depth, wanted, options)
             ) from error
         _let_batch_norm_take_single_values(self.network)
+        spare_doubled_convolutions(self.network)
         self._layout = _memory_format(self.network)
         self.network.to(memory_format=self._layout)
         self.precision = precision

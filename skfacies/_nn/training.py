@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
+from skfacies._nn.allocation import keep_freed_memory
 from skfacies._nn.data import IGNORED, SimilarSizeSampler
 from skfacies._nn.network import (
     FaciesNetwork,
@@ -50,7 +51,7 @@ _OWN_NET_PARAMS = {
     "module__activation": "The losses take logits.",
     "module__aux_params": "The network has one output.",
     "criterion": "Use `loss`.",
-    "criterion__": "Use `loss` and `class_weight`.",
+    "criterion__": "Use `loss`, `class_weight` and `label_smoothing`.",
     "max_epochs": "Use `max_epochs`.",
     "batch_size": "Use `batch_size`.",
     "lr": "Use `lr`.",
@@ -81,6 +82,8 @@ class FaciesLoss(nn.Module):
         Cross-entropy here, the others of segmentation-models-pytorch.
     class_weight : tensor of shape (n_classes,) or None
         For the cross-entropy.
+    label_smoothing : float
+        Part of each label of the cross-entropy that is spread evenly over the classes.
 
     Notes
     -----
@@ -88,9 +91,10 @@ class FaciesLoss(nn.Module):
     gives 0 and no gradient, where torch's own gives NaN.
     """
 
-    def __init__(self, loss="cross_entropy", class_weight=None):
+    def __init__(self, loss="cross_entropy", class_weight=None, label_smoothing=0.0):
         super().__init__()
         self.loss = loss
+        self.label_smoothing = label_smoothing
         self.register_buffer("class_weight", class_weight)
         self.whole = None if loss == "cross_entropy" else _smp_loss(loss)
 
@@ -102,10 +106,19 @@ class FaciesLoss(nn.Module):
         if self.whole is not None:
             return self.whole(logits, codes)
         if weights is None and self.class_weight is None:
-            return functional.cross_entropy(logits, codes, ignore_index=IGNORED)
-        losses = functional.cross_entropy(logits, codes, ignore_index=IGNORED, reduction="none")
+            return self._cross_entropy(logits, codes)
+        losses = self._cross_entropy(logits, codes, reduction="none")
         weights = self._weights(codes, weights)
         return (losses * weights).sum() / weights.sum().clamp_min(torch.finfo(torch.float32).tiny)
+
+    def _cross_entropy(self, logits, codes, reduction="mean"):
+        return functional.cross_entropy(
+            logits,
+            codes,
+            ignore_index=IGNORED,
+            reduction=reduction,
+            label_smoothing=self.label_smoothing,
+        )
 
     def total_weight(self, target):
         """What the loss of a batch is the mean over: number or weight of the samples that count."""
@@ -433,6 +446,7 @@ def train_net(net, datasets, *, seed, batch_size, collate, encoder=None, previou
         if not draws_random_numbers(net.module_):
             stack.close()  # nothing more is drawn: other threads may train beside this one
         n_before = len(net.history)
+        keep_freed_memory()
         net.partial_fit(training)
     if len(net.history) == n_before or "train_loss" not in net.history[n_before]:
         raise KeyboardInterrupt("fit was interrupted in its first epoch")

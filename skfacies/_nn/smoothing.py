@@ -1,0 +1,116 @@
+"""Logits averaged along reflectors: contacts do not jump from one to another."""
+
+import math
+
+import torch
+from torch.nn import functional
+
+__all__ = ["smooth_along_reflectors"]
+
+#: Traces and samples of the blocks in which it is computed. Networks pad to multiples of 32.
+BLOCK = 4
+
+#: Blocks over which gradients are averaged: twice for the dip, once for what is off it.
+WINDOW = 3
+
+#: Energy of the gradient along the dip, as part of that across it, which halves the weight of what
+#: lies beyond. Reflectors of F3 have 0.2, faults 1 and more. With 0.3 a survey of faulted
+#: clinoforms loses 0.004 of mean IoU and F3 gains 0.003; with 0.6 it is 0.015 and 0.005, and
+#: without 0.047 and 0.01.
+HALF = 0.6
+
+#: Part of the mean energy that is added to that of each place: where there are no reflections,
+#: the dip is 0.
+DAMPING = 0.01
+
+#: Steepest dip that is followed, in samples per trace.
+STEEPEST = 3.0
+
+
+def smooth_along_reflectors(logits, amplitudes, length):
+    """Add to the logits what their mean along the local dip differs from them, in place.
+
+    An interpreter's contact follows a reflector. A network looks at each place anew: where two
+    reflectors look alike, its contact may jump from one to the other and back. The mean along the
+    reflector takes what most of the traces say. Its weights fall by the factor 1/e in `length`
+    traces to either side.
+
+    Parameters
+    ----------
+    logits : tensor of shape (batch, n_classes, n_traces, n_samples)
+        Both axes of a multiple of `BLOCK`.
+    amplitudes : tensor of shape (batch, n_traces, n_samples)
+    length : float
+
+    Returns
+    -------
+    logits : tensor, the same
+
+    Notes
+    -----
+    Dips are those of the gradient structure tensor. Where amplitudes change along the dip, as at
+    faults, what lies beyond counts less. Means are taken in blocks of 4 traces by 4 samples, and
+    what changes is added to all samples of a block, so that contacts stay as sharp as they were.
+    """
+    blocks = logits.permute(0, 2, 3, 1).unflatten(2, (-1, BLOCK)).unflatten(1, (-1, BLOCK))
+    coarse = _mean_of_blocks(blocks)
+    dips, continuity = dips_and_continuity(amplitudes)
+    change = _mean_along(coarse, dips, continuity * math.exp(-BLOCK / length)) - coarse
+    blocks += change[:, :, None, :, None]
+    return logits
+
+
+def _mean_of_blocks(blocks):
+    # One axis after the other, by slices: many times as fast as a mean over both.
+    rows = sum(blocks[:, :, i] for i in range(BLOCK))
+    return sum(rows[:, :, :, i] for i in range(BLOCK)) / BLOCK**2
+
+
+def dips_and_continuity(amplitudes):
+    """Dip in samples per trace (blocks per block), positive downwards, and continuity in (0, 1]."""
+    across = functional.pad(amplitudes[:, 2:] - amplitudes[:, :-2], (0, 0, 1, 1))
+    down = functional.pad(amplitudes[:, :, 2:] - amplitudes[:, :, :-2], (1, 1))
+    products = torch.stack([down * down, across * down, across * across], dim=1)
+    local = _mean_around(functional.avg_pool2d(products, BLOCK))
+    energy, product, _ = _mean_around(local).unbind(dim=1)
+    damping = DAMPING * energy.mean(dim=(1, 2), keepdim=True) + torch.finfo(energy.dtype).tiny
+    dips = (-product / (energy + damping)).clamp(-STEEPEST, STEEPEST)
+    energy, product, energy_across = local.unbind(dim=1)
+    off = energy_across + 2 * dips * product + dips**2 * energy  # of the gradient along the dip
+    return dips, 1 / (1 + (off / (energy + damping) / HALF) ** 2)
+
+
+def _mean_around(values):
+    return functional.avg_pool2d(
+        values, WINDOW, stride=1, padding=WINDOW // 2, count_include_pad=False
+    )
+
+
+def _mean_along(values, dips, weights):
+    """Weighted mean of values (batch, n_traces, n_samples, n) of all traces along the dips.
+
+    Trace by trace, from both sides at once: the sum so far, moved by the dip to the next trace
+    and multiplied by the lesser weight of the two, and the values of that trace.
+    """
+    n_items, n_traces, n_samples, n = values.shape
+    # The last of `n` is the sum of weights.
+    sums = torch.cat([values, torch.ones_like(values[..., :1])], dim=-1).transpose(0, 1)
+    sums = torch.stack([sums, sums.flip(0)], dim=1).reshape(n_traces, -1, n + 1)
+    between = ((dips[:, 1:] + dips[:, :-1]) / 2).transpose(0, 1)
+    between = torch.stack([between, -between.flip(0)], dim=1)
+    weights = torch.minimum(weights[:, 1:], weights[:, :-1]).transpose(0, 1)
+    weights = torch.stack([weights, weights.flip(0)], dim=1).reshape(n_traces - 1, -1, 1)
+    places = torch.arange(n_samples, device=values.device)
+    places = (places - between).clamp(0, n_samples - 1.001)
+    above = places.long()
+    part = (places - above).reshape(n_traces - 1, -1, 1)
+    first = torch.arange(2 * n_items, device=values.device).reshape(2, n_items, 1) * n_samples
+    above = (above + first).reshape(n_traces - 1, -1)
+    own = sums.clone()
+    for i in range(1, n_traces):
+        before = sums[i - 1]
+        moved = torch.lerp(before[above[i - 1]], before[above[i - 1] + 1], part[i - 1])
+        sums[i].addcmul_(moved, weights[i - 1])
+    one, other = sums.view(n_traces, 2, n_items, n_samples, n + 1).unbind(dim=1)
+    total = one + other.flip(0) - own.view(n_traces, 2, n_items, n_samples, n + 1)[:, 0]
+    return (total[..., :-1] / total[..., -1:]).transpose(0, 1)

@@ -1,0 +1,149 @@
+"""Decoder blocks of a U-Net that convolve before they double the resolution, not after."""
+
+import torch
+from segmentation_models_pytorch.base.modules import Attention, Conv2dReLU
+from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
+from torch import nn
+from torch.nn import functional
+
+__all__ = ["DoublingBlock", "spare_doubled_convolutions"]
+
+#: Pixels of the coarse map from which a block takes the short way. Below, to sum up the weights
+#: costs more than is spared.
+LEAST_PIXELS = 256
+
+#: What a doubled axis makes of a kernel of three taps: for the even and the odd outputs of an
+#: axis, the taps that fall on the coarse value before and after the output's edge.
+_EVEN = ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0))
+_ODD = ((1.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+
+
+def spare_doubled_convolutions(network):
+    """Swap the decoder blocks of an smp ``Unet``, in place, for equal ones that are faster.
+
+    Weights, their names and the results up to rounding stay as they are. Blocks with attention,
+    interpolation other than "nearest", or anything else that `DoublingBlock` does not know, stay.
+    """
+    blocks = getattr(getattr(network, "decoder", None), "blocks", None)
+    if not isinstance(blocks, nn.ModuleList):
+        return
+    for i, block in enumerate(blocks):
+        if DoublingBlock.knows(block):
+            blocks[i] = DoublingBlock(block)
+
+
+class DoublingBlock(nn.Module):
+    """A decoder block of smp's ``Unet`` with less arithmetic, for CPUs.
+
+    A 3 x 3 convolution of a map that was doubled by nearest neighbours sees each coarse value up to
+    four times. It equals four 2 x 2 convolutions of the coarse map, one for each place in the
+    pixel, with sums of the kernel's taps: 16 products for 36. The skip connection is convolved by
+    itself.
+
+    Parameters
+    ----------
+    block : UnetDecoderBlock
+        Its layers are taken over, not copied.
+    """
+
+    def __init__(self, block):
+        super().__init__()
+        self.interpolation_mode = block.interpolation_mode
+        self.conv1, self.attention1 = block.conv1, block.attention1
+        self.conv2, self.attention2 = block.conv2, block.attention2
+
+    @staticmethod
+    def knows(block):
+        """Whether the block is one whose results this class repeats."""
+        if type(block) is not UnetDecoderBlock or block.interpolation_mode != "nearest":
+            return False
+        if type(block.conv1) is not Conv2dReLU or type(block.attention1) is not Attention:
+            return False
+        convolution = block.conv1[0]
+        return (
+            type(block.attention1.attention) is nn.Identity
+            and type(convolution) is nn.Conv2d
+            and convolution.kernel_size == (3, 3)
+            and convolution.padding == convolution.stride == convolution.dilation == (1, 1)
+            and convolution.groups == 1
+            and convolution.padding_mode == "zeros"
+        )
+
+    def forward(self, feature_map, target_height, target_width, skip_connection=None):
+        height, width = feature_map.shape[-2:]
+        doubled = (target_height, target_width) == (2 * height, 2 * width)
+        on_cpu = feature_map.device.type == "cpu"
+        if doubled and on_cpu and height * width >= LEAST_PIXELS:
+            return self.attention2(self._short_way(feature_map, skip_connection))
+        feature_map = functional.interpolate(
+            feature_map, size=(target_height, target_width), mode=self.interpolation_mode
+        )
+        if skip_connection is not None:
+            feature_map = torch.cat([feature_map, skip_connection], dim=1)
+        return self.attention2(self.conv2(self.conv1(feature_map)))
+
+    def _short_way(self, coarse, skip_connection):
+        weight, bias, layers = _with_norm(self.conv1)
+        n_coarse = coarse.shape[1]
+        if weight.shape[1] == n_coarse:  # some encoders have skip connections without channels
+            result = convolve_doubled(coarse, weight, bias)
+        else:
+            result = convolve_doubled(coarse, weight[:, :n_coarse])
+            skip_weight = weight[:, n_coarse:]
+            result = result + functional.conv2d(skip_connection, skip_weight, bias, padding=1)
+        for layer in layers:
+            result = layer(result)
+        weight, bias, layers = _with_norm(self.conv2)
+        result = functional.conv2d(result, weight, bias, padding=1)
+        for layer in layers:
+            result = layer(result)
+        return result
+
+
+def _with_norm(layers):
+    """Kernel and bias of a convolution, and the layers after it.
+
+    In evaluation batch norm is a factor and a shift, which the kernel and bias take in: a pass over
+    maps of the full resolution less.
+    """
+    convolution, norm, activation = layers
+    weight, bias = convolution.weight, convolution.bias
+    if type(norm) is not nn.BatchNorm2d or norm.training or norm.running_var is None:
+        return weight, bias, (norm, activation)
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    shift = norm.bias - norm.running_mean * scale
+    if bias is not None:
+        shift = shift + bias * scale
+    return weight * scale[:, None, None, None], shift, (activation,)
+
+
+def convolve_doubled(coarse, weight, bias=None):
+    """The convolution of `coarse`, doubled by nearest neighbours, with a 3 x 3 kernel.
+
+    `coarse` is ``(batch, n_in, height, width)``, `weight` ``(n_out, n_in, 3, 3)``; the result is
+    ``(batch, n_out, 2 * height, 2 * width)`` in channels-last memory, zeros assumed around.
+    """
+    n_out = weight.shape[0]
+    height = coarse.shape[-2]
+    rows = []
+    for i, kernel in enumerate(_half_kernels(weight)):
+        # (batch, height + 1, width + 1, odd and even, n_out). In a row, the odd of a pixel is the
+        # output before the even of the next: without the first and last, they lie in order.
+        twice = None if bias is None else bias.repeat(2)
+        both = functional.conv2d(coarse, kernel, twice, padding=1).permute(0, 2, 3, 1)
+        rows.append(both[:, i : i + height].flatten(2)[..., n_out:-n_out])
+    result = torch.stack(rows, dim=2).unflatten(-1, (-1, n_out))
+    return result.flatten(1, 2).permute(0, 3, 1, 2)
+
+
+def _half_kernels(weight):
+    """Kernels ``(2 * n_out, n_in, 2, 2)`` of the even and the odd rows; odd columns come first."""
+    n_out, n_in = weight.shape[:2]
+    rows = weight.new_tensor([_EVEN, _ODD])
+    columns = rows.flip(0)
+    sums = torch.einsum("ati,bsj->abtsij", rows, columns).reshape(16, 9)
+    taps = weight.permute(0, 2, 3, 1).reshape(n_out, 9, n_in)
+    with torch.autocast(weight.device.type, enabled=False):
+        kernels = torch.matmul(sums, taps)  # (n_out, 16, n_in), rounded to bfloat16 only once
+    kernels = kernels.view(n_out, 2, 2, 2, 2, n_in).permute(1, 2, 0, 3, 4, 5)
+    return [kernels[i].flatten(0, 1).permute(0, 3, 1, 2) for i in range(2)]

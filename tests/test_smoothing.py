@@ -1,0 +1,116 @@
+"""Scores averaged along reflectors."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skfacies._nn.smoothing import BLOCK, dips_and_continuity, smooth_along_reflectors
+
+N_TRACES, N_SAMPLES = 96, 128
+
+
+def section(dip=0.0, throw=0.0):
+    """Reflectors of a dip in samples per trace, thrown down at the middle trace."""
+    depth = np.arange(N_SAMPLES) - dip * np.arange(N_TRACES)[:, None]
+    depth[N_TRACES // 2 :] -= throw
+    generator = np.random.default_rng(0)
+    layers = np.convolve(generator.standard_normal(4096), np.hanning(9), "same")
+    amplitudes = np.interp(depth, np.arange(4096) - 2048, layers)
+    return torch.from_numpy(amplitudes).float()[None]
+
+
+def two_units(contact):
+    """Logits of two units whose contact lies at a sample of each trace."""
+    above = np.arange(N_SAMPLES) < np.asarray(contact)[:, None]
+    return torch.from_numpy(np.stack([above, ~above])).float()[None] * 6 - 3
+
+
+def contact_of(logits):
+    return (logits[0].argmax(0) == 0).sum(1).numpy()
+
+
+@pytest.mark.parametrize("dip", [0.0, 0.4, -0.7])
+def test_dips_are_found(dip):
+    dips, continuity = dips_and_continuity(section(dip))
+    inner = np.s_[0, 3:-3, 3:-3]
+    assert_allclose(dips[inner], dip, atol=0.12)
+    assert continuity[inner].min() > 0.9
+
+
+@pytest.mark.parametrize("dip", [0.0, 0.4, -0.4])
+def test_a_contact_that_jumps_comes_back_to_its_reflector(dip):
+    right = np.rint(60 + dip * np.arange(N_TRACES))
+    jumps = right.copy()
+    jumps[40:52] += 12
+    logits = smooth_along_reflectors(two_units(jumps), section(dip), 30)
+    assert np.abs(contact_of(two_units(jumps)) - right).max() == 12
+    assert np.abs(contact_of(logits) - right).max() <= BLOCK
+
+
+def test_a_contact_stays_on_either_side_of_a_fault():
+    thrown = np.where(np.arange(N_TRACES) < N_TRACES // 2, 50, 62)
+    _, continuity = dips_and_continuity(section(throw=12))
+    logits = smooth_along_reflectors(two_units(thrown), section(throw=12), 30)
+    near_fault = np.abs(np.arange(N_TRACES) - N_TRACES // 2 + 0.5) < 6
+    at_fault = continuity[0, N_TRACES // (2 * BLOCK) - 1 : N_TRACES // (2 * BLOCK) + 1]
+    assert at_fault.median() < 0.7 < continuity.median()
+    assert np.abs(contact_of(logits) - thrown)[~near_fault].max() <= 1
+
+
+def test_logits_that_do_not_change_along_reflectors_stay():
+    logits = torch.linspace(-4, 4, 3)[None, :, None, None].expand(2, 3, 64, 96).clone()
+    amplitudes = torch.randn(2, 64, 96, generator=torch.Generator().manual_seed(0))
+    expected = logits.clone()
+    assert smooth_along_reflectors(logits, amplitudes, 30) is logits
+    assert_allclose(logits, expected, atol=1e-5)
+
+
+def test_dead_traces_have_no_dip():
+    dips, continuity = dips_and_continuity(torch.zeros(1, 32, 32))
+    assert_array_equal(dips, 0)
+    assert torch.isfinite(continuity).all()
+
+
+def test_items_of_a_batch_do_not_know_of_each_other():
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(3, 2, 64, 96, generator=generator)
+    amplitudes = torch.randn(3, 64, 96, generator=generator)
+    alone = [
+        smooth_along_reflectors(logits[i : i + 1].clone(), amplitudes[i : i + 1], 20)
+        for i in range(3)
+    ]
+    together = smooth_along_reflectors(logits.clone(), amplitudes, 20)
+    assert_allclose(together, torch.cat(alone), atol=1e-5)
+
+
+# --- in the estimator -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def smoothed(fitted):
+    return copy.deepcopy(fitted).set_params(dip_smoothing=20.0)
+
+
+def test_predictions_and_probabilities_are_smoothed(smoothed, fitted, survey):
+    probabilities = smoothed.predict_proba(survey.data[:2])
+    assert_allclose(probabilities.sum(axis=-1), 1, atol=1e-5)
+    assert np.abs(probabilities - fitted.predict_proba(survey.data[:2])).max() > 0.01
+    smoothed.set_params(unit_order=None)
+    smoothed._unit_order = None
+    labels = smoothed.predict(survey.data[:2])
+    assert_array_equal(labels, smoothed.classes_[probabilities.argmax(-1)])
+
+
+@pytest.mark.parametrize("none", [None, 0])
+def test_none_and_zero_leave_scores_as_they_are(none, smoothed, fitted, survey):
+    smoothed.set_params(dip_smoothing=none)
+    expected = fitted.predict_proba(survey.data[:1])
+    assert_array_equal(smoothed.predict_proba(survey.data[:1]), expected)
+
+
+def test_a_negative_length_is_refused(smoothed, survey):
+    with pytest.raises(ValueError, match="dip_smoothing"):
+        smoothed.set_params(dip_smoothing=-1.0).fit(survey.data[:2], survey.target[:2])
