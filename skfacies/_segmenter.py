@@ -103,10 +103,10 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     class_weight : None, "balanced" or dict, default=None
         Weights of the classes in the loss. "balanced" is ``n_labelled / (n_classes * count)``
         over the training samples; a dict has labels as keys, and 1 for those it leaves out.
-    label_smoothing : float in [0, 1), default=0.1
-        Part of each label that the cross-entropy spreads evenly over the classes. Contacts are
-        interpreted to a few samples at best; a network that need not be certain of them errs less
-        far from the training lines.
+    label_smoothing : float in [0, 1), default=0
+        Part of each label that the cross-entropy spreads evenly over the classes. With 0.1 the
+        probabilities far from the training lines are more honest, and those close to them say less
+        than they know; labels are about as good.
     ignore_label : int, str or None, default=-1
         Label of samples without interpretation: they count neither in training nor in `score`.
         None if every label is a class, -1 too.
@@ -285,7 +285,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         weight_decay=0.01,
         loss="cross_entropy",
         class_weight=None,
-        label_smoothing=0.1,
+        label_smoothing=0.0,
         ignore_label=-1,
         early_stopping=False,
         validation_fraction=0.1,

@@ -4,39 +4,69 @@ import ctypes
 import functools
 import os
 import platform
+import threading
+from contextlib import contextmanager
 
-__all__ = ["keep_freed_memory"]
+__all__ = ["freed_memory_kept"]
 
 # Parameters of mallopt, as <malloc.h> of the GNU C library has them.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
-#: Where the library's own adjustment of this threshold ends, in a process that frees large blocks.
+#: Where the library's own adjustment of the thresholds ends, in a process that frees large blocks.
 _LARGEST_MMAP_THRESHOLD = 32 << 20
+_LARGEST_TRIM_THRESHOLD = 2 * _LARGEST_MMAP_THRESHOLD
 
-#: Bytes that may lie free at the end of the heap; the library's own adjustment ends at 64 MiB.
-_KEPT = 256 << 20
+#: Bytes that may lie free at the end of the heap while a network runs.
+_KEPT = 1 << 30
 
 #: What says that the user has set the thresholds.
 _USERS_OWN = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_")
 
+_lock = threading.Lock()
+_n_holders = 0
 
-@functools.cache
-def keep_freed_memory():
-    """Have the process keep up to 256 MiB of freed memory from now on; whether that was done.
 
-    Each layer of a network asks for some megabytes and frees others. The GNU C library returns what
-    it can to the system, which has to clear the pages when they are asked for again: an eighth of
-    the time of a prediction. Elsewhere, and where the user has set the library's thresholds by
+@contextmanager
+def freed_memory_kept():
+    """Keep freed memory in the process while a network runs.
+
+    Each layer asks for some megabytes and frees others. The GNU C library returns what it can to
+    the system, which has to clear the pages when they are asked for again: an eighth of the time of
+    a prediction. Afterwards the library returns memory as it does in any process that has freed
+    large blocks. On other systems, and where the user has set the library's thresholds by
     environment variables, this does nothing.
     """
+    library = _adjustable_library()
+    if library is None:
+        yield
+        return
+    _count(library, 1)
+    try:
+        yield
+    finally:
+        _count(library, -1)
+
+
+def _count(library, change):
+    """Threads share the thresholds: the first to come sets them, the last puts them back."""
+    global _n_holders
+    with _lock:
+        before, _n_holders = _n_holders, _n_holders + change
+        if before == 0:
+            library.mallopt(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
+            library.mallopt(_TRIM_THRESHOLD, _KEPT)
+        elif _n_holders == 0:
+            library.mallopt(_TRIM_THRESHOLD, _LARGEST_TRIM_THRESHOLD)
+
+
+@functools.cache
+def _adjustable_library():
+    """The C library if it is GNU's and nobody has set its thresholds, else None."""
     if any(name in os.environ for name in _USERS_OWN):
-        return False
+        return None
     if "malloc" in os.environ.get("GLIBC_TUNABLES", ""):
-        return False
+        return None
     if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
-        return False
+        return None
     library = ctypes.CDLL(None)
-    if not hasattr(library, "mallopt"):
-        return False
-    thresholds = {_MMAP_THRESHOLD: _LARGEST_MMAP_THRESHOLD, _TRIM_THRESHOLD: _KEPT}
-    return all([library.mallopt(name, value) == 1 for name, value in thresholds.items()])
+    return library if hasattr(library, "mallopt") else None

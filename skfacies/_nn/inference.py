@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
-from skfacies._nn.allocation import keep_freed_memory
+from skfacies._nn.allocation import freed_memory_kept
 from skfacies._nn.data import pad_to_multiple
 from skfacies._nn.network import size_multiple
 from skfacies._nn.smoothing import smooth_along_reflectors
@@ -72,7 +72,11 @@ def iterate_scores(
     most = np.inf
     if memory_limit is not None:
         most = memory_limit / bytes_per_sample(module, conditioner.n_channels, device)
-    keep_freed_memory()
+    with freed_memory_kept():
+        yield from _stream(predictor, X, conditioner, nan_policy, most)
+
+
+def _stream(predictor, X, conditioner, nan_policy, most):
     waiting = defaultdict(list)
     for i in range(n_sections(X)):
         section = np.asarray(X[i])

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from skfacies._nn.allocation import keep_freed_memory
+from skfacies._nn.allocation import freed_memory_kept
 from skfacies._nn.data import IGNORED, SimilarSizeSampler
 from skfacies._nn.network import (
     FaciesNetwork,
@@ -446,8 +446,8 @@ def train_net(net, datasets, *, seed, batch_size, collate, encoder=None, previou
         if not draws_random_numbers(net.module_):
             stack.close()  # nothing more is drawn: other threads may train beside this one
         n_before = len(net.history)
-        keep_freed_memory()
-        net.partial_fit(training)
+        with freed_memory_kept():
+            net.partial_fit(training)
     if len(net.history) == n_before or "train_loss" not in net.history[n_before]:
         raise KeyboardInterrupt("fit was interrupted in its first epoch")
     if "train_loss" not in net.history[-1]:  # skorch ends training on Ctrl-C, in midst of an epoch

@@ -41,5 +41,11 @@ RECIPES = {
     "focal": {"loss": "focal"},
     "Lovász": {"loss": "lovasz"},
     "class weights": {"class_weight": "balanced"},
+    "label smoothing 0.05": {"label_smoothing": 0.05},
+    "label smoothing 0.1": {"label_smoothing": 0.1},
+    "label smoothing 0.3": {"label_smoothing": 0.3},
+    "weight decay 0.1": {"weight_decay": 0.1},
+    "along reflectors": {"dip_smoothing": 30.0},
+    "batches of 4": {"batch_size": 4},
     "constant rate": {"lr_schedule": "constant"},
 }

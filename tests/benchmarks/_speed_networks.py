@@ -1,5 +1,6 @@
 """Prediction and training of sections, for the benchmark of speed: skfacies and its rivals."""
 
+import copy
 import functools
 import statistics
 import time
@@ -51,12 +52,15 @@ def measure_predict(repeats=None, quick=False):
     fast.set_params(validation_fraction=0).fit(sections[:2], labels[:2])
     exact = FaciesSegmenter(**fast.get_params()).set_params(precision="float32")
     exact.fit(sections[:2], labels[:2])
+    in_order = copy.deepcopy(fast)
+    in_order._unit_order = None  # as for traces that are in order: nothing is put right
     scaled = exact.scaler_.transform(sections)[:, None]
     unet = make_unet()
     unet.load_state_dict(exact.net_.module_.network.state_dict())
     unet.eval()
     runs = {
         "skfacies": lambda: discard(fast.predict(sections)),
+        "skfacies, traces in order": lambda: discard(in_order.predict(sections)),
         "skfacies, float32": lambda: discard(exact.predict(sections)),
         "plain PyTorch": lambda: predict_plainly(unet, scaled),
         "plain skorch": functools.partial(_predict_skorch, _skorch_net(unet), scaled),
@@ -67,11 +71,19 @@ def measure_predict(repeats=None, quick=False):
         batches = fed_batches(segmenter, sections)
         size = len(batches[0])
         whole = [_channels_last(scaled[i : i + size]) for i in range(0, len(scaled), size)]
-        runs[f"network alone, padded{name}"] = _bare_prediction(segmenter, batches)
-        runs[f"network alone, not padded{name}"] = _bare_prediction(segmenter, whole)
+        bare = copy.deepcopy(unet).to(memory_format=torch.channels_last)
+        runs[f"network alone, padded{name}"] = _bare_prediction(bare, segmenter, batches)
+        runs[f"network alone, not padded{name}"] = _bare_prediction(bare, segmenter, whole)
+        own = segmenter.net_.module_.network
+        runs[f"our network alone, padded{name}"] = _bare_prediction(own, segmenter, batches)
     claims = [
         claim("predict: plain PyTorch / skfacies", "plain PyTorch", "skfacies", at_least=4.0),
         claim("predict: plain skorch / skfacies", "plain skorch", "skfacies"),
+        claim(
+            "predict: skfacies, traces in order / our network alone",
+            "skfacies, traces in order",
+            "our network alone, padded",
+        ),
         *(claim(f"predict: {name} / skfacies", name, "skfacies") for name in windows),
         claim(
             "predict: plain PyTorch / skfacies at float32",
@@ -95,6 +107,11 @@ def measure_predict(repeats=None, quick=False):
                 f"predict: skfacies / network alone without padding{at}",
                 f"skfacies{name}",
                 f"network alone, not padded{name}",
+            ),
+            claim(
+                f"predict: skfacies / our network alone{at}",
+                f"skfacies{name}",
+                f"our network alone, padded{name}",
             ),
         ]
     return make_part(
@@ -172,9 +189,7 @@ def _channels_last(batch):
     return torch.from_numpy(batch.copy()).contiguous(memory_format=torch.channels_last)
 
 
-def _bare_prediction(segmenter, batches):
-    unet = segmenter.net_.module_.network
-
+def _bare_prediction(unet, segmenter, batches):
     @torch.inference_mode()
     def run():
         for batch in batches:
