@@ -8,25 +8,26 @@ import sys
 import pytest
 
 from skfacies._nn import allocation
+from skfacies._nn.allocation import freed_memory_kept
 
 GNU = platform.system() == "Linux" and platform.libc_ver()[0] == "glibc"
 
 FAULTS = """
-import resource, sys
+import contextlib, resource, sys
 import torch
-from skfacies._nn.allocation import keep_freed_memory
+from skfacies._nn.allocation import freed_memory_kept
 from skfacies._nn.network import FaciesNetwork
 torch.set_num_threads(1)
-done = keep_freed_memory() if sys.argv[1] == "keep" else None
 network = FaciesNetwork(n_classes=10).eval()
 sections = torch.zeros(2, 1, 256, 512)
-with torch.inference_mode():
+how = freed_memory_kept() if sys.argv[1] == "keep" else contextlib.nullcontext()
+with torch.inference_mode(), how:
     for _ in range(4):
         network(sections)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(3):
         network(sections)
-print(done, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
@@ -38,33 +39,62 @@ def run(how, **environment):
         text=True,
         check=True,
     )
-    done, faults = found.stdout.split()
-    return done, int(faults)
+    return int(found.stdout)
 
 
 @pytest.mark.skipif(not GNU, reason="only the GNU C library has these thresholds")
 def test_freed_memory_is_not_cleared_anew():
-    done, faults = run("keep")
-    assert done == "True"
-    _, faults_before = run("leave")
-    assert faults < faults_before / 10
+    assert run("keep") < run("leave") / 5
 
 
+class Library:
+    """What mallopt was called with."""
+
+    def __init__(self):
+        self.calls = []
+
+    def mallopt(self, *arguments):
+        self.calls.append(arguments)
+
+
+def test_the_first_sets_the_thresholds_and_the_last_puts_them_back(monkeypatch):
+    library = Library()
+    monkeypatch.setattr(allocation, "_adjustable_library", lambda: library)
+    with freed_memory_kept():
+        n_calls = len(library.calls)
+        with freed_memory_kept():
+            pass
+        assert len(library.calls) == n_calls == 2
+    with pytest.raises(KeyError), freed_memory_kept():
+        raise KeyError
+    trims = [value >> 20 for name, value in library.calls if name == allocation._TRIM_THRESHOLD]
+    assert trims == [1024, 64, 1024, 64]
+
+
+@pytest.fixture
+def find_library():
+    allocation._adjustable_library.cache_clear()
+    yield allocation._adjustable_library
+    allocation._adjustable_library.cache_clear()
+
+
+@pytest.mark.skipif(not GNU, reason="only the GNU C library has these thresholds")
 @pytest.mark.parametrize(
-    "environment",
-    [{"MALLOC_TRIM_THRESHOLD_": "100000"}, {"GLIBC_TUNABLES": "glibc.malloc.trim_threshold=1"}],
-    ids=lambda environment: next(iter(environment)),
+    ("name", "value"),
+    [
+        ("MALLOC_TRIM_THRESHOLD_", "100000"),
+        ("GLIBC_TUNABLES", "glibc.malloc.trim_threshold=100000"),
+    ],
 )
-def test_what_the_user_set_stays(environment, monkeypatch):
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    allocation.keep_freed_memory.cache_clear()
-    assert allocation.keep_freed_memory() is False
-    allocation.keep_freed_memory.cache_clear()
+def test_what_the_user_set_stays(name, value, monkeypatch, find_library):
+    assert find_library() is not None
+    find_library.cache_clear()
+    monkeypatch.setenv(name, value)
+    assert find_library() is None
 
 
-def test_other_systems_are_left_alone(monkeypatch):
+def test_other_systems_are_left_alone(monkeypatch, find_library):
     monkeypatch.setattr(allocation.platform, "system", lambda: "Darwin")
-    allocation.keep_freed_memory.cache_clear()
-    assert allocation.keep_freed_memory() is False
-    allocation.keep_freed_memory.cache_clear()
+    assert find_library() is None
+    with freed_memory_kept():
+        pass

@@ -83,7 +83,8 @@ class DoublingBlock(nn.Module):
         return self.attention2(self.conv2(self.conv1(feature_map)))
 
     def _short_way(self, coarse, skip_connection):
-        weight, bias, layers = _with_norm(self.conv1)
+        convolution, *rest = self.conv1
+        weight, bias = convolution.weight, convolution.bias
         n_coarse = coarse.shape[1]
         if weight.shape[1] == n_coarse:  # some encoders have skip connections without channels
             result = convolve_doubled(coarse, weight, bias)
@@ -91,30 +92,9 @@ class DoublingBlock(nn.Module):
             result = convolve_doubled(coarse, weight[:, :n_coarse])
             skip_weight = weight[:, n_coarse:]
             result = result + functional.conv2d(skip_connection, skip_weight, bias, padding=1)
-        for layer in layers:
+        for layer in rest:
             result = layer(result)
-        weight, bias, layers = _with_norm(self.conv2)
-        result = functional.conv2d(result, weight, bias, padding=1)
-        for layer in layers:
-            result = layer(result)
-        return result
-
-
-def _with_norm(layers):
-    """Kernel and bias of a convolution, and the layers after it.
-
-    In evaluation batch norm is a factor and a shift, which the kernel and bias take in: a pass over
-    maps of the full resolution less.
-    """
-    convolution, norm, activation = layers
-    weight, bias = convolution.weight, convolution.bias
-    if type(norm) is not nn.BatchNorm2d or norm.training or norm.running_var is None:
-        return weight, bias, (norm, activation)
-    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    shift = norm.bias - norm.running_mean * scale
-    if bias is not None:
-        shift = shift + bias * scale
-    return weight * scale[:, None, None, None], shift, (activation,)
+        return self.conv2(result)
 
 
 def convolve_doubled(coarse, weight, bias=None):
