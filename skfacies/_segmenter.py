@@ -103,7 +103,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     class_weight : None, "balanced" or dict, default=None
         Weights of the classes in the loss. "balanced" is ``n_labelled / (n_classes * count)``
         over the training samples; a dict has labels as keys, and 1 for those it leaves out.
-    label_smoothing : float in [0, 1), default=0
+    label_smoothing : float in [0, 1), default=0.0
         Part of each label that the cross-entropy spreads evenly over the classes. With 0.1 the
         probabilities far from the training lines are more honest, and those close to them say less
         than they know; labels are about as good.

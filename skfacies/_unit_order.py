@@ -76,9 +76,9 @@ def put_in_order(codes, log_scores, order):
     ----------
     codes : int array of shape (n_traces, n_samples)
         The most likely class of every sample; changed in place.
-    log_scores : function of an array of traces
+    log_scores : function of a slice or an array of traces
         Returns logarithms of probabilities, or logits, ``(n_traces, n_samples, n_classes)`` of
-        those traces, in an array of its own.
+        those traces.
     order : tuple of int
         Classes from top to bottom.
 
@@ -90,6 +90,8 @@ def put_in_order(codes, log_scores, order):
     upside_down = np.flatnonzero((ranks[:, 1:] < ranks[:, :-1]).any(axis=1))
     for start in range(0, len(upside_down), TRACES):
         traces = upside_down[start : start + TRACES]
+        if traces[-1] - traces[0] == len(traces) - 1:  # neighbours: no copy of their scores
+            traces = slice(traces[0], traces[-1] + 1)
         scores = np.asarray(log_scores(traces), dtype=np.float32)
         if order != tuple(range(len(order))):
             scores = scores[..., list(order)]

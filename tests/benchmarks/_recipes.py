@@ -47,5 +47,6 @@ RECIPES = {
     "weight decay 0.1": {"weight_decay": 0.1},
     "along reflectors": {"dip_smoothing": 30.0},
     "batches of 4": {"batch_size": 4},
+    "nothing held out": {"validation_fraction": 0.0},
     "constant rate": {"lr_schedule": "constant"},
 }
