@@ -97,11 +97,11 @@ def run_one(split, name, seed, budget):
     sections = [line.seismic for line in split.test]
     row = score_blocks(split, model.predict(sections)) | {"seconds": round(seconds, 1)}
     mirrored = model.set_params(tta=True).predict(sections)
-    valid = [epoch["valid_miou"] for epoch in model.history_ if epoch.get("best")]
+    valid = [epoch.get("valid_miou") for epoch in model.history_ if epoch.get("best")]
     return row | {
         "epochs": model.n_iter_,
         "tta": score_blocks(split, mirrored)["miou"],
-        "valid_miou": round(valid[-1], 4) if valid else "",
+        "valid_miou": round(valid[-1], 4) if valid and valid[-1] is not None else "",
     }
 
 
