@@ -91,6 +91,17 @@ def test_mirror_images_of_tiles_are_those_of_the_section(fitted, limited, line, 
     assert_allclose(limited(tta=True).predict_proba(X), whole.predict_proba(X), atol=0.02)
 
 
+@pytest.mark.parametrize("tta", [False, True])
+def test_tiles_are_smoothed_as_the_section_is(fitted, limited, line, tta):
+    params = {"dip_smoothing": 10.0, "tta": tta}
+    whole = copy.deepcopy(fitted).set_params(**params)
+    expected = whole.predict_proba(line)
+    tiled = limited(**params).predict_proba(line)
+    assert np.abs(expected - fitted.predict_proba(line)).max() > 0.1
+    assert np.abs(tiled - expected).mean() < 2e-3
+    assert (limited(**params).predict(line) != whole.predict(line)).mean() < 2e-3
+
+
 def test_memory_of_a_network_grows_with_its_width():
     def measure(widths, precision="float32"):
         module = FaciesNetwork(encoder_depth=3, decoder_channels=widths, precision=precision).eval()

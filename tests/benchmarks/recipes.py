@@ -149,7 +149,10 @@ def group_of(split):
 
 
 def make_table(rows, budget, column="miou"):
-    """Mean and spread of each recipe on each split, and the mean over splits, best first."""
+    """Mean and spread of each recipe on each split, and the mean over splits.
+
+    Recipes that were run on most splits come first, among equals the best.
+    """
     found = {}
     for row in rows:
         if row["budget"] == budget and row[column]:
@@ -159,13 +162,15 @@ def make_table(rows, budget, column="miou"):
     lines = [f"| recipe | {' | '.join(splits)} | mean |", "|---" * (len(splits) + 2) + "|"]
 
     def overall(recipe):
+        """Number of splits, of which the mean is."""
         means = [np.mean(found[recipe][split]) for split in splits if split in found[recipe]]
-        return np.mean(means) if len(means) == len(splits) else -np.mean(means)
+        return len(means), np.mean(means)
 
     for recipe in sorted(found, key=overall, reverse=True):
         cells = [describe(found[recipe].get(split)) for split in splits]
-        mean = overall(recipe)  # below zero where a split is missing
-        lines.append(f"| {recipe} | {' | '.join(cells)} | {f'{mean:.3f}' if mean > 0 else '–'} |")
+        n_splits, mean = overall(recipe)
+        mean = f"{mean:.3f}" if n_splits == len(splits) else "–"
+        lines.append(f"| {recipe} | {' | '.join(cells)} | {mean} |")
     return "\n".join(lines)
 
 
