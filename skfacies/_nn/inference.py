@@ -77,6 +77,7 @@ def iterate_scores(
 
 
 def _stream(predictor, X, conditioner, nan_policy, most):
+    """Scores of sections, in batches or tiles of at most `most` padded samples."""
     waiting = defaultdict(list)
     for i in range(n_sections(X)):
         section = np.asarray(X[i])

@@ -105,11 +105,11 @@ def convolve_doubled(coarse, weight, bias=None):
     """
     n_out = weight.shape[0]
     height = coarse.shape[-2]
+    twice = None if bias is None else bias.repeat(2)
     rows = []
     for i, kernel in enumerate(_half_kernels(weight)):
         # (batch, height + 1, width + 1, odd and even, n_out). In a row, the odd of a pixel is the
         # output before the even of the next: without the first and last, they lie in order.
-        twice = None if bias is None else bias.repeat(2)
         both = functional.conv2d(coarse, kernel, twice, padding=1).permute(0, 2, 3, 1)
         rows.append(both[:, i : i + height].flatten(2)[..., n_out:-n_out])
     result = torch.stack(rows, dim=2).unflatten(-1, (-1, n_out))
