@@ -45,7 +45,13 @@ _FITTED = {
     "Pipeline": {},
 }
 # What a segmenter may have besides: plain values about the sections that it was trained on.
-_OPTIONAL = {"FaciesSegmenter": {"_training_summary": dict, "_unit_order": (tuple, type(None))}}
+_OPTIONAL = {
+    "FaciesSegmenter": {
+        "_heights": (tuple, type(None)),
+        "_training_summary": dict,
+        "_unit_order": (tuple, type(None)),
+    }
+}
 # Matters of scikit-learn's configuration, and what the document has elsewhere.
 _NOT_KEPT = {"_metadata_request", "_sklearn_output_config", "_sklearn_version", "label_names_"}
 
@@ -399,6 +405,12 @@ def _check_segmenter_state(state):
         order is None
         or (all(type(place) is int for place in order) and sorted(order) == list(range(n_classes))),
         f"the order of units is {order}, for {n_classes} classes.",
+    )
+    heights = state.get("_heights")
+    _require(
+        heights is None
+        or (len(heights) == 2 and all(type(n) is int for n in heights) and min(heights) > 0),
+        f"the training sections have {heights} samples.",
     )
     _require(n_channels == 1 + (state["_depth_range"] is not None), f"{n_channels} channels.")
     shape = {"architecture", "encoder_name", "encoder_depth", "decoder_channels", "precision"}

@@ -54,6 +54,9 @@ __all__ = ["FaciesSegmenter"]
 #: Training lines that the order of units is learnt from: neighbours have the same.
 ENOUGH_RUNS = 64
 
+#: Places of a feature map that the statistics of the training count for beside a section's own.
+NORM_PRIOR = 128.0
+
 
 class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     """Assign every sample of a seismic section to a facies, learnt from interpreted sections.
@@ -145,6 +148,12 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         reflectors in prediction: weights fall by the factor 1/e in so many traces. Contacts then do
         not jump between reflectors that look alike. 30 suits surveys whose reflectors go on
         undisturbed; faults and clinoforms suffer. None or 0 leaves scores as they are.
+    section_statistics : bool, default=True
+        Let the encoder's batch norms go by each section's own statistics in prediction, besides
+        those of the training: of a feature map of n places the own have the share
+        ``n / (n + 128)``. Far from the training lines this is worth much, close to them little.
+        Sections that have fewer or more samples than those of the training show other units, and
+        are normalised by the training only. Encoders without torch's batch norms are not changed.
     unit_order : "auto", None or array-like of shape (n_classes,), default="auto"
         Classes from top to bottom. Traces whose most likely labels are not in this order get the
         most likely ones that are; units may be absent. "auto" learns the order where at least 95 %
@@ -229,7 +238,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     (2, 32, 32, 2)
     """
 
-    _unit_order = None  # of models that were saved without it
+    _unit_order = _heights = None  # of models that were saved without them
 
     _parameter_constraints = {
         "encoder_name": [str],
@@ -257,6 +266,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         "nan_policy": [StrOptions({"raise", "ignore"})],
         "tta": ["boolean"],
         "dip_smoothing": [Interval(Real, 0, None, closed="left"), None],
+        "section_statistics": ["boolean"],
         "unit_order": [StrOptions({"auto"}), "array-like", None],
         "memory_limit": [Interval(Real, 0, None, closed="neither"), None],
         "device": [str],
@@ -296,6 +306,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         nan_policy="raise",
         tta=False,
         dip_smoothing=None,
+        section_statistics=True,
         unit_order="auto",
         memory_limit=1_000_000_000,
         device="auto",
@@ -331,6 +342,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         self.nan_policy = nan_policy
         self.tta = tta
         self.dip_smoothing = dip_smoothing
+        self.section_statistics = section_statistics
         self.unit_order = unit_order
         self.memory_limit = memory_limit
         self.device = device
@@ -517,11 +529,13 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             collate=self._collate(seed),
             encoder=encoder,
             previous=old and old["net_"],
+            norm_prior=self._norm_prior(),
         )
         state |= {"net_": net, "_net_options": net_options, "_version": __version__}
         state["history_"] = _plain_history(net)
         state["n_iter_"] = len(net.history)
         state["_training_summary"] = _summarise_training(sections, train)
+        state["_heights"] = _heights(sections, train, old)
         for name, value in state.items():
             setattr(self, name, value)
         return self
@@ -673,7 +687,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
                 "make another network. Set the parameters back, or fit with warm_start=False."
             )
         names = ("classes_", "scaler_", "encoder_weights_", "net_")
-        names += ("_depth_range", "_module_options", "_unit_order")
+        names += ("_depth_range", "_heights", "_module_options", "_unit_order")
         return {name: getattr(self, name) for name in names}
 
     # --- prediction ---------------------------------------------------------------------------
@@ -780,9 +794,14 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             probabilities=probabilities,
             tta=self.tta,
             dip_smoothing=self.dip_smoothing,
+            norm_prior=self._norm_prior(),
+            heights=self._heights,
             nan_policy=self.nan_policy,
             memory_limit=self.memory_limit,
         )
+
+    def _norm_prior(self):
+        return NORM_PRIOR if self.section_statistics else None
 
     # --- scikit-learn and pickle --------------------------------------------------------------
 
@@ -859,6 +878,13 @@ def _summarise_training(sections, train):
         "shapes": sorted(shapes),
         "support": _holdout.count_labels(train, labels, classes, ignore_label).tolist(),
     }
+
+
+def _heights(sections, train, old):
+    """Least and largest number of samples of all sections that were learnt from."""
+    heights = [section_shape(sections.X, run.section)[1] for run in train]
+    heights += (old and old["_heights"]) or ()
+    return min(heights), max(heights)
 
 
 def _labelled_runs(sections):

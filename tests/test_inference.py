@@ -11,6 +11,12 @@ from skfacies._nn import inference
 from skfacies._nn.network import FaciesNetwork
 
 
+@pytest.fixture(scope="module")
+def fitted(fitted):
+    """Normalised by the training only: a tile's own statistics are not those of its section."""
+    return copy.deepcopy(fitted).set_params(section_statistics=False)
+
+
 @pytest.fixture
 def limited(fitted):
     """The fitted segmenter with tiles of 256 traces of 64 samples."""
@@ -49,6 +55,13 @@ def test_tiles_give_what_the_whole_section_gives(fitted, limited, line):
     stacked = (np.diff(probable, axis=-1) >= 0).all(-1)  # others are put in order
     assert_array_equal(limited().predict(line)[stacked], probable[stacked])
     assert not np.array_equal(tiled, whole)  # else there were no tiles
+
+
+def test_tiles_that_are_normalised_by_themselves_differ_little(fitted, limited, line):
+    whole = copy.deepcopy(fitted).set_params(section_statistics=True)
+    own = limited(section_statistics=True).predict(line)
+    assert (own != whole.predict(line)).mean() < 0.01
+    assert not np.array_equal(own, fitted.predict(line))
 
 
 def test_tiles_come_in_order_and_once(fitted, line, survey):

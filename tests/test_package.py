@@ -81,7 +81,7 @@ LAYERS = [
 ]
 FOLDERS = {
     "_nn": [
-        {"weights", "allocation", "smoothing", "upsampling"},
+        {"weights", "allocation", "normalisation", "smoothing", "upsampling"},
         {"network"},
         {"data"},
         {"augmentation"},

@@ -11,6 +11,7 @@ import torch
 from skfacies._nn.allocation import freed_memory_kept
 from skfacies._nn.data import pad_to_multiple
 from skfacies._nn.network import size_multiple
+from skfacies._nn.normalisation import normalised_by_section
 from skfacies._nn.smoothing import smooth_along_reflectors
 from skfacies._validation import check_finite_section, n_sections
 
@@ -26,6 +27,10 @@ NARROW = 192
 
 #: Padded samples that are predicted in one go. Larger batches are no faster on processors.
 BATCH_PIXELS = 3 << 18
+
+#: Difference of the number of samples, as a part of it, up to which a section is as high as those of
+#: the training.
+SAME_HEIGHT = 0.05
 
 #: Traces that neighbouring tiles of a large section share, at most half a tile. A network's view
 #: ends at the edge of its tile, so it is not asked for the last MARGIN traces. On an F3 line of
@@ -49,6 +54,8 @@ def iterate_scores(
     probabilities=True,
     tta=False,
     dip_smoothing=None,
+    norm_prior=None,
+    heights=None,
     nan_policy="raise",
     memory_limit=None,
 ):
@@ -64,11 +71,16 @@ def iterate_scores(
     ----------
     dip_smoothing : float or None
         Traces over which logits are averaged along reflectors.
+    norm_prior : float or None
+        Sections of the height of the training's are normalised by their own statistics too, see
+        `normalised_by_section`. None: none are.
+    heights : tuple (least, most) or None
+        Samples of the training sections.
     memory_limit : int or None
         Bytes for what the network computes; sections that need more are predicted in tiles.
     """
     module.eval()
-    predictor = _Predictor(module, device, probabilities, tta, dip_smoothing)
+    predictor = _Predictor(module, device, probabilities, tta, dip_smoothing, norm_prior, heights)
     most = np.inf
     if memory_limit is not None:
         most = memory_limit / bytes_per_sample(module, conditioner.n_channels, device)
@@ -98,21 +110,24 @@ def _stream(predictor, X, conditioner, nan_policy, most):
 class _Predictor:
     """Scores of padded sections, in batches of equal ones or in tiles."""
 
-    def __init__(self, module, device, probabilities, tta, dip_smoothing):
+    def __init__(self, module, device, probabilities, tta, dip_smoothing, norm_prior, heights):
         self.module, self.device = module, device
         self.probabilities, self.tta = probabilities, tta
         self.dip_smoothing = dip_smoothing
+        self.norm_prior, self.heights = norm_prior, heights
         self.multiple = size_multiple(module)
 
     def whole(self, batch, shape):
         """Predict a batch of sections of one shape."""
         channels = np.stack([padded for _, padded, _ in batch])
-        scores = _without_padding(self._scores(channels, self.probabilities or self.tta), shape)
+        scores = self._scores(channels, self.probabilities or self.tta, shape[1])
+        scores = _without_padding(scores, shape)
         if self.tta:
             # Flip the section and not its padding, which must stay at the end.
             flipped = _without_padding(channels, shape)[..., ::-1, :]
             flipped = _pad(np.ascontiguousarray(flipped), self.multiple)
-            scores = scores + _without_padding(self._scores(flipped, True), shape).flip(-2)
+            flipped = _without_padding(self._scores(flipped, True, shape[1]), shape)
+            scores = scores + flipped.flip(-2)
             scores = self._as_asked(scores / 2)
         for row, (index, _, missing) in enumerate(batch):
             yield index, slice(0, shape[0]), scores[row], missing
@@ -141,7 +156,8 @@ class _Predictor:
         starts = tile_starts(n_traces, width, overlap)
         blend, done = None, 0
         for start, following in zip(starts, [*starts[1:], n_traces], strict=True):
-            scores = self._scores(padded[None, ..., start : start + width, :], True)[0]
+            tile = padded[None, ..., start : start + width, :]
+            scores = self._scores(tile, True, shape[1])[0]
             if blend is not None:  # of the traces that this tile shares with the last one
                 n_shared = blend.shape[-2]
                 weight = _ramp(n_shared, MARGIN).to(scores.device)[:, None]
@@ -161,13 +177,26 @@ class _Predictor:
             return probabilities
         return probabilities.clamp_min(torch.finfo(torch.float32).tiny).log()
 
-    def _scores(self, channels, probabilities):
+    def _scores(self, channels, probabilities, height):
         channels = torch.from_numpy(np.ascontiguousarray(channels)).to(self.device)
-        logits = self.module(channels)
+        with normalised_by_section(self._prior_of(height)):
+            logits = self.module(channels)
         if self.dip_smoothing:
             amplitudes = channels[:, 0]  # any second channel is depth
             logits = smooth_along_reflectors(logits, amplitudes, self.dip_smoothing)
         return torch.softmax(logits, dim=1) if probabilities else logits
+
+    def _prior_of(self, height):
+        """The prior for sections of so many samples: None where they show other depths.
+
+        In a window of the depths that were learnt from, other units lie, and their statistics are
+        not those of the survey.
+        """
+        if self.norm_prior is None or self.heights is None:
+            return None
+        least, most = self.heights
+        alike = (1 - SAME_HEIGHT) * least <= height <= (1 + SAME_HEIGHT) * most
+        return self.norm_prior if alike else None
 
 
 def tile_starts(n_traces, width, overlap):

@@ -12,6 +12,7 @@ import timm
 import torch
 from torch import nn
 
+from skfacies._nn.normalisation import let_norms_adapt
 from skfacies._nn.upsampling import spare_doubled_convolutions
 
 __all__ = [
@@ -114,6 +115,7 @@ class FaciesNetwork(nn.Module):
                 + _way_out(model_class, encoder_depth, wanted, options)
             ) from error
         _let_batch_norm_take_single_values(self.network)
+        let_norms_adapt(self.network.encoder)
         spare_doubled_convolutions(self.network)
         self._layout = _memory_format(self.network)
         self.network.to(memory_format=self._layout)

@@ -23,6 +23,7 @@ from skfacies._nn.network import (
     seeded_torch,
     size_multiple,
 )
+from skfacies._nn.normalisation import normalised_by_section
 
 __all__ = [
     "LOSSES",
@@ -406,7 +407,7 @@ def make_net(module_options, net_options, *, device):
     return NeuralNet(FaciesNetwork, **options)
 
 
-def train_net(net, datasets, *, seed, batch_size, collate, encoder=None, previous=None):
+def train_net(net, datasets, *, seed, batch_size, collate, encoder=None, previous=None, norm_prior=None):
     """Initialise a net and train it for its `max_epochs`; afterwards it holds no data.
 
     Parameters
@@ -421,6 +422,8 @@ def train_net(net, datasets, *, seed, batch_size, collate, encoder=None, previou
         Pretrained weights of the encoder.
     previous : NeuralNet or None
         Net whose weights, optimiser state and history are gone on from.
+    norm_prior : float or None
+        Of `normalised_by_section`, for validation sections.
     """
     training, validation = datasets
     loaders = {"train_split": None if validation is None else predefined_split(validation)}
@@ -446,7 +449,7 @@ def train_net(net, datasets, *, seed, batch_size, collate, encoder=None, previou
         if not draws_random_numbers(net.module_):
             stack.close()  # nothing more is drawn: other threads may train beside this one
         n_before = len(net.history)
-        with freed_memory_kept():
+        with freed_memory_kept(), normalised_by_section(norm_prior):
             net.partial_fit(training)
     if len(net.history) == n_before or "train_loss" not in net.history[n_before]:
         raise KeyboardInterrupt("fit was interrupted in its first epoch")

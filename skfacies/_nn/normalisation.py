@@ -1,0 +1,72 @@
+"""Batch norms that go by a section's own statistics in prediction."""
+
+import threading
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+__all__ = ["SectionBatchNorm2d", "let_norms_adapt", "normalised_by_section"]
+
+_this_thread = threading.local()
+
+
+@contextmanager
+def normalised_by_section(prior):
+    """Let the norms of networks that this thread runs go by each section's own statistics.
+
+    Parameters
+    ----------
+    prior : float or None
+        Places of a map that the statistics of the training count for: of a map with n places,
+        the section's own have the share ``n / (n + prior)``. None: the training's only.
+    """
+    before = getattr(_this_thread, "prior", None)
+    _this_thread.prior = prior
+    try:
+        yield
+    finally:
+        _this_thread.prior = before
+
+
+def let_norms_adapt(module):
+    """Swap the batch norms of a module, in place, for `SectionBatchNorm2d`; tell if it has any."""
+    found = False
+    for part in module.modules():
+        if type(part) is nn.BatchNorm2d and part.track_running_stats:
+            part.__class__ = SectionBatchNorm2d  # same weights, names and hooks
+            found = True
+    return found
+
+
+class SectionBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm whose statistics in prediction are those of the training and of the section.
+
+    Far from the training lines the statistics of feature maps drift, and a network that subtracts
+    the training's takes one unit for another. Each item of a batch is normalised by itself, so
+    that what else is predicted changes nothing. Outside of `normalised_by_section`, and in
+    training, this is torch's batch norm.
+
+    References
+    ----------
+    .. [1] S. Schneider, E. Rusak et al., "Improving robustness against common corruptions by
+       covariate shift adaptation", NeurIPS 2020.
+    """
+
+    def forward(self, maps):
+        prior = getattr(_this_thread, "prior", None)
+        n_places = maps.shape[-2] * maps.shape[-1]
+        if prior is None or self.training or n_places < 2:  # a single value has no spread
+            return super().forward(maps)
+        share = n_places / (n_places + prior)
+        items = [self._normalise(item, share) for item in maps.split(1)]
+        return items[0] if len(items) == 1 else torch.cat(items)
+
+    def _normalise(self, item, share):
+        mean, variance = self.running_mean.clone(), self.running_var.clone()
+        if item.device.type == "cpu":  # no torch but the CPU's has both in one go
+            torch.batch_norm_update_stats(item, mean, variance, share)
+        else:
+            functional.batch_norm(item, mean, variance, training=True, momentum=share)
+        return functional.batch_norm(item, mean, variance, self.weight, self.bias, eps=self.eps)
