@@ -32,6 +32,9 @@ MAX_LINES = 512
 #: As many lines of each direction of a cube tell where its block should lie.
 ENOUGH_LINES = 60
 
+#: A single line that is more than so many times what is wanted is held out in part only.
+MUCH_MORE = 1.25
+
 #: Starts of the block that are tried, at most about twice this.
 MAX_STARTS = 32
 
@@ -73,6 +76,7 @@ def split_validation_block(X, y, classes, *, ignore_label, fraction, gap=8):
     - Crossing lines (they share a trace) keep their geometry: held out is a block of
       neighbouring lines of one direction, and what other lines have within `gap` traces of it.
     - Other sections count as neighbours in the order given: held out is a run of them.
+    - Of a single line that is much more than `fraction` of all traces, a part is held out.
     - Of too few sections to spare one, the last or the first traces of each are held out, and
       what other lines have within `gap` traces of them where they cross.
 
@@ -269,7 +273,26 @@ def _line_blocks(runs, lines, fraction, gap):
             n_held = sum(run.n_traces for run in valid)
             if n_held > 2 * fraction * total and (len(runs) < 5 or n_held > total / 4):
                 continue  # too large a part of the data: other lines, or traces instead
-            candidates.append((train, valid))
+            candidates += _shorten(train, valid, runs, lines, fraction * total, gap)
+    return candidates
+
+
+def _shorten(train, valid, runs, lines, wanted, gap):
+    """The candidate; of a single line that is more than wanted, its first, middle or last part.
+
+    Every trace of a few lines is worth more in training than as one more to watch.
+    """
+    (line, *others), width = valid, max(round(wanted), 2 * MIN_TRACES)
+    rest = [run for run in runs if run.section != line.section]
+    if others or line.n_traces <= MUCH_MORE * width:
+        return [(train, valid)]
+    if lines is not None and any(_is_beside(run, [line], lines, gap) for run in rest):
+        return [(train, valid)]
+    candidates = []
+    for first in (0, (line.n_traces - width) // 2, line.n_traces - width):
+        part = [Run(line.section, line.start + first, line.start + first + width)]
+        left = rest + _outside(line, part[0].start - gap, part[0].stop + gap)
+        candidates.append((_cut_at_crossings(left, part, lines, gap), part))
     return candidates
 
 

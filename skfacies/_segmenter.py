@@ -124,8 +124,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         Random changes in training. A dict changes the strengths of some; the defaults are
         "flip" 0.5 (probability of a lateral flip), "gain" 0.3 (largest change of log-amplitude),
         "noise" 0.3 (largest noise, in units of the scaled amplitude), "stretch" 0.08 (of the
-        logarithms of both scales), "shift" 0.02, "dip" 0.02 and "warp" 0.015 (up or down of all
-        samples, of the outermost traces, and of smooth folds, as parts of the crop's height),
+        logarithms of both scales), "shift" 10, "dip" 10 and "warp" 7 (up or down of all traces, of
+        the outermost ones, and of smooth folds, in samples and at most a twelfth of the crop's
+        height),
         "frequency" 0.5 (largest power of frequency that multiplies the spectrum), and, left out
         by default, "cutout" 0 (largest part of the crop's height and width that is blanked) and
         "polarity" 0 (probability of a change of sign).

@@ -688,7 +688,7 @@ def test_grid_search_over_a_pipeline_is_the_same_with_two_jobs(make_tiny, survey
     scores = []
     for n_jobs in (1, 2):
         search = GridSearchCV(
-            make_pipeline(AmplitudeScaler(), make_tiny(max_epochs=6)),
+            make_pipeline(AmplitudeScaler(), make_tiny(max_epochs=15)),
             {"faciessegmenter__lr": [1e-6, 3e-3]},
             scoring=iou_scorer,
             cv=2,

@@ -16,16 +16,19 @@ AUGMENTATION = {
     "gain": 0.3,
     "noise": 0.3,
     "stretch": 0.08,
-    "shift": 0.02,
-    "dip": 0.02,
-    "warp": 0.015,
+    "shift": 10.0,
+    "dip": 10.0,
+    "warp": 7.0,
     "frequency": 0.5,
     "cutout": 0.0,
     "polarity": 0.0,
 }
 
 #: Keys that are probabilities or parts of a whole; the others may be any finite number from 0 on.
-_FRACTIONS = {"flip", "polarity", "cutout", "shift", "warp", "dip"}
+_FRACTIONS = {"flip", "polarity", "cutout"}
+
+#: Displacements are at most this part of the crop's height.
+_FARTHEST = 1 / 12
 
 #: Knots of the smooth vertical displacement "warp", along traces and along samples.
 _WARP_KNOTS = (4, 5)
@@ -62,13 +65,13 @@ class Augmentation:
     stretch : float
         Largest change of the logarithm of the lateral, and of the vertical, scale.
     shift : float
-        Largest vertical shift, as a part of the number of samples.
+        Largest vertical shift, in samples. This, "dip" and "warp" are cut to a twelfth of the
+        crop's height.
     dip : float
-        Largest shift of the outermost traces against the middle one, as a part of the number of
-        samples: the section is tilted by shearing it.
+        Largest shift of the outermost traces against the middle one, in samples: the section is
+        tilted by shearing it.
     warp : float
-        Size of a smooth vertical displacement, as a part of the number of samples: units thicken,
-        thin and fold.
+        Size of a smooth vertical displacement, in samples: units thicken, thin and fold.
     frequency : float
         Largest power of the frequency by which the spectrum is multiplied or divided.
     cutout : float
@@ -124,12 +127,16 @@ class Augmentation:
         lateral, vertical = (
             torch.exp(self._both_ways(n_items) * strength["stretch"]) for _ in range(2)
         )
-        shift = 2 * self._both_ways(n_items) * strength["shift"]
-        tilt = 2 * self._both_ways(n_items) * strength["dip"]
+        largest = {
+            name: min(2 * strength[name] / n_samples, 2 * _FARTHEST)
+            for name in ("shift", "dip", "warp")
+        }
+        shift = self._both_ways(n_items) * largest["shift"]
+        tilt = self._both_ways(n_items) * largest["dip"]
         sources = down * vertical + shift + tilt * across
-        if strength["warp"]:
+        if largest["warp"]:
             knots = 2 * torch.rand(n_items, 1, *_WARP_KNOTS, generator=self.generator) - 1
-            knots *= 2 * strength["warp"] * torch.rand(n_items, 1, 1, 1, generator=self.generator)
+            knots *= largest["warp"] * torch.rand(n_items, 1, 1, 1, generator=self.generator)
             size = (n_traces, n_samples)
             smooth = functional.interpolate(knots, size, mode="bicubic", align_corners=True)
             sources = sources + smooth[:, 0]

@@ -407,7 +407,9 @@ def make_net(module_options, net_options, *, device):
     return NeuralNet(FaciesNetwork, **options)
 
 
-def train_net(net, datasets, *, seed, batch_size, collate, encoder=None, previous=None, norm_prior=None):
+def train_net(
+    net, datasets, *, seed, batch_size, collate, encoder=None, previous=None, norm_prior=None
+):
     """Initialise a net and train it for its `max_epochs`; afterwards it holds no data.
 
     Parameters

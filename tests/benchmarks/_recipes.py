@@ -4,7 +4,7 @@
 _PLAIN = {"stretch": 0.0, "shift": 0.0, "dip": 0.0, "warp": 0.0, "frequency": 0.0}
 
 #: Twice as strong as the default.
-_STRONG = {"stretch": 0.15, "dip": 0.04, "warp": 0.03, "shift": 0.04}
+_STRONG = {"stretch": 0.15, "dip": 20.0, "warp": 14.0, "shift": 20.0}
 
 _DEPTH = {"depth_channel": True}
 
@@ -23,7 +23,7 @@ RECIPES = {
     "plain, frequency": _plain(frequency=0.5),
     "plain, cutout": _plain(cutout=0.4),
     "plain, polarity": _plain(polarity=0.5),
-    "plain, shift and depth": _plain(shift=0.1) | _DEPTH,
+    "plain, shift and depth": _plain(shift=40.0) | _DEPTH,
     "strong geometry": _plain(**_STRONG),
     "strong geometry, depth": _plain(**_STRONG) | _DEPTH,
     "strong geometry, frequency": _plain(**_STRONG, frequency=0.5),
