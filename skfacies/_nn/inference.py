@@ -28,8 +28,8 @@ NARROW = 192
 #: Padded samples that are predicted in one go. Larger batches are no faster on processors.
 BATCH_PIXELS = 3 << 18
 
-#: Difference of the number of samples, as a part of it, up to which a section is as high as those of
-#: the training.
+#: Difference of the number of samples, as a part of it, up to which a section is as high as those
+#: of the training.
 SAME_HEIGHT = 0.05
 
 #: Traces that neighbouring tiles of a large section share, at most half a tile. A network's view
