@@ -115,7 +115,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         None if every label is a class, -1 too.
     early_stopping : bool or int, default=False
         Epochs without a better validation loss after which training stops. True: a third of
-        `max_epochs`, at least 10. The weights of the best epoch are restored in any case.
+        `max_epochs`, at least 10. The weights of the best epoch are restored in any case:
+        where the running mean of the loss, over a twentieth of `max_epochs`, is smallest.
     validation_fraction : float in [0, 1), default=0.1
         Part of the traces in a contiguous block that is held out to watch the loss. Lines that
         cross the block are cut there. The training loss is watched where this is 0, or where a few

@@ -5,9 +5,10 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from skorch.callbacks import Callback
+from skorch.history import History
 
 from skfacies._nn.data import IGNORED, Conditioner, SectionDataset, Sections, SimilarSizeSampler
-from skfacies._nn.training import FaciesLoss
+from skfacies._nn.training import BestWeights, FaciesLoss
 
 
 class Batches(Callback):
@@ -80,6 +81,42 @@ def test_a_validation_block_without_weight_has_no_loss_and_is_never_best(make_ti
     segmenter.fit(survey.data, survey.target, validation_data=(survey.data[:2], valid))
     assert np.isnan([row["valid_loss"] for row in segmenter.history_]).all()
     assert not any(row["best"] for row in segmenter.history_)
+
+
+class Net:
+    """As much of a net as a callback sees: losses, and a weight that tells the epoch."""
+
+    def __init__(self, max_epochs):
+        self.max_epochs, self.history = max_epochs, History()
+        self.module_ = torch.nn.Linear(1, 1, bias=False)
+
+    def train(self, losses):
+        """The epoch whose weights are there at the end."""
+        best = BestWeights("valid_loss")
+        best.on_train_begin(self)
+        for epoch, loss in enumerate(losses, start=1):
+            self.history.new_epoch()
+            self.history.record("epoch", epoch)
+            self.history.record("valid_loss", loss)
+            torch.nn.init.constant_(self.module_.weight, epoch)
+            best.on_epoch_end(self)
+        best.on_train_end(self)
+        return int(self.module_.weight)
+
+
+@pytest.mark.parametrize(
+    ("losses", "kept"),
+    [
+        ([5, 4, 3, 4, 5], 3),  # few epochs: every one counts for itself
+        ([*np.linspace(2, 1, 99), 1.0], 100),
+        ([*np.linspace(2, 1, 40), 0.5, *np.linspace(1, 0.6, 59)], 100),  # by chance, early
+        ([*np.linspace(2, 1, 50), *np.linspace(1, 3, 50)], range(50, 56)),  # it gets worse
+        ([*np.linspace(2, 1, 40), np.nan, np.inf, *np.linspace(1, 0.6, 58)], 100),
+    ],
+)
+def test_the_best_epoch_is_not_a_single_lucky_one(losses, kept):
+    epoch = Net(len(losses)).train(losses)
+    assert epoch in (kept if isinstance(kept, range) else [kept])
 
 
 # --- what counts ------------------------------------------------------------------------------

@@ -213,17 +213,25 @@ class StopIfDiverged(Callback):
 
 
 class BestWeights(Callback):
-    """Keep the weights of the best epoch in memory and restore them when training ends."""
+    """Keep the weights of the best epoch in memory and restore them when training ends.
+
+    The best is where the running mean of the loss, over a twentieth of all epochs, is smallest. Of
+    many epochs a single one has the smallest loss by chance, long before the learning rate is low.
+    """
 
     def __init__(self, monitor):
         self.monitor = monitor
 
     def on_train_begin(self, net, **kwargs):
         self.best_, self.epoch_, self.state_ = math.inf, None, None
+        self.mean_, self.share_ = None, 1 / max(1, net.max_epochs / 20)
 
     def on_epoch_end(self, net, **kwargs):
         row = net.history[-1]
         value = row.get(self.monitor, math.nan)
+        if math.isfinite(value):
+            before = value if self.mean_ is None else self.mean_
+            self.mean_ = value = before + self.share_ * (value - before)
         best = value < self.best_
         net.history.record("best", bool(best))
         if best:
