@@ -18,6 +18,10 @@ RECIPES = {
     "default, no order": {"unit_order": None},
     "default, depth": _DEPTH,
     "default, flips at prediction": {"tta": True},
+    "default, training's statistics": {"section_statistics": False},
+    "default, displacements twice as large": {
+        "augment": {"shift": 20.0, "dip": 20.0, "warp": 14.0}
+    },
     "plain": _plain(),
     "plain, depth": _plain() | _DEPTH,
     "plain, frequency": _plain(frequency=0.5),
