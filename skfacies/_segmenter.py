@@ -153,7 +153,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     section_statistics : bool, default=True
         Let the encoder's batch norms go by each section's own statistics in prediction, besides
         those of the training: of a feature map of n places the own have the share
-        ``n / (n + 128)``. Far from the training lines this is worth much, close to them little.
+        ``n / (n + 128)``. The first norm goes by the training.
+        Far from the training lines this is worth much, close to them little.
         Sections that have fewer or more samples than those of the training show other units, and
         are normalised by the training only. Encoders without torch's batch norms are not changed.
     unit_order : "auto", None or array-like of shape (n_classes,), default="auto"

@@ -28,7 +28,8 @@ def norm():
         for values in (norm.weight, norm.bias, norm.running_mean):
             values.copy_(torch.randn(5, generator=generator))
         norm.running_var.copy_(0.5 + torch.rand(5, generator=generator))
-    assert let_norms_adapt(nn.Sequential(norm))
+    let_norms_adapt(nn.Sequential(nn.BatchNorm2d(5), norm))
+    assert isinstance(norm, SectionBatchNorm2d)
     return norm
 
 
@@ -52,11 +53,12 @@ def by_hand(norm, item, share):
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_own_statistics_have_the_share_of_their_places(norm, layout):
     maps = maps_of(3, 8, 6).contiguous(memory_format=layout)
-    with torch.inference_mode(), normalised_by_section(16.0):
-        found = norm(maps)
-    wanted = torch.stack([by_hand(norm, item, 48 / 64) for item in maps])
-    torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-5)
-    assert found.is_contiguous(memory_format=layout)
+    wanted = torch.stack([by_hand(norm, item, 48 / 64) for item in maps]).detach()
+    for mode in (torch.inference_mode, torch.no_grad, torch.enable_grad):
+        with mode(), normalised_by_section(16.0):
+            found = norm(maps)
+        torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-5)
+        assert found.is_contiguous(memory_format=layout)
 
 
 def test_bfloat16_maps_stay_so_and_keep_their_precision(norm):
@@ -118,10 +120,11 @@ def test_only_torchs_own_batch_norms_with_statistics_adapt():
         pass
 
     parts = nn.Sequential(
-        nn.BatchNorm2d(2, track_running_stats=False), Other(2), nn.GroupNorm(1, 2)
+        *(nn.BatchNorm2d(2), nn.BatchNorm2d(2, track_running_stats=False), Other(2)),
+        *(nn.GroupNorm(1, 2), nn.BatchNorm2d(2)),
     )
-    assert not let_norms_adapt(parts)
-    assert not any(isinstance(part, SectionBatchNorm2d) for part in parts)
+    let_norms_adapt(parts)
+    assert [isinstance(part, SectionBatchNorm2d) for part in parts] == [False] * 4 + [True]
 
 
 # --- the estimator --------------------------------------------------------------------------

@@ -30,14 +30,15 @@ def normalised_by_section(prior):
         _this_thread.prior = before
 
 
-def let_norms_adapt(module):
-    """Swap the batch norms of a module, in place, for `SectionBatchNorm2d`; tell if it has any."""
-    found = False
-    for part in module.modules():
-        if type(part) is nn.BatchNorm2d and part.track_running_stats:
-            part.__class__ = SectionBatchNorm2d  # same weights, names and hooks
-            found = True
-    return found
+def let_norms_adapt(encoder):
+    """Swap the batch norms of an encoder, in place, for `SectionBatchNorm2d`; the first stays.
+
+    Its maps are the largest, and follow the amplitudes, which have been scaled.
+    """
+    norms = [part for part in encoder.modules() if type(part) is nn.BatchNorm2d]
+    for norm in norms[1:]:
+        if norm.track_running_stats:
+            norm.__class__ = SectionBatchNorm2d  # same weights, names and hooks
 
 
 class SectionBatchNorm2d(nn.BatchNorm2d):
@@ -60,13 +61,27 @@ class SectionBatchNorm2d(nn.BatchNorm2d):
         if prior is None or self.training or n_places < 2:  # a single value has no spread
             return super().forward(maps)
         share = n_places / (n_places + prior)
-        items = [self._normalise(item, share) for item in maps.split(1)]
-        return items[0] if len(items) == 1 else torch.cat(items)
-
-    def _normalise(self, item, share):
-        mean, variance = self.running_mean.clone(), self.running_var.clone()
-        if item.device.type == "cpu":  # no torch but the CPU's has both in one go
-            torch.batch_norm_update_stats(item, mean, variance, share)
-        else:
+        if maps.device.type == "cpu" and not torch.is_grad_enabled():
+            return self._normalise_fast(maps, share)
+        items = []
+        for item in maps.split(1):
+            mean, variance = self.running_mean.clone(), self.running_var.clone()
             functional.batch_norm(item, mean, variance, training=True, momentum=share)
-        return functional.batch_norm(item, mean, variance, self.weight, self.bias, eps=self.eps)
+            items.append(
+                functional.batch_norm(item, mean, variance, self.weight, self.bias, eps=self.eps)
+            )
+        return torch.cat(items)
+
+    def _normalise_fast(self, maps, share):
+        """The same by operations that compute nothing but the statistics, and copy nothing."""
+        result = torch.empty_like(maps)
+        for item, out in zip(maps.split(1), result.split(1), strict=True):
+            mean, variance = self.running_mean.clone(), self.running_var.clone()
+            torch.batch_norm_update_stats(item, mean, variance, share)
+            torch.native_batch_norm(
+                item,
+                *(self.weight, self.bias, mean, variance),
+                *(False, 0.0, self.eps),
+                out=(out, mean.new_empty(0), mean.new_empty(0)),
+            )
+        return result
