@@ -127,10 +127,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         "noise" 0.3 (largest noise, in units of the scaled amplitude), "stretch" 0.08 (of the
         logarithms of both scales), "shift" 10, "dip" 10 and "warp" 7 (up or down of all traces, of
         the outermost ones, and of smooth folds, in samples and at most a twelfth of the crop's
-        height),
-        "frequency" 0.5 (largest power of frequency that multiplies the spectrum), and, left out
-        by default, "cutout" 0 (largest part of the crop's height and width that is blanked) and
-        "polarity" 0 (probability of a change of sign).
+        height), "frequency" 0.5 (largest power of frequency that multiplies the spectrum), and,
+        left out by default, "cutout" 0 (largest part of the crop's height and width that is
+        blanked) and "polarity" 0 (probability of a change of sign).
     crop_size : None, int or tuple (n_traces, n_samples), default=256
         Train on random crops of this size. An int cuts traces and keeps all samples; None takes
         whole sections. Sections that are smaller are taken whole.
@@ -153,10 +152,11 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     section_statistics : bool, default=True
         Let the encoder's batch norms go by each section's own statistics in prediction, besides
         those of the training: of a feature map of n places the own have the share
-        ``n / (n + 128)``. The first norm goes by the training.
-        Far from the training lines this is worth much, close to them little.
-        Sections that have fewer or more samples than those of the training show other units, and
-        are normalised by the training only. Encoders without torch's batch norms are not changed.
+        ``n / (n + 128)``. The first norm goes by the training. Far from the training lines this is
+        worth much, close to them little. Sections whose number of samples is more than 5 % away
+        from those of the training show other units, and are normalised by the training only. Tiles
+        of large sections (`memory_limit`) go by their own. Encoders without torch's batch norms are
+        not changed.
     unit_order : "auto", None or array-like of shape (n_classes,), default="auto"
         Classes from top to bottom. Traces whose most likely labels are not in this order get the
         most likely ones that are; units may be absent. "auto" learns the order where at least 95 %

@@ -302,7 +302,7 @@ def auto_epochs(n_batches, n_pixels, *, steps=1200, pixels=1.8e8, at_least=10, a
     """Epochs that suit the data, and the share of the data that each of them takes.
 
     An epoch of three sections is not an epoch of four hundred: little data are seen often, and of
-    much, whose neighbours are near copies, each epoch takes a part at random. That is two to five
+    much, whose neighbours are near copies, each epoch takes a part at random. That is one to five
     minutes on two cores that compute in bfloat16.
     """
     little = min(steps / n_batches, pixels / n_pixels)
