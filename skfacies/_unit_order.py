@@ -17,8 +17,9 @@ LEAST = np.float32(np.log(1e-4))
 BLOCKS = 100
 LARGEST_BLOCK = 8
 
-#: Traces that are put in order at a time: memory does not grow with the section.
-TRACES = 128
+#: Traces that are put in order at a time: memory does not grow with the section. With 128, calls of
+#: functions take a fifth of the time.
+TRACES = 512
 
 
 def learn_unit_order(sections, n_classes):
@@ -93,9 +94,10 @@ def put_in_order(codes, log_scores, order):
         if traces[-1] - traces[0] == len(traces) - 1:  # neighbours: no copy of their scores
             traces = slice(traces[0], traces[-1] + 1)
         scores = np.asarray(log_scores(traces), dtype=np.float32)
-        if order != tuple(range(len(order))):
-            scores = scores[..., list(order)]
-        codes[traces] = np.asarray(order)[best_ranks(scores)]
+        if order == tuple(range(len(order))):
+            codes[traces] = best_ranks(scores)
+        else:
+            codes[traces] = np.asarray(order)[best_ranks(scores[..., list(order)])]
     return codes
 
 
@@ -152,15 +154,15 @@ def _best_path(scores):
     best, tops = totals[0], []
     for total in totals[1:]:
         best, top = torch.cummax(best - total, dim=1)
-        tops.append(top.numpy())
+        tops.append(top)
         best += total
-    places = np.arange(n_samples, dtype=np.int32)
-    ranks = np.zeros((n_traces, n_samples), dtype=np.int32)
-    stop = np.full((n_traces, 1), n_samples)
+    begins = torch.zeros((n_traces, n_samples + 1), dtype=torch.int32)  # so many units, at a place
+    stop = torch.full((n_traces, 1), n_samples)
+    one = torch.ones_like(stop, dtype=torch.int32)
     for top in reversed(tops):
-        stop = np.take_along_axis(top, stop, axis=1)
-        ranks += places >= stop
-    return ranks
+        stop = top.gather(1, stop)
+        begins.scatter_add_(1, stop, one)
+    return torch.cumsum(begins[:, :-1], dim=1, dtype=torch.int32).numpy()
 
 
 def _set_contacts(fine, ranks, scores, block):

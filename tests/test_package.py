@@ -82,7 +82,7 @@ LAYERS = [
 FOLDERS = {
     "_nn": [
         {"weights", "allocation", "normalisation", "smoothing", "upsampling"},
-        {"network"},
+        {"network", "prepared"},
         {"data"},
         {"augmentation"},
         {"inference", "training"},

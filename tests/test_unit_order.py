@@ -129,7 +129,7 @@ def test_only_faulty_traces_are_asked_for():
 
 def test_many_traces_are_put_in_order_in_pieces():
     rng = np.random.default_rng(2)
-    scores = rng.normal(size=(300, 12, 3)).astype(np.float32)
+    scores = rng.normal(size=(TRACES + 300, 12, 3)).astype(np.float32)
     sizes = []
 
     def give(traces):

@@ -12,6 +12,7 @@ from skfacies._nn.allocation import freed_memory_kept
 from skfacies._nn.data import pad_to_multiple
 from skfacies._nn.network import size_multiple
 from skfacies._nn.normalisation import normalised_by_section
+from skfacies._nn.prepared import prepared_for_prediction
 from skfacies._nn.smoothing import smooth_along_reflectors
 from skfacies._validation import check_finite_section, n_sections
 
@@ -81,11 +82,14 @@ def iterate_scores(
         Bytes for what the network computes; sections that need more are predicted in tiles.
     """
     module.eval()
-    predictor = _Predictor(module, device, probabilities, tta, dip_smoothing, norm_prior, heights)
     most = np.inf
     if memory_limit is not None:
         most = memory_limit / bytes_per_sample(module, conditioner.n_channels, device)
     with freed_memory_kept():
+        module = prepared_for_prediction(module)
+        predictor = _Predictor(
+            module, device, probabilities, tta, dip_smoothing, norm_prior, heights
+        )
         yield from _stream(predictor, X, conditioner, nan_policy, most)
 
 

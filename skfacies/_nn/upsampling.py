@@ -6,7 +6,13 @@ from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["DoublingBlock", "spare_doubled_convolutions"]
+__all__ = [
+    "DoublingBlock",
+    "convolve_doubled",
+    "doubled_rows",
+    "half_kernels",
+    "spare_doubled_convolutions",
+]
 
 #: Pixels of the coarse map from which a block takes the short way. Below, to sum up the weights
 #: costs more than is spared.
@@ -83,40 +89,51 @@ class DoublingBlock(nn.Module):
         return self.attention2(self.conv2(self.conv1(feature_map)))
 
     def _short_way(self, coarse, skip_connection):
-        convolution, *rest = self.conv1
-        weight, bias = convolution.weight, convolution.bias
-        n_coarse = coarse.shape[1]
-        if weight.shape[1] == n_coarse:  # some encoders have skip connections without channels
-            result = convolve_doubled(coarse, weight, bias)
+        kernels, skip_weight, bias, rest = self.weights_for(coarse.shape[1])
+        if skip_weight is None:
+            result = convolve_doubled(coarse, kernels, bias)
         else:
-            result = convolve_doubled(coarse, weight[:, :n_coarse])
-            skip_weight = weight[:, n_coarse:]
-            result = result + functional.conv2d(skip_connection, skip_weight, bias, padding=1)
+            result = functional.conv2d(skip_connection, skip_weight, bias, padding=1)
+            result += convolve_doubled(coarse, kernels)
         for layer in rest:
             result = layer(result)
         return self.conv2(result)
 
+    def weights_for(self, n_coarse):
+        """Of `conv1`: kernels for the coarse map, weight for the skip connection, bias; the rest.
 
-def convolve_doubled(coarse, weight, bias=None):
+        Some encoders have skip connections without channels: their weight is None.
+        """
+        convolution, *rest = self.conv1
+        coarse, skip = convolution.weight[:, :n_coarse], convolution.weight[:, n_coarse:]
+        return half_kernels(coarse), skip if skip.shape[1] else None, convolution.bias, rest
+
+
+def convolve_doubled(coarse, kernels, bias=None):
     """The convolution of `coarse`, doubled by nearest neighbours, with a 3 x 3 kernel.
 
-    `coarse` is ``(batch, n_in, height, width)``, `weight` ``(n_out, n_in, 3, 3)``; the result is
-    ``(batch, n_out, 2 * height, 2 * width)`` in channels-last memory, zeros assumed around.
+    `coarse` is ``(batch, n_in, height, width)``, `kernels` are `half_kernels` of the kernel; the
+    result is ``(batch, n_out, 2 * height, 2 * width)`` in channels-last memory, zeros assumed
+    around.
     """
-    n_out = weight.shape[0]
-    height = coarse.shape[-2]
-    twice = None if bias is None else bias.repeat(2)
-    rows = []
-    for i, kernel in enumerate(_half_kernels(weight)):
-        # (batch, height + 1, width + 1, odd and even, n_out). In a row, the odd of a pixel is the
-        # output before the even of the next: without the first and last, they lie in order.
-        both = functional.conv2d(coarse, kernel, twice, padding=1).permute(0, 2, 3, 1)
-        rows.append(both[:, i : i + height].flatten(2)[..., n_out:-n_out])
-    result = torch.stack(rows, dim=2).unflatten(-1, (-1, n_out))
+    result = torch.stack(list(doubled_rows(coarse, kernels, bias)), dim=2)
     return result.flatten(1, 2).permute(0, 3, 1, 2)
 
 
-def _half_kernels(weight):
+def doubled_rows(coarse, kernels, bias=None):
+    """Yield the even and the odd rows of the same, ``(batch, height, 2 * width, n_out)``."""
+    n_out = len(kernels[0]) // 2
+    height = coarse.shape[-2]
+    twice = None if bias is None else bias.repeat(2)
+    for i, kernel in enumerate(kernels):
+        # (batch, height + 1, width + 1, odd and even, n_out). In a row, the odd of a pixel is the
+        # output before the even of the next: without the first and last, they lie in order.
+        both = functional.conv2d(coarse, kernel, twice, padding=1).permute(0, 2, 3, 1)
+        rows = both[:, i : i + height].flatten(2)[..., n_out:-n_out]
+        yield rows.unflatten(-1, (-1, n_out))
+
+
+def half_kernels(weight):
     """Kernels ``(2 * n_out, n_in, 2, 2)`` of the even and the odd rows; odd columns come first."""
     n_out, n_in = weight.shape[:2]
     rows = weight.new_tensor([_EVEN, _ODD])
