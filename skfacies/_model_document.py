@@ -47,6 +47,7 @@ _FITTED = {
 # What a segmenter may have besides: plain values about the sections that it was trained on.
 _OPTIONAL = {
     "FaciesSegmenter": {
+        "_follows_reflectors": bool,
         "_heights": (tuple, type(None)),
         "_training_summary": dict,
         "_unit_order": (tuple, type(None)),

@@ -33,6 +33,7 @@ from skfacies._nn.training import (
     training_callbacks,
 )
 from skfacies._nn.weights import resolve_encoder_weights
+from skfacies._reflectors import LENGTH, labels_follow_reflectors
 from skfacies._unit_order import check_unit_order, learn_unit_order, put_in_order
 from skfacies._validation import (
     check_classes,
@@ -144,11 +145,13 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         predicts `ignore_label` (NaN probabilities) there.
     tta : bool, default=False
         Average the probabilities of each section and of its lateral mirror image in prediction.
-    dip_smoothing : float or None, default=None
+    dip_smoothing : "auto", float or None, default="auto"
         Number of traces over which the scores of classes are averaged along the local dip of the
         reflectors in prediction: weights fall by the factor 1/e in so many traces. Contacts then do
-        not jump between reflectors that look alike. 30 suits surveys whose reflectors go on
-        undisturbed; faults and clinoforms suffer. None or 0 leaves scores as they are.
+        not jump between reflectors that look alike, but units that end at a contact or at a fault
+        suffer. "auto" is 100 if the labels of the training lines follow reflectors, that is, stay
+        as they are when they are averaged themselves, and None if not. None or 0 leaves scores as
+        they are, which takes 6 to 9 % less time.
     section_statistics : bool, default=True
         Let the encoder's batch norms go by each section's own statistics in prediction, besides
         those of the training: of a feature map of n places the own have the share
@@ -200,6 +203,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         The fitted normalisation.
     unit_order_ : ndarray of shape (n_classes,) or None
         Classes from top to bottom, if labels are predicted in that order.
+    dip_smoothing_ : float or None
+        Number of traces over which scores are averaged.
     encoder_weights_ : str or None
         What the encoder started from; None is random weights.
     device_, precision_ : str
@@ -242,6 +247,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     """
 
     _unit_order = _heights = None  # of models that were saved without them
+    _follows_reflectors = False
 
     _parameter_constraints = {
         "encoder_name": [str],
@@ -268,7 +274,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         "scaler": [StrOptions({"auto"}), HasMethods(["fit", "transform"]), None],
         "nan_policy": [StrOptions({"raise", "ignore"})],
         "tta": ["boolean"],
-        "dip_smoothing": [Interval(Real, 0, None, closed="left"), None],
+        "dip_smoothing": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), None],
         "section_statistics": ["boolean"],
         "unit_order": [StrOptions({"auto"}), "array-like", None],
         "memory_limit": [Interval(Real, 0, None, closed="neither"), None],
@@ -308,7 +314,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         scaler="auto",
         nan_policy="raise",
         tta=False,
-        dip_smoothing=None,
+        dip_smoothing="auto",
         section_statistics=True,
         unit_order="auto",
         memory_limit=1_000_000_000,
@@ -547,24 +553,27 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         """What a new fit starts from: pretrained encoder weights, and attributes to be."""
         weights, found = resolve_encoder_weights(self.encoder_name, self.encoder_weights)
         deepest = max(section_shape(sections.X, run.section)[1] for run in train)
+        some = train[:: max(1, len(train) // ENOUGH_RUNS)]
         state = {
             "classes_": sections.classes,
             "scaler_": self._fit_scaler(sections, train),
             "encoder_weights_": found,
             "_depth_range": deepest if self.depth_channel else None,
-            "_unit_order": self._find_unit_order(sections, train),
+            "_unit_order": self._find_unit_order(sections, some),
             "_module_options": {**self._structure(), "n_classes": len(sections.classes)},
         }
+        fewer = some[:: max(1, 4 * len(some) // ENOUGH_RUNS)]
+        pairs = _codes_and_amplitudes(sections, fewer, state["scaler_"])
+        state["_follows_reflectors"] = labels_follow_reflectors(pairs, len(sections.classes))
         return None if weights is None else (self.encoder_name, weights), state
 
-    def _find_unit_order(self, sections, train):
+    def _find_unit_order(self, sections, runs):
         """Positions of the classes from top to bottom, or None."""
         if self.unit_order is None:
             return None
         if not isinstance(self.unit_order, str):
             return check_unit_order(self.unit_order, sections.classes)
-        some = train[:: max(1, len(train) // ENOUGH_RUNS)]
-        codes = (sections.codes(run.section, slice(run.start, run.stop)) for run in some)
+        codes = (sections.codes(run.section, slice(run.start, run.stop)) for run in runs)
         codes = (part.astype(np.int16) for part in codes)  # all are held at once
         return learn_unit_order(codes, len(sections.classes))
 
@@ -573,6 +582,14 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         """Classes from top to bottom, if labels are predicted in that order; else None."""
         check_is_fitted(self, "net_")
         return None if self._unit_order is None else self.classes_[list(self._unit_order)]
+
+    @property
+    def dip_smoothing_(self):
+        """Number of traces over which scores are averaged along reflectors, or None."""
+        check_is_fitted(self, "net_")
+        if isinstance(self.dip_smoothing, str):
+            return LENGTH if self._follows_reflectors else None
+        return self.dip_smoothing or None
 
     def _hardware(self):
         device = choose_device(self.device)
@@ -690,7 +707,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
                 "make another network. Set the parameters back, or fit with warm_start=False."
             )
         names = ("classes_", "scaler_", "encoder_weights_", "net_")
-        names += ("_depth_range", "_heights", "_module_options", "_unit_order")
+        names += ("_depth_range", "_follows_reflectors", "_heights", "_module_options")
+        names += ("_unit_order",)
         return {name: getattr(self, name) for name in names}
 
     # --- prediction ---------------------------------------------------------------------------
@@ -796,7 +814,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             device=self.device_,
             probabilities=probabilities,
             tta=self.tta,
-            dip_smoothing=self.dip_smoothing,
+            dip_smoothing=self.dip_smoothing_,
             norm_prior=self._norm_prior(),
             heights=self._heights,
             nan_policy=self.nan_policy,
@@ -881,6 +899,15 @@ def _summarise_training(sections, train):
         "shapes": sorted(shapes),
         "support": _holdout.count_labels(train, labels, classes, ignore_label).tolist(),
     }
+
+
+def _codes_and_amplitudes(sections, runs, scaler):
+    """Labels and scaled amplitudes of runs of traces, one after the other."""
+    conditioner = nn_data.Conditioner(scaler, None)
+    for run in runs:
+        traces = slice(run.start, run.stop)
+        channels, _ = conditioner(np.asarray(sections.X[run.section])[traces])
+        yield sections.codes(run.section, traces), channels[0]
 
 
 def _heights(sections, train, old):

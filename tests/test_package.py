@@ -73,6 +73,7 @@ LAYERS = [
         "model_selection",
         "preprocessing",
     },
+    {"_reflectors"},
     {"_cube", "_segmenter", "plotting", "qc"},
     {"_model_document"},
     {"_demo", "benchmark", "persistence"},

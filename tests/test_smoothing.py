@@ -1,13 +1,17 @@
 """Scores averaged along reflectors."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skfacies import FaciesSegmenter, _reflectors
 from skfacies._nn.smoothing import BLOCK, dips_and_continuity, smooth_along_reflectors
+from skfacies._reflectors import LENGTH, labels_follow_reflectors
+from skfacies.persistence import load_model, save_model
 
 N_TRACES, N_SAMPLES = 96, 128
 
@@ -86,6 +90,57 @@ def test_items_of_a_batch_do_not_know_of_each_other():
     assert_allclose(together, torch.cat(alone), atol=1e-5)
 
 
+# --- whether labels follow reflectors ---------------------------------------------------------
+
+
+def dipping(slope, n_traces=96, n_samples=128):
+    """Reflectors with a dip in samples per trace."""
+    depth = np.arange(n_samples) - slope * np.arange(n_traces)[:, None]
+    return np.sin(depth / 2.5).astype(np.float32), depth
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.2, -0.3])
+def test_contacts_along_reflectors_follow_them(slope):
+    amplitudes, depth = dipping(slope)
+    codes = np.digitize(depth, [30, 60])
+    assert labels_follow_reflectors([(codes, amplitudes)], 3)
+    partly = np.where(np.arange(128) < 100, codes, -100)  # IGNORED
+    assert labels_follow_reflectors([(partly, amplitudes)], 3)
+
+
+@pytest.mark.parametrize("slope", [0.2, -0.3])
+def test_contacts_across_reflectors_do_not(slope):
+    amplitudes, _ = dipping(slope)
+    _, depth = dipping(0.0)
+    codes = np.digitize(np.broadcast_to(depth, (96, 128)), [30, 60])
+    assert not labels_follow_reflectors([(codes, amplitudes)], 3)
+    flat, _ = dipping(0.0)
+    assert labels_follow_reflectors([(codes, flat)], 3)
+
+
+def test_small_and_unlabelled_sections_tell_nothing():
+    amplitudes, depth = dipping(0.0)
+    codes = np.digitize(np.broadcast_to(depth, (96, 128)), [30, 60])
+    assert not labels_follow_reflectors([(codes[:60], amplitudes[:60])], 3)
+    assert not labels_follow_reflectors([(codes * 0 - 1, amplitudes)], 3)
+    assert not labels_follow_reflectors([], 3)
+    pairs = [(codes[:60], amplitudes[:60]), (codes, amplitudes), (codes * 0 - 1, amplitudes)]
+    assert labels_follow_reflectors(pairs, 3)
+
+
+def test_wide_sections_are_cut(monkeypatch):
+    sizes = []
+    smooth = _reflectors.smooth_along_reflectors
+    monkeypatch.setattr(
+        _reflectors,
+        "smooth_along_reflectors",
+        lambda logits, *args: sizes.append(logits.shape) or smooth(logits, *args),
+    )
+    amplitudes, depth = dipping(0.0, 701, 70)
+    assert labels_follow_reflectors([(np.digitize(depth, [30]), amplitudes)], 2)
+    assert sizes == [(1, 2, 512, 68)]
+
+
 # --- in the estimator -------------------------------------------------------------------------
 
 
@@ -114,3 +169,62 @@ def test_none_and_zero_leave_scores_as_they_are(none, smoothed, fitted, survey):
 def test_a_negative_length_is_refused(smoothed, survey):
     with pytest.raises(ValueError, match="dip_smoothing"):
         smoothed.set_params(dip_smoothing=-1.0).fit(survey.data[:2], survey.target[:2])
+
+
+def tiny(**options):
+    return FaciesSegmenter(
+        encoder_weights=None,
+        encoder_depth=3,
+        decoder_channels=(16, 8, 8),
+        max_epochs=1,
+        random_state=0,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def layered():
+    """Sections whose contacts follow reflectors, and their labels."""
+    rng = np.random.default_rng(0)
+    amplitudes, depth = dipping(0.2)
+    noise = rng.normal(scale=0.2, size=(4, *depth.shape)).astype(np.float32)
+    return amplitudes + noise, np.stack([np.digitize(depth, [30, 60])] * 4)
+
+
+def test_auto_goes_by_the_labels(layered):
+    X, y = layered
+    along = tiny().fit(X, y)
+    assert along.dip_smoothing_ == LENGTH
+    smoothed = along.predict_proba(X)
+    assert_array_equal(along.set_params(dip_smoothing=LENGTH).predict_proba(X), smoothed)
+    assert along.set_params(dip_smoothing=None).dip_smoothing_ is None
+    assert np.abs(along.predict_proba(X) - smoothed).max() > 1e-3
+    across = tiny().fit(X, np.sort(y[:, ::-1], axis=-1))  # contacts with the opposite dip
+    assert across.dip_smoothing_ is None
+    probabilities = across.predict_proba(X)
+    assert_array_equal(across.set_params(dip_smoothing=0).predict_proba(X), probabilities)
+    assert across.set_params(dip_smoothing=20).dip_smoothing_ == 20
+
+
+def test_what_auto_found_is_saved(layered, tmp_path):
+    X, y = layered
+    model = tiny().fit(X, y)
+    save_model(model, tmp_path / "model.safetensors")
+    loaded = load_model(tmp_path / "model.safetensors")
+    assert loaded.dip_smoothing_ == LENGTH
+    assert pickle.loads(pickle.dumps(model)).dip_smoothing_ == LENGTH
+    assert_array_equal(loaded.predict(X), model.predict(X))
+    del model._follows_reflectors  # as saved by an earlier version
+    assert model.dip_smoothing_ is None
+
+
+def test_partial_fit_keeps_what_the_first_call_found(layered):
+    X, y = layered
+    model = tiny().partial_fit(X, y, classes=[0, 1, 2])
+    model.partial_fit(X, np.sort(y[:, ::-1], axis=-1))
+    assert model.dip_smoothing_ == LENGTH
+
+
+def test_an_unknown_word_is_refused(layered):
+    with pytest.raises(ValueError, match="dip_smoothing"):
+        tiny(dip_smoothing="always").fit(*layered)

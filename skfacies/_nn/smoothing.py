@@ -5,7 +5,7 @@ import math
 import torch
 from torch.nn import functional
 
-__all__ = ["smooth_along_reflectors"]
+__all__ = ["BLOCK", "smooth_along_reflectors"]
 
 #: Traces and samples of the blocks in which it is computed. Networks pad to multiples of 32.
 BLOCK = 4
@@ -56,7 +56,11 @@ def smooth_along_reflectors(logits, amplitudes, length):
     coarse = _mean_of_blocks(blocks)
     dips, continuity = dips_and_continuity(amplitudes)
     change = _mean_along(coarse, dips, continuity * math.exp(-BLOCK / length)) - coarse
-    blocks += change[:, :, None, :, None]
+    if logits.is_contiguous(memory_format=torch.channels_last):  # in longer strides
+        rows = change[:, :, None, :, None].expand(-1, -1, -1, -1, BLOCK, -1).flatten(3)
+        blocks.flatten(3).add_(rows)
+    else:
+        blocks += change[:, :, None, :, None]
     return logits
 
 
@@ -70,8 +74,13 @@ def dips_and_continuity(amplitudes):
     """Dip in samples per trace (blocks per block), positive downwards, and continuity in (0, 1]."""
     across = functional.pad(amplitudes[:, 2:] - amplitudes[:, :-2], (0, 0, 1, 1))
     down = functional.pad(amplitudes[:, :, 2:] - amplitudes[:, :, :-2], (1, 1))
-    products = torch.stack([down * down, across * down, across * across], dim=1)
-    local = _mean_around(functional.avg_pool2d(products, BLOCK))
+    sums = across.new_zeros((len(across), 3, across.shape[1] // BLOCK, across.shape[2]))
+    for i in range(BLOCK):  # over the traces of blocks, then over their samples
+        for total, one, other in zip(
+            sums.unbind(dim=1), (down, across, across), (down, down, across), strict=True
+        ):
+            total.addcmul_(one[:, i::BLOCK], other[:, i::BLOCK], value=1 / BLOCK)
+    local = _mean_around(functional.avg_pool2d(sums, (1, BLOCK)))
     energy, product, _ = _mean_around(local).unbind(dim=1)
     damping = DAMPING * energy.mean(dim=(1, 2), keepdim=True) + torch.finfo(energy.dtype).tiny
     dips = (-product / (energy + damping)).clamp(-STEEPEST, STEEPEST)
@@ -105,11 +114,13 @@ def _mean_along(values, dips, weights):
     above = places.long()
     part = (places - above).reshape(n_traces - 1, -1, 1)
     first = torch.arange(2 * n_items, device=values.device).reshape(2, n_items, 1) * n_samples
-    above = (above + first).reshape(n_traces - 1, -1)
+    above = (above + first).reshape(n_traces - 1, 1, -1)
+    above = torch.cat([above, above + 1], dim=1)
     own = sums.clone()
     for i in range(1, n_traces):
         before = sums[i - 1]
-        moved = torch.lerp(before[above[i - 1]], before[above[i - 1] + 1], part[i - 1])
+        one, next_one = before[above[i - 1]].unbind()
+        moved = torch.lerp(one, next_one, part[i - 1])
         sums[i].addcmul_(moved, weights[i - 1])
     one, other = sums.view(n_traces, 2, n_items, n_samples, n + 1).unbind(dim=1)
     total = one + other.flip(0) - own.view(n_traces, 2, n_items, n_samples, n + 1)[:, 0]

@@ -54,6 +54,7 @@ def measure_predict(repeats=None, quick=False):
     exact.fit(sections[:2], labels[:2])
     in_order = copy.deepcopy(fast)
     in_order._unit_order = None  # as for traces that are in order: nothing is put right
+    along = copy.deepcopy(fast).set_params(dip_smoothing=100.0)
     scaled = exact.scaler_.transform(sections)[:, None]
     unet = make_unet()
     unet.load_state_dict(exact.net_.module_.network.state_dict())
@@ -61,6 +62,7 @@ def measure_predict(repeats=None, quick=False):
     runs = {
         "skfacies": lambda: discard(fast.predict(sections)),
         "skfacies, traces in order": lambda: discard(in_order.predict(sections)),
+        "skfacies, along reflectors": lambda: discard(along.predict(sections)),
         "skfacies, float32": lambda: discard(exact.predict(sections)),
         "plain PyTorch": lambda: predict_plainly(unet, scaled),
         "plain skorch": functools.partial(_predict_skorch, _skorch_net(unet), scaled),
@@ -79,6 +81,11 @@ def measure_predict(repeats=None, quick=False):
     claims = [
         claim("predict: plain PyTorch / skfacies", "plain PyTorch", "skfacies", at_least=4.0),
         claim("predict: plain skorch / skfacies", "plain skorch", "skfacies"),
+        claim(
+            "predict: plain PyTorch / skfacies, along reflectors",
+            "plain PyTorch",
+            "skfacies, along reflectors",
+        ),
         claim(
             "predict: skfacies, traces in order / our network alone",
             "skfacies, traces in order",
