@@ -47,8 +47,9 @@ def labels_follow_reflectors(sections, n_classes):
         if min(codes.shape) < LEAST_SIZE or not (codes >= 0).any():
             continue
         amplitudes = np.ascontiguousarray(amplitudes[first : first + n_traces, :n_samples])
-        logits = torch.from_numpy(codes == np.arange(n_classes)[:, None, None]).float()[None]
+        scores = torch.from_numpy(codes[..., None] == np.arange(n_classes)).float()
+        logits = scores[None].permute(0, 3, 1, 2)
         smooth_along_reflectors(logits, torch.from_numpy(amplitudes)[None], LENGTH)
         truths.append(np.where(codes >= 0, codes, -1))
-        smoothed.append(logits[0].argmax(dim=0).numpy())
+        smoothed.append(scores.max(-1).indices.numpy())
     return bool(truths) and iou_score(truths, smoothed, ignore_label=-1) >= UNCHANGED

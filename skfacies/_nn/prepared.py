@@ -8,7 +8,7 @@ from segmentation_models_pytorch.encoders.resnet import ResNetEncoder
 from torch import nn
 from torch.nn import functional
 
-from skfacies._nn.upsampling import DoublingBlock, doubled_rows
+from skfacies._nn.upsampling import LEAST_PIXELS, DoublingBlock, doubled_rows
 
 __all__ = ["prepared_for_prediction"]
 
@@ -195,6 +195,8 @@ class _ReadyPooling(nn.Module):
 
 class _ReadyDoublingBlock(DoublingBlock):
     """A block that makes its kernels once, and puts rows where they belong as it goes."""
+
+    least_pixels = LEAST_PIXELS // 2  # kernels are made once for several sections
 
     def weights_for(self, n_coarse):
         if n_coarse not in self.kept:

@@ -298,7 +298,7 @@ class WarmupDecay(Callback):
         self.step_ += 1
 
 
-def auto_epochs(n_batches, n_pixels, *, steps=1200, pixels=1.8e8, at_least=10, at_most=250):
+def auto_epochs(n_batches, n_pixels, *, steps=1400, pixels=2.5e8, at_least=10, at_most=250):
     """Epochs that suit the data, and the share of the data that each of them takes.
 
     An epoch of three sections is not an epoch of four hundred: little data are seen often, and of
@@ -308,7 +308,7 @@ def auto_epochs(n_batches, n_pixels, *, steps=1200, pixels=1.8e8, at_least=10, a
     little = min(steps / n_batches, pixels / n_pixels)
     if little >= at_least:
         return min(math.ceil(little), at_most), 1.0
-    much = min(5, 5 * steps / n_batches, 1.2 * pixels / n_pixels)
+    much = min(6, 5 * steps / n_batches, pixels / n_pixels)
     return at_least, min(1.0, max(little, much) / at_least)
 
 

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 __all__ = [
+    "LEAST_PIXELS",
     "DoublingBlock",
     "convolve_doubled",
     "doubled_rows",
@@ -52,6 +53,8 @@ class DoublingBlock(nn.Module):
         Its layers are taken over, not copied.
     """
 
+    least_pixels = LEAST_PIXELS
+
     def __init__(self, block):
         super().__init__()
         self.interpolation_mode = block.interpolation_mode
@@ -79,7 +82,7 @@ class DoublingBlock(nn.Module):
         height, width = feature_map.shape[-2:]
         doubled = (target_height, target_width) == (2 * height, 2 * width)
         on_cpu = feature_map.device.type == "cpu"
-        if doubled and on_cpu and height * width >= LEAST_PIXELS:
+        if doubled and on_cpu and height * width >= self.least_pixels:
             return self.attention2(self._short_way(feature_map, skip_connection))
         feature_map = functional.interpolate(
             feature_map, size=(target_height, target_width), mode=self.interpolation_mode
