@@ -56,6 +56,7 @@ RECIPES = {
     "weight decay 0.1": {"weight_decay": 0.1},
     "default, no averages along reflectors": {"dip_smoothing": None},
     "batches of 4": {"batch_size": 4},
+    "default, patience of 20 epochs": {"lr_patience": 20},
     "a twentieth held out": {"validation_fraction": 0.05},
     "nothing held out": {"validation_fraction": 0.0},
     "constant rate": {"lr_schedule": "constant"},
