@@ -149,7 +149,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         Number of traces over which the scores of classes are averaged along the local dip of the
         reflectors in prediction: weights fall by the factor 1/e in so many traces. Contacts then do
         not jump between reflectors that look alike, but units that end at a contact or at a fault
-        suffer. "auto" is 100 if the labels of the training lines follow reflectors, that is, stay
+        suffer. "auto" is 150 if the labels of the training lines follow reflectors, that is, stay
         as they are when they are averaged themselves, and None if not. None or 0 leaves scores as
         they are, which takes 6 to 9 % less time.
     section_statistics : bool, default=True
