@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skfacies import FaciesSegmenter, _reflectors
+from skfacies import _reflectors
 from skfacies._nn.smoothing import BLOCK, dips_and_continuity, smooth_along_reflectors
 from skfacies._reflectors import LENGTH, labels_follow_reflectors
 from skfacies.persistence import load_model, save_model
@@ -171,17 +171,6 @@ def test_a_negative_length_is_refused(smoothed, survey):
         smoothed.set_params(dip_smoothing=-1.0).fit(survey.data[:2], survey.target[:2])
 
 
-def tiny(**options):
-    return FaciesSegmenter(
-        encoder_weights=None,
-        encoder_depth=3,
-        decoder_channels=(16, 8, 8),
-        max_epochs=1,
-        random_state=0,
-        **options,
-    )
-
-
 @pytest.fixture(scope="module")
 def layered():
     """Sections whose contacts follow reflectors, and their labels."""
@@ -191,24 +180,24 @@ def layered():
     return amplitudes + noise, np.stack([np.digitize(depth, [30, 60])] * 4)
 
 
-def test_auto_goes_by_the_labels(layered):
+def test_auto_goes_by_the_labels(layered, make_tiny):
     X, y = layered
-    along = tiny().fit(X, y)
+    along = make_tiny().fit(X, y)
     assert along.dip_smoothing_ == LENGTH
     smoothed = along.predict_proba(X)
     assert_array_equal(along.set_params(dip_smoothing=LENGTH).predict_proba(X), smoothed)
     assert along.set_params(dip_smoothing=None).dip_smoothing_ is None
     assert np.abs(along.predict_proba(X) - smoothed).max() > 1e-3
-    across = tiny().fit(X, np.sort(y[:, ::-1], axis=-1))  # contacts with the opposite dip
+    across = make_tiny().fit(X, np.sort(y[:, ::-1], axis=-1))  # contacts with the opposite dip
     assert across.dip_smoothing_ is None
     probabilities = across.predict_proba(X)
     assert_array_equal(across.set_params(dip_smoothing=0).predict_proba(X), probabilities)
     assert across.set_params(dip_smoothing=20).dip_smoothing_ == 20
 
 
-def test_what_auto_found_is_saved(layered, tmp_path):
+def test_what_auto_found_is_saved(layered, make_tiny, tmp_path):
     X, y = layered
-    model = tiny().fit(X, y)
+    model = make_tiny().fit(X, y)
     save_model(model, tmp_path / "model.safetensors")
     loaded = load_model(tmp_path / "model.safetensors")
     assert loaded.dip_smoothing_ == LENGTH
@@ -218,13 +207,13 @@ def test_what_auto_found_is_saved(layered, tmp_path):
     assert model.dip_smoothing_ is None
 
 
-def test_partial_fit_keeps_what_the_first_call_found(layered):
+def test_partial_fit_keeps_what_the_first_call_found(layered, make_tiny):
     X, y = layered
-    model = tiny().partial_fit(X, y, classes=[0, 1, 2])
+    model = make_tiny().partial_fit(X, y, classes=[0, 1, 2])
     model.partial_fit(X, np.sort(y[:, ::-1], axis=-1))
     assert model.dip_smoothing_ == LENGTH
 
 
-def test_an_unknown_word_is_refused(layered):
+def test_an_unknown_word_is_refused(layered, make_tiny):
     with pytest.raises(ValueError, match="dip_smoothing"):
-        tiny(dip_smoothing="always").fit(*layered)
+        make_tiny(dip_smoothing="always").fit(*layered)

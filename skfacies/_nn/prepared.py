@@ -7,6 +7,7 @@ from segmentation_models_pytorch.base.modules import Conv2dReLU
 from segmentation_models_pytorch.encoders.resnet import ResNetEncoder
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from skfacies._nn.upsampling import LEAST_PIXELS, DoublingBlock, doubled_rows
 
@@ -80,16 +81,10 @@ def _is_foldable(convolution, norm):
 
 def fold(convolution, norm):
     """Weight and bias of one convolution that does what a convolution and its batch norm do."""
-    scale = torch.rsqrt(norm.running_var + norm.eps)
-    shift = -norm.running_mean
-    if convolution.bias is not None:
-        shift = shift + convolution.bias
-    if norm.affine:
-        scale = scale * norm.weight
-        shift = shift * scale + norm.bias
-    else:
-        shift = shift * scale
-    return convolution.weight * scale[:, None, None, None], shift
+    return fuse_conv_bn_weights(
+        *(convolution.weight, convolution.bias),
+        *(norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias),
+    )
 
 
 def _folded(convolution, norm, dtype):
