@@ -2,7 +2,13 @@
 
 import numpy as np
 
-__all__ = ["best_ranks", "check_unit_order", "learn_unit_order", "put_in_order"]
+__all__ = [
+    "best_ranks",
+    "check_unit_order",
+    "learn_unit_order",
+    "put_in_order",
+    "remove_spikes",
+]
 
 #: Part of the training traces that must be in order for it to be taken as a rule. Interpretations
 #: have small faults: in F3 lines up to 2 % of the traces.
@@ -20,6 +26,11 @@ LARGEST_BLOCK = 8
 #: Traces that are put in order at a time: memory does not grow with the section. With 128, calls of
 #: functions take a fifth of the time.
 TRACES = 512
+
+#: A contact is compared with its median over so many traces to either side, and is a spike if it
+#: lies more than so many samples away from it.
+SPIKE_TRACES = 3
+SPIKE_SAMPLES = 3
 
 
 def learn_unit_order(sections, n_classes):
@@ -98,6 +109,43 @@ def put_in_order(codes, log_scores, order):
             codes[traces] = best_ranks(scores)
         else:
             codes[traces] = np.asarray(order)[best_ranks(scores[..., list(order)])]
+    return codes
+
+
+def remove_spikes(codes, order):
+    """Take contacts that leave their neighbours for a few traces back to them.
+
+    Where two reflectors are about as likely, a contact changes between them from trace to trace,
+    most of all where scores were averaged along reflectors: on F3, 0.1 to 0.6 % of the traces of
+    contacts are such spikes then. They become the median of 7 traces (0.01 to 0.1 % are left, and
+    the mean IoU is the same); steps, as at faults, steep dips, and the first and last trace stay.
+
+    Parameters
+    ----------
+    codes : int array of shape (n_traces, n_samples)
+        All traces in order; changed in place.
+    order : tuple of int
+        Classes from top to bottom.
+
+    Returns
+    -------
+    codes : int array of shape (n_traces, n_samples)
+    """
+    (n_traces, n_samples), n_units = codes.shape, len(order)
+    places = _ranks(order).astype(np.intp)[codes]
+    places += n_units * np.arange(n_traces)[:, None]
+    thickness = np.bincount(places.ravel(), minlength=n_traces * n_units)
+    contacts = thickness.reshape(n_traces, n_units)[:, :-1].cumsum(axis=1)
+    around = np.pad(contacts, ((SPIKE_TRACES, SPIKE_TRACES), (0, 0)), mode="edge")
+    around = np.lib.stride_tricks.sliding_window_view(around, 2 * SPIKE_TRACES + 1, axis=0)
+    medians = np.partition(around, SPIKE_TRACES, axis=-1)[..., SPIKE_TRACES]
+    spikes = np.abs(contacts - medians) > SPIKE_SAMPLES
+    traces = np.flatnonzero(spikes.any(axis=1))
+    if traces.size:
+        own = np.where(spikes[traces], medians[traces], contacts[traces])
+        own = np.maximum.accumulate(own, axis=1)  # one may have been moved below the next
+        ranks = (np.arange(n_samples)[:, None] >= own[:, None]).sum(axis=-1)
+        codes[traces] = np.asarray(order)[ranks]
     return codes
 
 

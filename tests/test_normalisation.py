@@ -207,3 +207,22 @@ def test_partial_fit_remembers_all_heights(survey):
     segmenter.partial_fit(survey.data[:2], survey.target[:2], classes=range(4))
     segmenter.partial_fit(survey.data[2:4, :, :64], survey.target[2:4, :, :64])
     assert segmenter._heights == (64, 96)
+
+
+@pytest.mark.parametrize("n_samples", [96, 64])
+def test_validation_sections_are_normalised_as_predict_does(survey, n_samples):
+    """By the training only where they show other depths; no epoch depends on the first loss."""
+    valid = survey.data[8:, :, :n_samples], survey.target[8:, :, :n_samples]
+    losses = []
+    for own in (True, False):
+        segmenter = FaciesSegmenter(
+            encoder_weights=None,
+            encoder_depth=3,
+            decoder_channels=(16, 8, 8),
+            max_epochs=1,
+            section_statistics=own,
+            random_state=0,
+        )
+        segmenter.fit(survey.data[:8], survey.target[:8], validation_data=valid)
+        losses.append(segmenter.history_[0]["valid_loss"])
+    assert (losses[0] == losses[1]) == (n_samples != survey.data.shape[2])

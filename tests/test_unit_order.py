@@ -18,6 +18,7 @@ from skfacies._unit_order import (
     check_unit_order,
     learn_unit_order,
     put_in_order,
+    remove_spikes,
 )
 from skfacies.metrics import iou_scorer
 
@@ -142,6 +143,55 @@ def test_many_traces_are_put_in_order_in_pieces():
     assert_array_equal(codes, best_ranks(scores))
 
 
+# --- spikes ---------------------------------------------------------------------------------------
+
+
+def contacts_at(*depths, n_samples=60, order=None):
+    """Labels (n_traces, n_samples) of contacts at depths, each of them an array over traces."""
+    ranks = (np.arange(n_samples)[:, None] >= np.stack(depths, axis=-1)[:, None]).sum(axis=-1)
+    return ranks if order is None else np.asarray(order)[ranks]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+@pytest.mark.parametrize("traces", [[1], [9, 10, 11], [4, 6, 8, 20, 38]])
+def test_contacts_of_a_few_traces_go_back_to_their_neighbours(traces, order):
+    upper, lower = np.full(40, 20), np.full(40, 40)
+    smooth = contacts_at(upper, lower, order=order)
+    upper[traces] += 8
+    codes = contacts_at(upper, lower, order=order)
+    assert (codes != smooth).any()
+    result = remove_spikes(codes, order)
+    assert result is codes
+    assert_array_equal(result, smooth)
+
+
+@pytest.mark.parametrize(
+    "contact",
+    [
+        np.where(np.arange(40) < 17, 20, 33),  # a fault
+        np.where((np.arange(40) >= 17) & (np.arange(40) < 21), 33, 20),  # four traces wide
+        10 + np.arange(40),  # a dip of 45°
+        20 + 3 * (np.arange(40) % 2),  # rough
+        np.r_[np.zeros(20, int), np.full(20, 30)],  # a unit that ends
+    ],
+)
+def test_steps_dips_and_rough_contacts_stay(contact):
+    codes = contacts_at(contact)
+    assert_array_equal(remove_spikes(codes.copy(), (0, 1)), codes)
+
+
+def test_labels_are_in_order_without_spikes_too():
+    """Even where a contact is moved below one that stays."""
+    upper, lower = np.full(20, 30), np.full(20, 32)
+    upper[5], lower[5] = 20, 29
+    result = remove_spikes(contacts_at(upper, lower), (0, 1, 2))
+    assert in_order(result)
+    assert_array_equal(result[5], contacts_at(np.array([30]), np.array([30]))[0])
+    rng = np.random.default_rng(3)
+    random = np.sort(rng.integers(0, 61, size=(3, 200)), axis=0)
+    assert in_order(remove_spikes(contacts_at(*random), (0, 1, 2, 3)))
+
+
 # --- estimators -----------------------------------------------------------------------------------
 
 
@@ -223,3 +273,21 @@ def test_both_directions_are_put_in_order_after_their_mean(make_tiny, survey):
     da = pytest.importorskip("dask.array")
     lazy = cubes.predict(da.from_array(survey.data, chunks=(6, 40, 48)))
     assert_array_equal(lazy.compute(scheduler="synchronous"), predicted)
+
+
+def test_spikes_are_removed_where_scores_are_averaged_along_reflectors(
+    make_tiny, survey, monkeypatch
+):
+    segmenter = make_tiny(max_epochs=1, dip_smoothing=5.0, unit_order=[0, 1, 2])
+    smooth = segmenter.fit(survey.data, survey.target).predict(survey.data)
+    with monkeypatch.context() as patch:
+        patch.setattr("skfacies._segmenter.remove_spikes", lambda codes, order: codes)
+        rough = segmenter.predict(survey.data)
+    assert (rough != smooth).any()
+    assert_array_equal(smooth, without_spikes(rough))
+    as_they_are = segmenter.set_params(dip_smoothing=None).predict(survey.data)
+    assert (without_spikes(as_they_are) != as_they_are).any()
+
+
+def without_spikes(labels):
+    return np.stack([remove_spikes(section.astype(int), (0, 1, 2)) for section in labels])

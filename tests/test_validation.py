@@ -488,6 +488,19 @@ def test_label_codes_do_not_depend_on_the_type_of_numbers(labels_dtype, classes_
     assert_array_equal(codes, slow_codes(labels, classes, 3))
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_label_codes_of_extreme_numbers(dtype):
+    """Differences that do not fit into the type are none of a class."""
+    info = np.iinfo(dtype)
+    labels = np.array([info.min, info.min + 1, 3, info.max - 1, info.max], dtype)
+    for classes in (labels[:2], labels[2:3], labels[-2:], labels):
+        expected = [
+            {c: i for i, c in enumerate(classes.tolist())}.get(v, len(classes))
+            for v in labels.tolist()
+        ]
+        assert label_codes(labels, classes).tolist() == expected
+
+
 def test_label_codes_of_classes_beyond_the_labels_type():
     labels = np.array([[-1, 0, 127]], np.int8)
     assert label_codes(labels, np.array([-200, -1, 127, 255])).tolist() == [[1, 4, 2]]

@@ -1,5 +1,6 @@
 """Random changes of training batches that leave the interpretation right."""
 
+import functools
 from numbers import Real
 
 import numpy as np
@@ -137,9 +138,9 @@ class Augmentation:
         if largest["warp"]:
             knots = 2 * torch.rand(n_items, 1, *_WARP_KNOTS, generator=self.generator) - 1
             knots *= largest["warp"] * torch.rand(n_items, 1, 1, 1, generator=self.generator)
-            size = (n_traces, n_samples)
-            smooth = functional.interpolate(knots, size, mode="bicubic", align_corners=True)
-            sources = sources + smooth[:, 0]
+            sources += _cubic_weights(_WARP_KNOTS[0], n_traces).T @ (
+                knots[:, 0] @ _cubic_weights(_WARP_KNOTS[1], n_samples)
+            )
         return (across * lateral).expand(n_items, n_traces, n_samples), sources
 
     # --- amplitudes ---------------------------------------------------------------------------
@@ -193,6 +194,14 @@ class Augmentation:
 
     def _both_ways(self, n):
         return (2 * self._uniform(n) - 1).view(-1, 1, 1)
+
+
+@functools.lru_cache(maxsize=32)
+def _cubic_weights(n_knots, n):
+    """Weights (n_knots, n) of the knots of a cubic interpolation at n places along an axis."""
+    knots = torch.eye(n_knots)[None, None]
+    size = (n_knots, n)
+    return functional.interpolate(knots, size, mode="bicubic", align_corners=True)[0, 0]
 
 
 def _flip(values, flipped):

@@ -11,7 +11,7 @@ import torch
 from skfacies._nn.allocation import freed_memory_kept
 from skfacies._nn.data import pad_to_multiple
 from skfacies._nn.network import size_multiple
-from skfacies._nn.normalisation import normalised_by_section
+from skfacies._nn.normalisation import normalised_by_section, prior_for
 from skfacies._nn.prepared import prepared_for_prediction
 from skfacies._nn.smoothing import smooth_along_reflectors
 from skfacies._validation import check_finite_section, n_sections
@@ -28,10 +28,6 @@ NARROW = 192
 
 #: Padded samples that are predicted in one go. Larger batches are no faster on processors.
 BATCH_PIXELS = 3 << 18
-
-#: Difference of the number of samples, as a part of it, up to which a section is as high as those
-#: of the training.
-SAME_HEIGHT = 0.05
 
 #: Traces that neighbouring tiles of a large section share, at most half a tile. A network's view
 #: ends at the edge of its tile, so it is not asked for the last MARGIN traces. On an F3 line of
@@ -184,24 +180,12 @@ class _Predictor:
 
     def _scores(self, channels, probabilities, height):
         channels = torch.from_numpy(np.ascontiguousarray(channels)).to(self.device)
-        with normalised_by_section(self._prior_of(height)):
+        with normalised_by_section(prior_for(height, self.norm_prior, self.heights)):
             logits = self.module(channels)
         if self.dip_smoothing:
             amplitudes = channels[:, 0]  # any second channel is depth
             logits = smooth_along_reflectors(logits, amplitudes, self.dip_smoothing)
         return torch.softmax(logits, dim=1) if probabilities else logits
-
-    def _prior_of(self, height):
-        """The prior for sections of so many samples: None where they show other depths.
-
-        In a window of the depths that were learnt from, other units lie, and their statistics are
-        not those of the survey.
-        """
-        if self.norm_prior is None or self.heights is None:
-            return None
-        least, most = self.heights
-        alike = (1 - SAME_HEIGHT) * least <= height <= (1 + SAME_HEIGHT) * most
-        return self.norm_prior if alike else None
 
 
 def tile_starts(n_traces, width, overlap):

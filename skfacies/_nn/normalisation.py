@@ -7,7 +7,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["SectionBatchNorm2d", "let_norms_adapt", "normalised_by_section"]
+__all__ = ["SectionBatchNorm2d", "let_norms_adapt", "normalised_by_section", "prior_for"]
+
+#: Difference of the number of samples, as a part of it, up to which a section is as high as those
+#: of the training.
+SAME_HEIGHT = 0.05
 
 _this_thread = threading.local()
 
@@ -28,6 +32,27 @@ def normalised_by_section(prior):
         yield
     finally:
         _this_thread.prior = before
+
+
+def prior_for(height, prior, heights):
+    """The prior for sections of so many samples: None where they show other depths.
+
+    In a window of the depths that were learnt from, other units lie, and their statistics are
+    not those of the survey.
+
+    Parameters
+    ----------
+    height : int
+    prior : float or None
+        Of `normalised_by_section`, for sections that are like those of the training.
+    heights : tuple (least, most) or None
+        Number of samples of the training sections; None: not known.
+    """
+    if prior is None or heights is None:
+        return None
+    least, most = heights
+    alike = (1 - SAME_HEIGHT) * least <= height <= (1 + SAME_HEIGHT) * most
+    return prior if alike else None
 
 
 def let_norms_adapt(encoder):
