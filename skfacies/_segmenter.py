@@ -148,12 +148,13 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         Average the probabilities of each section and of its lateral mirror image in prediction.
     dip_smoothing : "auto", float or None, default="auto"
         Number of traces over which the scores of classes are averaged along the local dip of the
-        reflectors in prediction: weights fall by the factor 1/e in so many traces. Contacts then do
-        not jump between reflectors that look alike, but units that end at a contact or at a fault
-        suffer. "auto" is 150 if the labels of the training lines follow reflectors, that is, stay
-        as they are when they are averaged themselves, and None if not. Where units have an order,
-        contacts that leave their neighbours for up to three traces are taken back to them, too.
-        None or 0 leaves scores as they are, which takes 6 to 9 % less time.
+        reflectors in prediction: weights fall by the factor 1/e in so many traces, and where the
+        network is unsure. Contacts then do not jump between reflectors that look alike, but units
+        that end at a contact or at a fault suffer. "auto" is 100 if the labels of the training
+        lines follow reflectors, that is, stay as they are when they are averaged themselves, and
+        None if not. Where units have an order, contacts that leave their neighbours for up to three
+        traces are taken back to them, too. None or 0 leaves scores as they are, which takes 6 to
+        9 % less time.
     section_statistics : bool, default=True
         Let the encoder's batch norms go by each section's own statistics in prediction, besides
         those of the training: of a feature map of n places the own have the share

@@ -54,6 +54,24 @@ def test_a_contact_that_jumps_comes_back_to_its_reflector(dip):
     assert np.abs(contact_of(logits) - right).max() <= BLOCK
 
 
+def test_few_sure_traces_outvote_many_that_are_not():
+    """Between the two places of the contact, most traces say by a little what is wrong."""
+    contact = np.full(N_TRACES, 60)
+    sure = np.arange(N_TRACES) < 8
+    logits = two_units(contact)
+    logits[0, :, ~sure, 48:60] = torch.tensor([-0.4, 0.4])[:, None, None]
+    assert_array_equal(contact_of(logits), np.where(sure, 60, 48))
+    flat = section()
+    assert_array_equal(contact_of(smooth_along_reflectors(logits.clone(), flat, 1e4)), contact)
+    alike = smooth_along_reflectors(logits.clone(), flat, 1e4, doubt=0.0)
+    assert_array_equal(contact_of(alike), 48)
+
+
+def test_traces_that_are_nowhere_sure_have_a_mean_too():
+    logits = torch.zeros(1, 3, 64, 96)
+    assert_array_equal(smooth_along_reflectors(logits, torch.zeros(1, 64, 96), 100), 0)
+
+
 def test_a_contact_stays_on_either_side_of_a_fault():
     thrown = np.where(np.arange(N_TRACES) < N_TRACES // 2, 50, 62)
     _, continuity = dips_and_continuity(section(throw=12))
@@ -134,7 +152,7 @@ def test_wide_sections_are_cut(monkeypatch):
     monkeypatch.setattr(
         _reflectors,
         "smooth_along_reflectors",
-        lambda logits, *args: sizes.append(logits.shape) or smooth(logits, *args),
+        lambda logits, *args, **more: sizes.append(logits.shape) or smooth(logits, *args, **more),
     )
     amplitudes, depth = dipping(0.0, 701, 70)
     assert labels_follow_reflectors([(np.digitize(depth, [30]), amplitudes)], 2)
