@@ -28,7 +28,7 @@ def main(argv=None):
     except KeyboardInterrupt:
         print("\nskfacies: interrupted", file=sys.stderr)
         return 130
-    except (ImportError, OSError, TypeError, ValueError) as error:
+    except (ArithmeticError, ImportError, MemoryError, OSError, TypeError, ValueError) as error:
         if arguments.debug:
             raise
         print(f"skfacies: {error}", file=sys.stderr)
@@ -189,7 +189,7 @@ def _demo(arguments):
 
 def _training_params(arguments):
     return {
-        "max_epochs": arguments.epochs or "auto",
+        "max_epochs": "auto" if arguments.epochs is None else arguments.epochs,
         "encoder_name": arguments.encoder,
         "encoder_weights": None if arguments.weights == "none" else arguments.weights,
         "random_state": arguments.seed,

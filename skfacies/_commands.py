@@ -11,10 +11,10 @@ from sklearn.utils import Bunch
 
 from skfacies._cube import CubeSegmenter
 from skfacies._segmenter import FaciesSegmenter
-from skfacies._validation import n_sections
+from skfacies._validation import find_parameter, n_sections
 from skfacies.benchmark import f3_benchmark
 from skfacies.datasets import fetch_f3
-from skfacies.io import open_cube, write_cube
+from skfacies.io import _kind_to_write, open_cube, write_cube
 from skfacies.metrics import facies_report
 from skfacies.persistence import _read_card, load_model, save_model
 from skfacies.qc import prediction_entropy
@@ -146,17 +146,50 @@ def fit_model(
     result : Bunch
         `model`, and `lines`, the numbers of the lines trained on by direction.
     """
+    _check_target(model_file)
     cube = open_cube(seismic)
     step, named = _split_lines(lines)
+    _check_directions(named, direction)
     interpreted = LabelCube(_open_like(labels, cube, seismic), labels, ignore_label, named)
     section = FaciesSegmenter(nan_policy="ignore", verbose=verbose, **params)
     model = CubeSegmenter(section, direction, step=step, verbose=verbose)
     _fit_fully(model, cube, interpreted)
-    save_model(model, model_file, label_names=label_names)
+    _save_trained(model, model_file, label_names)
     return Bunch(
         model=model,
         lines={name: np.asarray(cube[name])[chosen] for name, chosen in model.lines_.items()},
     )
+
+
+def _check_target(path):
+    """Check the place of a result before hours of work."""
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder. Give the name of a file.")
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent}. Make it, or give another name.")
+
+
+def _check_directions(named, direction):
+    """Refuse lines of a direction that is not trained on: all lines would have a trace of them."""
+    for text in named:
+        name = text.partition("=")[0]
+        if direction != "both" and name in ("inline", "crossline") and name != direction:
+            raise ValueError(
+                f"--lines {text!r} are {name}s, but --directions is {direction}. Use --directions "
+                f"{name} or both."
+            )
+
+
+def _save_trained(model, path, label_names):
+    """Save a model; without names if they do not fit, for the training was long."""
+    try:
+        save_model(model, path, label_names=label_names)
+    except (TypeError, ValueError) as error:
+        if label_names is None:
+            raise
+        save_model(model, path)
+        raise ValueError(f"{error} The model is in {path}, without names.") from error
 
 
 def _fit_fully(model, cube, labels):
@@ -201,18 +234,23 @@ def predict_cube(model_file, seismic, out, *, probabilities=False, entropy=False
     """
     model = _as_cube_model(load_model(model_file), verbose)
     cube, out = open_cube(seismic), Path(out)
+    if _kind_to_write(out) != "zarr":  # which are folders
+        _check_target(out)
     if out.resolve() == Path(seismic).resolve():
         raise ValueError(f"the output would replace {seismic}. Give it another name.")
     like = seismic if _is_segy(seismic) and _is_segy(out) else None
     with _scratch_folder(out) as folder:
         labels = _scratch_array(folder, "labels", cube.shape, _label_type(model))
+        if like is None:  # what the file cannot hold is found out now, with nothing predicted yet
+            write_cube(Path(folder, f"one{out.suffix}"), _like(cube, labels, "facies")[:1, :1])
         if probabilities or entropy:
             shape = (*cube.shape, len(model.classes_))
             scores = _scratch_array(folder, "scores", shape, np.float32)
             model.predict_proba(cube, out=scores)
-            _choose_facies(scores, model.classes_, labels)
+            _choose_facies(model, scores, labels)
         else:
             model.predict(cube, out=labels)
+            _mark_missing(model, cube, labels)
         paths = [write_cube(out, _like(cube, labels, "facies"), like=like)]
         if probabilities:
             cubes = _like(cube, scores, "probability", _facies_names(model))
@@ -228,14 +266,24 @@ def predict_cube(model_file, seismic, out, *, probabilities=False, entropy=False
     return paths
 
 
-def _choose_facies(scores, classes, labels):
-    """Fill in the likeliest facies, an inline at a time."""
-    for i in range(len(scores)):
-        labels[i] = np.where(
-            np.isnan(scores[i, ..., 0]),
-            UNLABELLED,
-            classes[np.nan_to_num(scores[i]).argmax(-1)],
-        )
+def _choose_facies(model, scores, labels):
+    """Fill in the labels that `predict` gives, a section at a time."""
+    to_labels = model._to_labels(labels.dtype)
+    axis = int(model.direction == "crossline")
+    for i in range(scores.shape[axis]):
+        line = (slice(None),) * axis + (i,)
+        own = np.asarray(scores[line])
+        chosen = to_labels(own[None])[0]
+        chosen[np.isnan(own[..., 0])] = UNLABELLED
+        labels[line] = chosen
+
+
+def _mark_missing(model, cube, labels):
+    """Label missing samples as files have it, whatever the model's label of them."""
+    if model._ignore_label() == UNLABELLED:
+        return
+    for i in range(len(labels)):
+        labels[i][np.isnan(np.asarray(cube[i]))] = UNLABELLED
 
 
 def _beside(out, name):
@@ -262,8 +310,15 @@ def _scratch_array(folder, name, shape, dtype):
 
 def _label_type(model):
     """Type of labels that holds `UNLABELLED` as well, and few bytes."""
-    lowest, highest = min(int(model.classes_.min()), UNLABELLED), int(model.classes_.max())
-    return np.promote_types(np.min_scalar_type(lowest), np.min_scalar_type(-1 - highest))
+    found = [UNLABELLED, *model.classes_.tolist()]
+    if find_parameter(model.estimator_, "nan_policy", "raise") == "ignore":
+        found.append(model._ignore_label())
+    if not all(isinstance(label, int) for label in found):
+        raise ValueError(
+            f"files of labels hold whole numbers; the classes of the model are {found[1:]}. "
+            "Predict in Python, or train on numbers, and name them with --names."
+        )
+    return np.promote_types(np.min_scalar_type(min(found)), np.min_scalar_type(-1 - max(found)))
 
 
 def _like(cube, values, name, classes=None):
@@ -304,8 +359,12 @@ def score_model(model_file, seismic, labels, *, ignore_label=UNLABELLED, verbose
     with tempfile.TemporaryDirectory(prefix="skfacies-") as folder:
         predicted = _scratch_array(folder, "labels", cube.shape, _label_type(model))
         model.predict(cube, out=predicted)
+        interpreted = _scratch_array(folder, "truth", cube.shape, truth.dtype)
+        for i in range(len(interpreted)):  # as in CubeSegmenter.score, missing samples do not count
+            missing = np.isnan(np.asarray(cube[i]))
+            interpreted[i] = np.where(missing, UNLABELLED, truth[i])
         return facies_report(
-            truth,
+            interpreted,
             predicted,
             labels=model.classes_.tolist(),
             target_names=names and [names[label] for label in model.classes_.tolist()],
@@ -376,6 +435,7 @@ def _short(value):
 
 def benchmark_f3(out, *, data_home=None, direction="both", step=1, verbose=1, **params):
     """Fetch F3's benchmark, train on its training block, score its test blocks, write a report."""
+    _check_target(out)
     blocks = fetch_f3("all", data_home=data_home, verbose=verbose)
     section = FaciesSegmenter(verbose=verbose, **params)
     model = CubeSegmenter(section, direction, step=step, verbose=verbose)

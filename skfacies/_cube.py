@@ -38,7 +38,7 @@ from skfacies._cubes import (
 )
 from skfacies._probability_store import make_store, scratch_bytes
 from skfacies._training_lines import choose_lines, labelled_traces, take_sections
-from skfacies._unit_order import check_unit_order, put_in_order
+from skfacies._unit_order import check_unit_order, put_in_order, remove_spikes
 from skfacies._validation import (
     check_same_structure,
     find_parameter,
@@ -421,14 +421,18 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return prediction_dtype(self.classes_, self._ignore_label(), nan_policy)
 
     def _to_labels(self, dtype=None):
-        """Function that turns probabilities into labels."""
+        """Function that turns probabilities of whole sections into labels."""
         dtype = self._label_dtype() if dtype is None else np.dtype(dtype)
-        order = getattr(_last_step(self.estimator_), "unit_order_", None)
+        last = _last_step(self.estimator_)
+        order = getattr(last, "unit_order_", None)
+        # As in `predict`: the means of both directions have no spikes.
+        single = self.direction != "both"
         return functools.partial(
             _labels_of,
             classes=self.classes_.astype(dtype),
             ignore_label=self._ignore_label(),
             unit_order=None if order is None else check_unit_order(order, self.classes_),
+            without_spikes=single and bool(getattr(last, "dip_smoothing_", None)),
         )
 
     def _predict_lazily(self, cube, out, dtype, *, probabilities):
@@ -615,7 +619,7 @@ def _check_place(out, shape, X):
     return check_out(out, shape)
 
 
-def _labels_of(probabilities, *, classes, ignore_label, unit_order):
+def _labels_of(probabilities, *, classes, ignore_label, unit_order, without_spikes):
     missing = np.isnan(probabilities[..., 0])
     if missing.any():
         probabilities = np.where(missing[..., None], 0, probabilities)
@@ -623,6 +627,8 @@ def _labels_of(probabilities, *, classes, ignore_label, unit_order):
     if unit_order is not None:
         for section, own in zip(codes, probabilities, strict=True):
             put_in_order(section, functools.partial(_log_scores, own), unit_order)
+            if without_spikes:
+                remove_spikes(section, unit_order)
     labels = classes[codes]
     if missing.any():
         labels[missing] = ignore_label

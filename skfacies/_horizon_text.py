@@ -73,7 +73,7 @@ def write_horizon(
     _check_axis(sample_interval, first_sample)
     if not isinstance(decimals, Integral) or decimals < 0:
         raise ValueError(f"`decimals` must be an integer >= 0; got {decimals!r}.")
-    if not isinstance(delimiter, str) or delimiter.strip(" \t,"):
+    if not isinstance(delimiter, str) or not delimiter or delimiter.strip(" \t,"):
         raise ValueError(f"`delimiter` must be blanks, a tab or a comma; got {delimiter!r}.")
     values = first_sample + sample_interval * horizon
     if null_value is not None:
@@ -249,7 +249,8 @@ def _read_points(path, columns, skip_lines):
     """Numbers of lines in the file, (inlines, crosslines) and values of its points."""
     places = [columns.index(name) for name in REQUIRED]
     numbers, found = array("q"), (array("d"), array("d"), array("d"))
-    with open(path, encoding="utf-8", errors="replace") as file:  # comments are in any encoding
+    # A mark of the byte order is no part of the text.
+    with open(path, encoding="utf-8-sig", errors="replace") as file:  # comments are in any encoding
         for number, line in enumerate(file, start=1):
             cells = line.replace(",", " ").split()
             if number <= skip_lines or not cells or cells[0][0] in "#!":

@@ -130,8 +130,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         logarithms of both scales), "shift" 10, "dip" 10 and "warp" 7 (up or down of all traces, of
         the outermost ones, and of smooth folds, in samples and at most a twelfth of the crop's
         height), "frequency" 0.5 (largest power of frequency that multiplies the spectrum), and,
-        left out by default, "cutout" 0 (largest part of the crop's height and width that is
-        blanked) and "polarity" 0 (probability of a change of sign).
+        left out by default, "fade" 0 (largest change of log-amplitude by a smooth field: parts of a
+        section become brighter than others), "cutout" 0 (largest part of the crop's height and
+        width that is blanked) and "polarity" 0 (probability of a change of sign).
     crop_size : None, int or tuple (n_traces, n_samples), default=256
         Train on random crops of this size. An int cuts traces and keeps all samples; None takes
         whole sections. Sections that are smaller are taken whole.
@@ -163,12 +164,13 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         from those of the training show other units, and are normalised by the training only. Tiles
         of large sections (`memory_limit`) go by their own. Encoders without torch's batch norms are
         not changed.
-    unit_order : "auto", None or array-like of shape (n_classes,), default="auto"
+    unit_order : "auto", None or array-like of labels, default="auto"
         Classes from top to bottom. Traces whose most likely labels are not in this order get the
         most likely ones that are; units may be absent. "auto" learns the order where at least 95 %
-        of the training traces have one in common, and leaves labels as they are where not; None
-        always leaves them. Probabilities do not know of the order, so that the prediction of a
-        sample is not always its most probable class.
+        of the training traces of every class have one in common, and leaves labels as they are
+        where not; None always leaves them. An array must hold every class once, and may hold more.
+        Probabilities do not know of the order, so that the prediction of a sample is not always its
+        most probable class.
     memory_limit : int or None, default=1_000_000_000
         Bytes that the network may take in prediction, about. Sections that need more are predicted
         in overlapping tiles of all their samples, blended where they overlap. None sets no limit.
@@ -437,13 +439,16 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         nn_augmentation.check_augmentation(self.augment)
         check_net_params(self.net_params)
         check_callbacks(self.callbacks)
+        self._check_label_of_missing()
+        _crop_shape(self.crop_size)
+        _as_channels(self.decoder_channels)
+
+    def _check_label_of_missing(self):
         if self.nan_policy == "ignore" and self.ignore_label is None:
             raise ValueError(
                 "nan_policy='ignore' predicts `ignore_label` where amplitudes are NaN; got "
                 "ignore_label=None. Choose a label that is no class, such as -1."
             )
-        _crop_shape(self.crop_size)
-        _as_channels(self.decoder_channels)
 
     def _check_classes(self, classes, y, old):
         """Classes that partial_fit goes by, in the type of `y` where it can hold them."""
@@ -583,7 +588,14 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     def unit_order_(self):
         """Classes from top to bottom, if labels are predicted in that order; else None."""
         check_is_fitted(self, "net_")
-        return None if self._unit_order is None else self.classes_[list(self._unit_order)]
+        order = self._order_of_codes()
+        return None if order is None else self.classes_[list(order)]
+
+    def _order_of_codes(self):
+        """Positions of classes from top to bottom, as they are given now or were learnt."""
+        if self.unit_order is None or isinstance(self.unit_order, str):
+            return None if self.unit_order is None else self._unit_order
+        return check_unit_order(self.unit_order, self.classes_)
 
     @property
     def dip_smoothing_(self):
@@ -742,12 +754,11 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     def _most_likely(self, scores):
         """Codes (n_traces, n_samples), in stratigraphic order if there is one."""
         codes = scores.permute(1, 2, 0).max(-1).indices.cpu().numpy()  # faster than argmax(0)
-        if self._unit_order is None:
+        order = self._order_of_codes()
+        if order is None:
             return codes
-        put_in_order(
-            codes, lambda traces: scores.permute(1, 2, 0).cpu().numpy()[traces], self._unit_order
-        )
-        return remove_spikes(codes, self._unit_order) if self.dip_smoothing_ else codes
+        put_in_order(codes, lambda traces: scores.permute(1, 2, 0).cpu().numpy()[traces], order)
+        return remove_spikes(codes, order) if self.dip_smoothing_ else codes
 
     def predict_proba(self, X):
         """Probabilities of the facies of every sample.
@@ -797,6 +808,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     def _check_prediction_data(self, X):
         check_is_fitted(self, "net_")
         self._validate_params()
+        self._check_label_of_missing()
         return check_sections(X, nan_policy=self.nan_policy, check_finite=False)
 
     def _prediction_memory(self, shape):

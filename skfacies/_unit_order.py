@@ -10,8 +10,8 @@ __all__ = [
     "remove_spikes",
 ]
 
-#: Part of the training traces that must be in order for it to be taken as a rule. Interpretations
-#: have small faults: in F3 lines up to 2 % of the traces.
+#: Part of the training traces of each class that must be in order for it to be taken as a rule.
+#: Interpretations have small faults: in F3 lines up to 2 % of the traces.
 MOST_TRACES = 0.95
 
 #: Least logarithm of a probability, relative to the best class: a trace does not turn on a few
@@ -45,7 +45,8 @@ def learn_unit_order(sections, n_classes):
     Returns
     -------
     order : tuple of int, or None
-        None too if a class does not occur.
+        Only traces of several classes tell an order. They must tell that of each class: a body that
+        is rare may be enclosed by another unit wherever it occurs.
     """
     sections = list(sections)
     counts, depths = np.zeros(n_classes), np.zeros(n_classes)
@@ -58,27 +59,35 @@ def learn_unit_order(sections, n_classes):
         return None
     order = np.argsort(depths / counts, kind="stable")
     ranks = _ranks(order)
-    n_traces = n_in_order = 0
+    n_traces, n_in_order = np.zeros(n_classes), np.zeros(n_classes)
     for codes in sections:
         labelled = codes >= 0
         depth_ranks = np.where(labelled, ranks[np.maximum(codes, 0)], -1)
         deepest = np.maximum.accumulate(depth_ranks, axis=1)
         in_order = (~labelled | (depth_ranks == deepest)).all(axis=1)
-        n_in_order += np.count_nonzero(in_order & labelled.any(axis=1))
-        n_traces += np.count_nonzero(labelled.any(axis=1))
-    return tuple(order.tolist()) if n_in_order >= MOST_TRACES * n_traces else None
+        present = np.stack([(codes == code).any(axis=1) for code in range(n_classes)], axis=1)
+        present &= np.count_nonzero(present, axis=1, keepdims=True) > 1
+        n_traces += np.count_nonzero(present, axis=0)
+        n_in_order += np.count_nonzero(present[in_order], axis=0)
+    known = n_traces.all() and (n_in_order >= MOST_TRACES * n_traces).all()
+    return tuple(order.tolist()) if known else None
 
 
 def check_unit_order(unit_order, classes):
-    """Positions in `classes` of the labels that a user gave from top to bottom."""
-    given = np.asarray(unit_order)
-    if given.shape != classes.shape or set(given.tolist()) != set(classes.tolist()):
+    """Positions in `classes` of the labels that a user gave from top to bottom.
+
+    Labels that are no class are passed by: folds of a survey may lack a unit.
+    """
+    given = np.asarray(unit_order, dtype=object)
+    positions = {label: i for i, label in enumerate(classes.tolist())}
+    labels = given.tolist() if given.ndim == 1 else []
+    hashable = not any(isinstance(label, (list, dict, np.ndarray)) for label in labels)
+    if not hashable or len(set(labels)) != len(labels) or not set(positions) <= set(labels):
         raise ValueError(
             "`unit_order` must hold every class once, from top to bottom; got "
-            f"{given.tolist()} for the classes {classes.tolist()}. Or use 'auto' or None."
+            f"{unit_order!r} for the classes {classes.tolist()}. Or use 'auto' or None."
         )
-    positions = {label: i for i, label in enumerate(classes.tolist())}
-    return tuple(positions[label] for label in given.tolist())
+    return tuple(positions[label] for label in labels if label in positions)
 
 
 def put_in_order(codes, log_scores, order):

@@ -125,6 +125,10 @@ def open_cube(
     return cube.chunk(_auto_chunks(cube) if is_auto else chunks)
 
 
+def _kind_to_write(path):
+    return _kind(path, {suffix: kind for suffix, kind in SUFFIXES.items() if kind != "npz"})
+
+
 def _kind(path, suffixes):
     suffix = Path(path).suffix.lower()
     if suffix not in suffixes:
@@ -467,7 +471,7 @@ def write_cube(
     (dtype('int8'), [200, 201, 202, 203])
     >>> folder.cleanup()
     """
-    path, kind = Path(path), _kind(path, {k: v for k, v in SUFFIXES.items() if v != "npz"})
+    path, kind = Path(path), _kind_to_write(path)
     parts = take_apart(cube, classes)
     if sample_format is not None and sample_format not in CODES:
         raise ValueError(f"`sample_format` must be one of {list(CODES)}; got {sample_format!r}.")

@@ -119,6 +119,19 @@ def test_positions_stay_where_they_are():
     assert not (changed[:, 0] == 1).all()
 
 
+def test_a_fade_makes_parts_of_sections_brighter_than_others():
+    ones = torch.ones(6, 1, 64, 128)
+    faded, _, _ = make(fade=0.8)(ones, torch.zeros(6, 64, 128, dtype=torch.long))
+    change = faded[:, 0].log()
+    spread = change.amax(dim=(1, 2)) - change.amin(dim=(1, 2))
+    assert 0.5 < spread.max() < 2 * 0.8 * 1.3  # a cubic overshoots its knots
+    assert change.abs().max() > 3 * change.mean(dim=(1, 2)).abs().median()
+    # Smooth: neighbours differ by far less than ends.
+    assert change.diff(dim=1).abs().max() < 0.1
+    assert change.diff(dim=2).abs().max() < 0.1
+    assert len({round(float(x), 5) for x in spread}) == 6  # each item has a field of its own
+
+
 def test_the_spectrum_is_tilted_and_the_energy_kept():
     channels = torch.randn(6, 1, 64, 256, generator=torch.Generator().manual_seed(1))
     changed, _, _ = make(frequency=1.0)(channels, torch.zeros(6, 64, 256).long())

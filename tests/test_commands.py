@@ -10,7 +10,7 @@ from skfacies.__main__ import main
 from skfacies._commands import choose_lines
 from skfacies.datasets import make_facies_cube
 from skfacies.io import open_cube
-from skfacies.persistence import load_model
+from skfacies.persistence import load_model, save_model
 
 segyio = pytest.importorskip("segyio")
 pytest.importorskip("xarray")
@@ -78,10 +78,14 @@ def test_probabilities_and_entropy(survey, model, tmp_path):
     assert main([*arguments, "--proba", "--entropy"]) == 0
     scores = [open_cube(tmp_path / f"facies_probability_{name}.sgy").values for name in "abcd"]
     np.testing.assert_allclose(np.sum(scores, axis=0), 1, atol=1e-4)
-    assert_array_equal(np.argmax(scores, axis=0), open_cube(out).values)
+    plain = str(tmp_path / "plain.npy")
+    assert main(["predict", model, str(survey / "seismic.sgy"), "-o", plain]) == 0
+    different = np.load(plain) != open_cube(out).values
+    assert different.mean() < 1e-3  # ties, by probabilities that are rounded in another way
+    assert (np.argmax(scores, axis=0) != open_cube(out).values).any()  # put in order
     doubt = open_cube(tmp_path / "facies_entropy.sgy").values
     assert 0 <= doubt.min() < doubt.max() <= 1.0001
-    assert len(os.listdir(tmp_path)) == 6
+    assert len(os.listdir(tmp_path)) == 7
 
 
 def test_info_of_cubes_and_models(survey, model, capsys):
@@ -142,6 +146,100 @@ def test_errors_are_one_line_and_leave_no_file(survey, model, tmp_path, capsys):
         assert error.startswith("skfacies: ")
         assert "Traceback" not in error
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("work", ["fit", "predict"])
+def test_places_of_results_are_checked_before_the_work(
+    survey, model, tmp_path, monkeypatch, capsys, work
+):
+    np.save(tmp_path / "cube.npy", open_cube(survey / "seismic.sgy").values)
+    (tmp_path / "folder.npy").mkdir()
+    monkeypatch.setattr(f"skfacies._commands.CubeSegmenter.{work}", pytest.fail)
+    files = [str(survey / name) for name in ("seismic.sgy", "labels.sgy")]
+    for out, message in {
+        "fit": [("no/m.safetensors", "there is no folder"), ("folder.npy", "is a folder")],
+        "predict": [
+            ("out.txt", "`path` must end in"),
+            ("folder.npy", "is a folder"),
+            ("out.sgy", "inline"),  # the numbers of lines
+        ],
+    }[work]:
+        inputs = files if work == "fit" else [model, str(tmp_path / "cube.npy")]
+        assert main([work, *inputs, "-o", str(tmp_path / out)]) == 1
+        assert message in capsys.readouterr().err
+    assert sorted(os.listdir(tmp_path)) == ["cube.npy", "folder.npy"]
+
+
+def test_names_that_do_not_fit_cost_no_training(survey, tmp_path, capsys):
+    out = tmp_path / "model.safetensors"
+    files = [str(survey / "seismic.sgy"), str(survey / "labels.sgy")]
+    assert main(["fit", *files, "-o", str(out), "--names", "a,b", *TRAIN]) == 1
+    assert "without names" in capsys.readouterr().err
+    assert load_model(out).classes_.tolist() == [0, 1, 2, 3]
+
+
+def test_lines_of_a_direction_that_is_not_trained_on_are_refused(survey, tmp_path, capsys):
+    files = [str(survey / "seismic.sgy"), str(survey / "labels.sgy")]
+    arguments = ["fit", *files, "-o", str(tmp_path / "m.safetensors"), "--lines", "crossline=320"]
+    assert main(arguments) == 1
+    assert "--directions crossline or both" in capsys.readouterr().err
+
+
+def test_a_training_that_diverges_is_reported_in_one_line(survey, tmp_path, monkeypatch, capsys):
+    def diverge(*args, **kwargs):
+        raise FloatingPointError("training diverged")
+
+    monkeypatch.setattr("skfacies._commands.CubeSegmenter.fit", diverge)
+    files = [str(survey / "seismic.sgy"), str(survey / "labels.sgy")]
+    assert main(["fit", *files, "-o", str(tmp_path / "m.safetensors")]) == 1
+    assert capsys.readouterr().err == "skfacies: training diverged\n"
+
+
+@pytest.fixture
+def python_model(tmp_path, make_tiny):
+    """Maker of files of models whose label of missing samples is not that of files."""
+
+    def make(labels, **params):
+        survey = make_facies_cube((8, 40, 48), n_facies=3, random_state=0)
+        segmenter = make_tiny(max_epochs=1, **params).fit(survey.data, labels(survey.target))
+        save_model(segmenter, tmp_path / "own.safetensors")
+        holes = survey.data.copy()
+        holes[:2, :20] = np.nan
+        np.save(tmp_path / "holes.npy", holes)
+        np.save(tmp_path / "truth.npy", survey.target.astype(np.int16))
+        return [str(tmp_path / name) for name in ("own.safetensors", "holes.npy", "truth.npy")]
+
+    return make
+
+
+@pytest.mark.parametrize("ignore_label", [255, 100, -1])
+def test_missing_samples_are_labelled_alike_and_do_not_count(
+    python_model, tmp_path, capsys, ignore_label
+):
+    model, holes, truth = python_model(
+        lambda y: y.astype(np.int16), nan_policy="ignore", ignore_label=ignore_label
+    )
+    expected = np.isnan(np.load(holes))
+    for more in ([], ["--entropy"]):
+        assert main(["predict", model, holes, "-o", str(tmp_path / "out.npy"), *more]) == 0
+        assert_array_equal(np.load(tmp_path / "out.npy") == -1, expected)
+    predicted = np.load(tmp_path / "out.npy")
+    right = (predicted == np.load(truth))[~expected].mean()
+    capsys.readouterr()
+    assert main(["score", model, holes, truth]) == 0
+    assert f"{right:.3f}" in capsys.readouterr().out
+
+
+def test_models_of_names_are_refused_in_a_sentence(python_model, tmp_path, capsys):
+    model, holes, truth = python_model(
+        lambda y: np.array(["a", "b", "c"])[y], nan_policy="ignore", ignore_label="?"
+    )
+    for arguments in (
+        ["predict", model, holes, "-o", str(tmp_path / "o.npy")],
+        ["score", model, holes, truth],
+    ):
+        assert main(arguments) == 1
+        assert "hold whole numbers" in capsys.readouterr().err
 
 
 def test_interrupted_prediction_leaves_no_file(survey, model, tmp_path, monkeypatch, capsys):

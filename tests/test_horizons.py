@@ -308,6 +308,12 @@ INLINES, CROSSLINES = [100, 101, 102], [300, 302]
 HORIZON = np.array([[10.0, 10.25], [nan, 12.0], [nan, nan]])
 
 
+def test_a_mark_of_the_byte_order_is_no_number(tmp_path):
+    path = tmp_path / "top.txt"
+    path.write_bytes(b"\xef\xbb\xbf100 200 1.5\n100 201 2.5\n")
+    assert_array_equal(read_horizon(path).data, [[1.5, 2.5]])
+
+
 @pytest.mark.parametrize("delimiter", [" ", ",", "\t", ", "])
 @pytest.mark.parametrize("null_value", [None, 1e30, -999.25])
 def test_round_trip_through_a_file(tmp_path, delimiter, null_value):
@@ -389,6 +395,7 @@ def test_file_that_is_not_there(tmp_path):
         ({"crosslines": [300, 300.5]}, "`crosslines` must be different whole numbers"),
         ({"horizon": HORIZON[None]}, "Write a stack one by one"),
         ({"delimiter": ";"}, "`delimiter` must be blanks, a tab or a comma; got ';'"),
+        ({"delimiter": ""}, "`delimiter` must be blanks, a tab or a comma; got ''"),
         ({"decimals": -1}, "`decimals` must be an integer >= 0; got -1"),
         ({"first_sample": nan}, "`first_sample` must be a finite number; got nan"),
     ],

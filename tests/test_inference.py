@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.preprocessing import FunctionTransformer
 
 from skfacies._nn import inference
 from skfacies._nn.network import FaciesNetwork
@@ -123,3 +124,45 @@ def test_memory_of_a_network_grows_with_its_width():
 
     assert measure((64, 64, 64)) > 1.5 * measure((8, 8, 8))
     assert measure((64, 64, 64), "bfloat16") < 0.7 * measure((64, 64, 64))
+
+
+def test_sections_of_many_sizes_do_not_all_wait(fitted, monkeypatch):
+    monkeypatch.setattr("skfacies._nn.inference.BATCH_PIXELS", 64 * 64)
+    rng = np.random.default_rng(0)
+    sections = [rng.standard_normal((40 + i, 48)).astype(np.float32) for i in range(60)]
+    read = []
+
+    class Sections(list):
+        def __getitem__(self, i):
+            read.append(i)
+            return super().__getitem__(i)
+
+    expected = [fitted.predict_proba(section[None])[0] for section in sections]
+    results = fitted._iterate(Sections(sections), probabilities=True)
+    found = {}
+    for i, traces, scores, _ in results:
+        if not found:
+            assert max(read) < 15
+        assert traces == slice(0, 40 + i) or traces == slice(None)
+        found[i] = scores.permute(1, 2, 0).numpy()
+    assert sorted(found) == list(range(60))
+    for i, scores in found.items():
+        np.testing.assert_allclose(scores, expected[i], atol=1e-5)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_amplitudes_of_the_user_stay_missing(make_tiny, survey, read_only):
+    """Even where the scaler returns its input."""
+    X = survey.data.astype(np.float32)
+    X[:, :3] = np.nan
+    X.flags.writeable = not read_only
+    segmenter = make_tiny(scaler=FunctionTransformer(), nan_policy="ignore", max_epochs=1)
+    labels = segmenter.fit(X, survey.target).predict(X)
+    assert np.isnan(X[:, :3]).all()
+    assert (labels[:, :3] == -1).all()
+
+
+def test_missing_samples_need_a_label(make_tiny, survey):
+    segmenter = make_tiny(ignore_label=None, max_epochs=1).fit(survey.data, survey.target)
+    with pytest.raises(ValueError, match="Choose a label that is no class"):
+        segmenter.set_params(nan_policy="ignore").predict(survey.data)

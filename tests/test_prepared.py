@@ -1,7 +1,9 @@
 """Networks as prediction runs them."""
 
 import copy
+import pickle
 
+import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
@@ -166,3 +168,31 @@ def test_predictions_follow_the_weights():
     with torch.no_grad():
         model.net_.module_.network.segmentation_head[0].bias.data[0] += 5
     assert model.predict_proba(cube.data)[..., 0].mean() > first[..., 0].mean() + 0.1
+
+
+# --- networks that somebody has changed -----------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # within torch.compile
+def test_compiled_networks_are_left_alone(make_tiny, survey):
+    compiled = make_tiny(net_params={"compile": True, "compile__backend": "eager"}, max_epochs=1)
+    compiled.fit(survey.data, survey.target)
+    labels = compiled.predict(survey.data)
+    again = pickle.loads(pickle.dumps(compiled))
+    np.testing.assert_array_equal(again.predict(survey.data), labels)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        nn.utils.parametrizations.weight_norm,
+        nn.utils.spectral_norm,
+        lambda part: part.register_forward_hook(lambda *args: None),
+        lambda part: part.register_forward_pre_hook(lambda *args: None),
+    ],
+)
+def test_changed_networks_are_left_alone(change):
+    network, batch = make_network()
+    change(network.network.decoder.blocks[2].conv2[0])
+    assert prepared_for_prediction(network) is network
+    assert torch.isfinite(network(batch)).all()

@@ -96,6 +96,14 @@ def test_dead_traces_have_no_dip():
     assert torch.isfinite(continuity).all()
 
 
+@pytest.mark.parametrize("size", [1e12, 1e30])
+def test_dips_of_huge_amplitudes_are_those_of_usual_ones(size):
+    both = torch.cat([section(0.4), size * section(0.4)])
+    dips, continuity = dips_and_continuity(both)
+    assert_allclose(dips[1], dips[0], atol=1e-5)
+    assert_allclose(continuity[1], continuity[0], atol=1e-5)
+
+
 def test_items_of_a_batch_do_not_know_of_each_other():
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn(3, 2, 64, 96, generator=generator)

@@ -1,5 +1,6 @@
 """Stratigraphic order of units: learnt, given, and kept to in prediction."""
 
+import copy
 import io
 from itertools import combinations_with_replacement
 
@@ -57,6 +58,29 @@ def test_a_few_traces_may_be_out_of_order(n_faulty, expected):
 
 def test_there_is_no_order_of_a_class_that_does_not_occur():
     assert learn_unit_order([layers(3, 4, 5)], 4) is None
+
+
+def test_an_enclosed_body_has_no_place_in_an_order():
+    """Traces of one class are no evidence, and the few with a body are out of any order."""
+    background = np.zeros((100, 30), int)
+    body = background.copy()
+    body[30:34, 10:20] = 1
+    assert learn_unit_order([background, body], 2) is None
+    stack = layers(10, 10, 10, n_traces=100)
+    stack[30:34, 12:16] = 3
+    assert learn_unit_order([stack], 4) is None
+    beside = background.copy()
+    beside[50:] = 1  # never above or below
+    assert learn_unit_order([beside], 2) is None
+
+
+def test_labels_that_are_no_class_are_passed_by():
+    classes = np.array([2, 5])
+    assert check_unit_order([7, 5, 3, 2], classes) == (1, 0)
+    with pytest.raises(ValueError, match="every class once"):
+        check_unit_order([5, 5, 2], classes)
+    with pytest.raises(ValueError, match="every class once"):
+        check_unit_order([5, [2]], classes)
 
 
 def test_a_given_order_is_turned_into_positions():
@@ -228,6 +252,19 @@ def test_the_order_is_kept_in_files(fitted, survey, tmp_path):
     for again in (load_model(tmp_path / "model.safetensors"), joblib_copy(fitted)):
         assert_array_equal(again.unit_order_, [0, 1, 2])
         assert_array_equal(again.predict(survey.data), fitted.predict(survey.data))
+
+
+def test_the_order_can_be_changed_after_the_fit(fitted, survey):
+    noise = np.random.default_rng(0).standard_normal(survey.data.shape).astype(np.float32)
+    model = copy.deepcopy(fitted).set_params(unit_order=None)
+    assert model.unit_order_ is None
+    labels = model.predict(noise)
+    assert_array_equal(labels, model.classes_[model.predict_proba(noise).argmax(-1)])
+    assert not in_order(labels)
+    model.set_params(unit_order=[2, 1, 0])
+    assert in_order(model.predict(noise)[..., ::-1])
+    model.set_params(unit_order="auto")
+    assert_array_equal(model.unit_order_, [0, 1, 2])
 
 
 def test_none_leaves_the_most_probable_class(make_tiny, survey):

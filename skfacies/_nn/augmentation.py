@@ -21,6 +21,7 @@ AUGMENTATION = {
     "dip": 10.0,
     "warp": 7.0,
     "frequency": 0.5,
+    "fade": 0.0,
     "cutout": 0.0,
     "polarity": 0.0,
 }
@@ -31,8 +32,10 @@ _FRACTIONS = {"flip", "polarity", "cutout"}
 #: Displacements are at most this part of the crop's height.
 _FARTHEST = 1 / 12
 
-#: Knots of the smooth vertical displacement "warp", along traces and along samples.
+#: Knots, along traces and along samples, of the smooth vertical displacement "warp" and of the
+#: smooth change of amplitudes "fade".
 _WARP_KNOTS = (4, 5)
+_FADE_KNOTS = (4, 6)
 
 
 def check_augmentation(augment):
@@ -61,6 +64,9 @@ class Augmentation:
         Probability of a lateral flip, and of amplitudes of the other sign.
     gain : float
         Largest change of the amplitude's logarithm.
+    fade : float
+        Largest change of the amplitude's logarithm by a smooth field: parts of a section are
+        brighter or dimmer than others, as below gas or at the end of a reflector.
     noise : float
         Largest standard deviation of added white noise, in units of the scaled amplitude.
     stretch : float
@@ -136,17 +142,16 @@ class Augmentation:
         tilt = self._both_ways(n_items) * largest["dip"]
         sources = down * vertical + shift + tilt * across
         if largest["warp"]:
-            knots = 2 * torch.rand(n_items, 1, *_WARP_KNOTS, generator=self.generator) - 1
-            knots *= largest["warp"] * torch.rand(n_items, 1, 1, 1, generator=self.generator)
-            sources += _cubic_weights(_WARP_KNOTS[0], n_traces).T @ (
-                knots[:, 0] @ _cubic_weights(_WARP_KNOTS[1], n_samples)
-            )
+            sources += self._smooth_field(_WARP_KNOTS, sources.shape, largest["warp"])
         return (across * lateral).expand(n_items, n_traces, n_samples), sources
 
     # --- amplitudes ---------------------------------------------------------------------------
 
     def _change(self, amplitudes):
         strength, n_items = self.strengths, len(amplitudes)
+        if strength["fade"]:
+            field = self._smooth_field(_FADE_KNOTS, amplitudes[:, 0].shape, strength["fade"])
+            amplitudes = amplitudes * torch.exp(field)[:, None]
         if strength["frequency"]:
             amplitudes = self._filter(amplitudes)
         if strength["gain"]:
@@ -194,6 +199,13 @@ class Augmentation:
 
     def _both_ways(self, n):
         return (2 * self._uniform(n) - 1).view(-1, 1, 1)
+
+    def _smooth_field(self, knots, shape, largest):
+        """Smooth fields of a shape (n_items, n_traces, n_samples), each of a size of its own."""
+        values = 2 * torch.rand(shape[0], *knots, generator=self.generator) - 1
+        values *= largest * self._uniform(shape[0]).view(-1, 1, 1)
+        along_samples = values @ _cubic_weights(knots[1], shape[2])
+        return _cubic_weights(knots[0], shape[1]).T @ along_samples
 
 
 @functools.lru_cache(maxsize=32)

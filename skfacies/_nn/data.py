@@ -110,7 +110,7 @@ class Conditioner:
         else:
             amplitudes = np.asarray(self.scaler.transform(section[None]), dtype=np.float32)[0]
         if missing is not None and missing.any():
-            amplitudes[missing] = 0.0
+            amplitudes = np.where(missing, np.float32(0), amplitudes)  # may be the user's
         else:
             missing = None
         if self.depth_range is None:

@@ -29,6 +29,9 @@ NARROW = 192
 #: Padded samples that are predicted in one go. Larger batches are no faster on processors.
 BATCH_PIXELS = 3 << 18
 
+#: Sections wait for others of their size, as long as they are not more than so many batches.
+WAITING_BATCHES = 4
+
 #: Traces that neighbouring tiles of a large section share, at most half a tile. A network's view
 #: ends at the edge of its tile, so it is not asked for the last MARGIN traces. On an F3 line of
 #: 2804 traces with tiles of 700, labels differ from the whole section's in 6e-5 of the samples;
@@ -91,7 +94,7 @@ def iterate_scores(
 
 def _stream(predictor, X, conditioner, nan_policy, most):
     """Scores of sections, in batches or tiles of at most `most` padded samples."""
-    waiting = defaultdict(list)
+    waiting, n_waiting = defaultdict(list), 0
     for i in range(n_sections(X)):
         section = np.asarray(X[i])
         check_finite_section(section, i, nan_policy=nan_policy)
@@ -102,8 +105,15 @@ def _stream(predictor, X, conditioner, nan_policy, most):
             continue
         batch = waiting[section.shape]
         batch.append((i, padded, missing))
-        if (len(batch) + 1) * padded[0].size > min(BATCH_PIXELS, most):
+        n_waiting += padded[0].size
+        largest = min(BATCH_PIXELS, most)
+        if (len(batch) + 1) * padded[0].size > largest:
+            n_waiting -= len(batch) * padded[0].size
             yield from predictor.whole(waiting.pop(section.shape), section.shape)
+        elif n_waiting > WAITING_BATCHES * largest:  # sections of many sizes: no longer
+            for shape in list(waiting):
+                yield from predictor.whole(waiting.pop(shape), shape)
+            n_waiting = 0
     for shape, batch in waiting.items():
         yield from predictor.whole(batch, shape)
 
@@ -215,7 +225,8 @@ def bytes_per_sample(module, n_channels, device):
     with _measuring:  # threads of Dask share a model
         if module not in _bytes_per_sample:
             # Hooks on a copy: others may be predicting with the module.
-            measured = _measure_bytes(copy.deepcopy(module), n_channels, device)
+            plain = getattr(module, "_orig_mod", module)  # a compiled one has no use for hooks
+            measured = _measure_bytes(copy.deepcopy(plain), n_channels, device)
             _bytes_per_sample[module] = measured
         return _bytes_per_sample[module]
 

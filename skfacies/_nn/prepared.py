@@ -30,13 +30,26 @@ def prepared_for_prediction(module):
     -------
     module : FaciesNetwork
         For as long as the weights stay as they are, some of which it shares. `module` itself if it
-        is not on a CPU.
+        is not on a CPU, if it is compiled, and where somebody else has changed what its parts do.
     """
-    if next(module.parameters()).device.type != "cpu":
+    if next(module.parameters()).device.type != "cpu" or not _is_as_it_was_built(module):
         return module
     dtype = torch.bfloat16 if module.precision == "bfloat16" else None
     with torch.no_grad():
         return _prepare(module, dtype, {})
+
+
+def _is_as_it_was_built(module):
+    """Not compiled, and without parametrizations and others' hooks: the copies would pass by."""
+    return not hasattr(module, "_orig_mod") and not any(
+        hasattr(part, "parametrizations")
+        or any(map(_is_foreign, (*part._forward_hooks.values(), *part._forward_pre_hooks.values())))
+        for part in module.modules()
+    )
+
+
+def _is_foreign(hook):
+    return str(getattr(hook, "__module__", "")).partition(".")[0] != __name__.partition(".")[0]
 
 
 def _prepare(module, dtype, done):

@@ -31,6 +31,9 @@ DAMPING = 0.01
 DOUBT = 50.0
 DOUBT_BLOCKS = 17
 
+#: Amplitudes beyond this are scaled down first. Dips are the same.
+LARGE = 1e6
+
 #: Steepest dip that is followed, in samples per trace.
 STEEPEST = 3.0
 
@@ -91,6 +94,9 @@ def _unsureness(logits):
 
 def dips_and_continuity(amplitudes):
     """Dip in samples per trace (blocks per block), positive downwards, and continuity in (0, 1]."""
+    if amplitudes.numel() and float(amplitudes.abs().max()) > LARGE:  # its fourth power overflows
+        largest = amplitudes.abs().amax(dim=(1, 2), keepdim=True)
+        amplitudes = amplitudes / largest.clamp_min(1.0)
     across = functional.pad(amplitudes[:, 2:] - amplitudes[:, :-2], (0, 0, 1, 1))
     down = functional.pad(amplitudes[:, :, 2:] - amplitudes[:, :, :-2], (1, 1))
     sums = across.new_zeros((len(across), 3, across.shape[1] // BLOCK, across.shape[2]))
