@@ -187,7 +187,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         Last word over the other arguments of `skorch.NeuralNet`, such as ``{"optimizer__betas":
         (0.8, 0.99)}`` or ``{"module__decoder_attention_type": "scse"}``.
     warm_start : bool, default=False
-        Go on from the fitted weights in the next `fit`. "Best" epochs are then those of that fit.
+        Go on from the fitted weights in the next `fit`, with the amplitude scaler, the order of
+        units and the rest that the first fit learnt. "Best" epochs are then those of that fit.
     random_state : int, RandomState or None, default=None
         Seed of initial weights, order, crops and augmentation. An int gives bitwise equal refits
         on the same processor with the same number of threads.
@@ -420,7 +421,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         Notes
         -----
         The amplitude scaler is learnt from the first call's sections, since the weights depend on
-        it. The learning rate is `lr` throughout.
+        it; so are the order of units and whether labels follow reflectors. The learning rate is
+        `lr` throughout.
         """
         self._check_parameters()
         old = self._fitted_state() if hasattr(self, "net_") else None
