@@ -161,10 +161,10 @@ def fit_model(
     )
 
 
-def _check_target(path):
+def _check_target(path, *, may_be_folder=False):
     """Check the place of a result before hours of work."""
     path = Path(path)
-    if path.is_dir():
+    if path.is_dir() and not may_be_folder:
         raise IsADirectoryError(f"{path} is a folder. Give the name of a file.")
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent}. Make it, or give another name.")
@@ -234,8 +234,7 @@ def predict_cube(model_file, seismic, out, *, probabilities=False, entropy=False
     """
     model = _as_cube_model(load_model(model_file), verbose)
     cube, out = open_cube(seismic), Path(out)
-    if _kind_to_write(out) != "zarr":  # which are folders
-        _check_target(out)
+    _check_target(out, may_be_folder=_kind_to_write(out) == "zarr")
     if out.resolve() == Path(seismic).resolve():
         raise ValueError(f"the output would replace {seismic}. Give it another name.")
     like = seismic if _is_segy(seismic) and _is_segy(out) else None
@@ -297,8 +296,6 @@ def _is_segy(path):
 @contextmanager
 def _scratch_folder(out):
     """Folder beside the output, where as much space is as there."""
-    if not out.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {out.parent}. Make it, or give another name.")
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
         yield folder
 
@@ -313,12 +310,13 @@ def _label_type(model):
     found = [UNLABELLED, *model.classes_.tolist()]
     if find_parameter(model.estimator_, "nan_policy", "raise") == "ignore":
         found.append(model._ignore_label())
-    if not all(isinstance(label, int) for label in found):
+    if any(isinstance(label, str) or label != int(label) for label in found):
         raise ValueError(
             f"files of labels hold whole numbers; the classes of the model are {found[1:]}. "
             "Predict in Python, or train on numbers, and name them with --names."
         )
-    return np.promote_types(np.min_scalar_type(min(found)), np.min_scalar_type(-1 - max(found)))
+    lowest, highest = int(min(found)), int(max(found))
+    return np.promote_types(np.min_scalar_type(lowest), np.min_scalar_type(-1 - highest))
 
 
 def _like(cube, values, name, classes=None):

@@ -595,8 +595,10 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
 
     def _order_of_codes(self):
         """Positions of classes from top to bottom, as they are given now or were learnt."""
-        if self.unit_order is None or isinstance(self.unit_order, str):
-            return None if self.unit_order is None else self._unit_order
+        if self.unit_order is None:
+            return None
+        if isinstance(self.unit_order, str):
+            return self._unit_order
         return check_unit_order(self.unit_order, self.classes_)
 
     @property

@@ -230,6 +230,12 @@ def test_missing_samples_are_labelled_alike_and_do_not_count(
     assert f"{right:.3f}" in capsys.readouterr().out
 
 
+def test_models_of_whole_numbers_of_another_type_are_fine(python_model, tmp_path):
+    model, holes, _ = python_model(lambda y: y.astype(float), nan_policy="ignore")
+    assert main(["predict", model, holes, "-o", str(tmp_path / "out.npy")]) == 0
+    assert np.load(tmp_path / "out.npy").dtype == np.int8
+
+
 def test_models_of_names_are_refused_in_a_sentence(python_model, tmp_path, capsys):
     model, holes, truth = python_model(
         lambda y: np.array(["a", "b", "c"])[y], nan_policy="ignore", ignore_label="?"

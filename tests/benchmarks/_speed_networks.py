@@ -56,8 +56,8 @@ def measure_predict(repeats=None, quick=False):
     fast.set_params(validation_fraction=0).fit(sections[:2], labels[:2])
     exact = FaciesSegmenter(**fast.get_params()).set_params(precision="float32")
     exact.fit(sections[:2], labels[:2])
-    in_order = copy.deepcopy(fast)
-    in_order._unit_order = None  # as for traces that are in order: nothing is put right
+    # As for traces that are in order: nothing is put right.
+    in_order = copy.deepcopy(fast).set_params(unit_order=None)
     along = copy.deepcopy(fast).set_params(dip_smoothing=100.0)
     scaled = exact.scaler_.transform(sections)[:, None]
     unet = make_unet()
