@@ -99,6 +99,13 @@ def _add_fit(commands):
 
 def _add_training(command):
     command.add_argument("--directions", choices=["inline", "crossline", "both"], default="inline")
+    command.add_argument(
+        "--neighbours",
+        type=int,
+        default=0,
+        metavar="N",
+        help="lines to either side that the network sees beside each line; default: none",
+    )
     command.add_argument("--epochs", type=int, help="passes over the data; default: what suits")
     command.add_argument("--seed", type=int, default=0, help="default: 0")
     command.add_argument(
@@ -189,6 +196,7 @@ def _demo(arguments):
 
 def _training_params(arguments):
     return {
+        "neighbours": arguments.neighbours,
         "max_epochs": "auto" if arguments.epochs is None else arguments.epochs,
         "encoder_name": arguments.encoder,
         "encoder_weights": None if arguments.weights == "none" else arguments.weights,

@@ -133,6 +133,7 @@ def fit_model(
     model_file,
     *,
     direction="inline",
+    neighbours=0,
     lines=(),
     ignore_label=UNLABELLED,
     label_names=None,
@@ -152,7 +153,7 @@ def fit_model(
     _check_directions(named, direction)
     interpreted = LabelCube(_open_like(labels, cube, seismic), labels, ignore_label, named)
     section = FaciesSegmenter(nan_policy="ignore", verbose=verbose, **params)
-    model = CubeSegmenter(section, direction, step=step, verbose=verbose)
+    model = CubeSegmenter(section, direction, neighbours=neighbours, step=step, verbose=verbose)
     _fit_fully(model, cube, interpreted)
     _save_trained(model, model_file, label_names)
     return Bunch(
@@ -431,12 +432,14 @@ def _short(value):
     return text if len(text) <= 200 else f"{text[:200]} …"
 
 
-def benchmark_f3(out, *, data_home=None, direction="both", step=1, verbose=1, **params):
+def benchmark_f3(
+    out, *, data_home=None, direction="both", neighbours=0, step=1, verbose=1, **params
+):
     """Fetch F3's benchmark, train on its training block, score its test blocks, write a report."""
     _check_target(out)
     blocks = fetch_f3("all", data_home=data_home, verbose=verbose)
     section = FaciesSegmenter(verbose=verbose, **params)
-    model = CubeSegmenter(section, direction, step=step, verbose=verbose)
+    model = CubeSegmenter(section, direction, neighbours=neighbours, step=step, verbose=verbose)
     start = time.perf_counter()
     _fit_fully(model, blocks["train"].data, blocks["train"].target)
     seconds = time.perf_counter() - start

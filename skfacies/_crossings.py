@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from sklearn.utils.extmath import randomized_svd
 
-from skfacies._validation import section_shape
+from skfacies._validation import own_amplitudes, section_shape
 
 __all__ = ["find_crossings"]
 
@@ -39,7 +39,7 @@ def find_crossings(X, sections):
     for n in np.unique(n_samples).tolist():
         units, copies = {}, {}
         for i in sections[n_samples == n].tolist():
-            unit = _unit_traces(np.asarray(X[i])[:, :: math.ceil(n / MAX_SAMPLES)])
+            unit = _unit_traces(own_amplitudes(np.asarray(X[i]))[:, :: math.ceil(n / MAX_SAMPLES)])
             # The nearest of a line given many times would be its copies only.
             key = hash(unit.tobytes())
             units.setdefault(key, unit)

@@ -6,11 +6,22 @@ import warnings
 
 import numpy as np
 
+from skfacies._slabs import neighbour_positions, stack_neighbours
+
 __all__ = ["predict_lazily"]
 
 
 def predict_lazily(
-    cube, estimator, axes, *, to_labels, dtype, n_classes, probabilities, memory_limit
+    cube,
+    estimator,
+    axes,
+    *,
+    to_labels,
+    dtype,
+    n_classes,
+    probabilities,
+    memory_limit,
+    neighbours=0,
 ):
     """Labels or probabilities of a Dask cube as a lazy Dask array.
 
@@ -29,16 +40,19 @@ def predict_lazily(
         Whether these are wanted and not labels.
     memory_limit : int
         Bytes for the sections and results of one task.
+    neighbours : int
+        Lines to either side that sections have as channels.
     """
     import dask
 
     _warn_of_split_traces(cube)
     model = dask.delayed(estimator, name=f"skfacies-model-{uuid.uuid4().hex}", traverse=False)
+    options = {"memory_limit": memory_limit, "neighbours": neighbours}
     if len(axes) == 1 and not probabilities:
-        return _map_sections(cube, model, axes[0], "predict", dtype, memory_limit)
+        return _map_sections(cube, model, axes[0], "predict", dtype, **options)
+    options["n_classes"] = n_classes
     parts = [
-        _map_sections(cube, model, axis, "predict_proba", np.float32, memory_limit, n_classes)
-        for axis in axes
+        _map_sections(cube, model, axis, "predict_proba", np.float32, **options) for axis in axes
     ]
     if len(parts) == 2:
         # Blocks of both directions meet in blocks that are cut both ways; averages need no more.
@@ -63,20 +77,28 @@ def _warn_of_split_traces(cube):
         )
 
 
-def _map_sections(cube, model, axis, method, dtype, memory_limit, n_classes=None):
+def _map_sections(cube, model, axis, method, dtype, *, memory_limit, neighbours, n_classes=None):
     """Blocks of whole sections of one direction through a method of the model."""
     # Its own chunks along the lines that are cut, unless these are too large for a task.
-    section = cube.shape[1 - axis] * cube.shape[2] * (cube.dtype.itemsize + 4 * (n_classes or 2))
+    copies = 2 + 2 * neighbours if neighbours else 1
+    per_sample = copies * cube.dtype.itemsize + 4 * (n_classes or 2)
+    section = cube.shape[1 - axis] * cube.shape[2] * per_sample
     most = max(1, int(memory_limit / 4 / section))
     lines = cube.chunks[axis] if max(cube.chunks[axis]) <= most else most
     cube = cube.rechunk({axis: lines, 1 - axis: -1, 2: -1})
-    more = {} if n_classes is None else {"new_axis": 3, "chunks": (*cube.chunks, (n_classes,))}
+    chunks = cube.chunks
+    if neighbours:
+        cube, chunks = _with_neighbours(cube, axis, neighbours)
+    more = {"chunks": chunks}
+    if n_classes is not None:
+        more = {"new_axis": 3, "chunks": (*chunks, (n_classes,))}
     meta = np.empty((0,) * (3 if n_classes is None else 4), dtype=dtype)
     return cube.map_blocks(
         _predict_block,
         model,
         axis=axis,
         method=method,
+        neighbours=neighbours,
         result=np.empty((0, 0, 0, *(() if n_classes is None else (n_classes,))), dtype),
         dtype=dtype,
         meta=meta,
@@ -84,10 +106,27 @@ def _map_sections(cube, model, axis, method, dtype, memory_limit, n_classes=None
     )
 
 
-def _predict_block(block, model, *, axis, method, result):
+def _with_neighbours(cube, axis, neighbours):
+    """Blocks that have lines of the blocks beside them, too; and the chunks without these."""
+    from dask.array.overlap import ensure_minimum_chunksize, overlap
+
+    if cube.numblocks[axis] > 1:
+        cube = cube.rechunk({axis: ensure_minimum_chunksize(neighbours, cube.chunks[axis])})
+    depth = {i: neighbours if i == axis else 0 for i in range(3)}
+    return overlap(cube, depth, boundary="none", allow_rechunk=False), cube.chunks
+
+
+def _predict_block(block, model, *, axis, method, neighbours, result, block_info=None):
     if 0 in block.shape:
         return np.empty((*block.shape, *result.shape[3:]), result.dtype)
     sections = block.swapaxes(0, 1) if axis else block
+    if neighbours:
+        place, n_blocks = (block_info[0][key][axis] for key in ("chunk-location", "num-chunks"))
+        lines = np.arange(len(sections))
+        lines = lines[neighbours if place else 0 :]
+        lines = lines[: len(lines) - (neighbours if place < n_blocks - 1 else 0)]
+        rows = neighbour_positions(lines, len(sections), neighbours)
+        sections = stack_neighbours(sections, rows)
     with _fair_threads():
         predicted = np.asarray(getattr(model, method)(sections))
     predicted = predicted.swapaxes(0, 1) if axis else predicted

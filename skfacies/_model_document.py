@@ -12,6 +12,8 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skfacies._validation import MOST_CHANNELS
+
 __all__ = ["JOBLIB", "Reader", "Writer"]
 
 #: Bytes that the values of an array in a document may take: as many as a document.
@@ -413,7 +415,11 @@ def _check_segmenter_state(state):
         or (len(heights) == 2 and all(type(n) is int for n in heights) and min(heights) > 0),
         f"the training sections have {heights} samples.",
     )
-    _require(n_channels == 1 + (state["_depth_range"] is not None), f"{n_channels} channels.")
+    n_positions = int(state["_depth_range"] is not None)
+    _require(
+        type(n_channels) is int and 0 < n_channels - n_positions <= MOST_CHANNELS,
+        f"{n_channels} channels.",
+    )
     shape = {"architecture", "encoder_name", "encoder_depth", "decoder_channels", "precision"}
     _require(options.keys() == shape, f"the network has the options {sorted(options)}.")
     FaciesSegmenter(**options)._validate_params()

@@ -44,6 +44,8 @@ from skfacies._validation import (
     check_sections,
     ignore_missing,
     is_listlike,
+    n_channels,
+    own_amplitudes,
     prediction_dtype,
     section_shape,
 )
@@ -69,7 +71,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
 
     Axes: sections are ``(n_sections, n_traces, n_samples)`` or a list of ``(n_traces, n_samples)``;
     samples point down. Labels have the shape of the amplitudes, probabilities one more axis at the
-    end. A list in gives a list out.
+    end. A list in gives a list out. Sections may have one more axis for channels, at most 64: the
+    section itself first, then lines beside it (``CubeSegmenter(neighbours=...)`` cuts them so) or
+    other amplitudes of the same scale.
 
     Parameters
     ----------
@@ -201,6 +205,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         Sorted labels that were learnt, in the type of `y`.
     net_ : skorch.NeuralNet
         The fitted net; ``net_.module_`` is the torch module, which returns logits.
+    n_channels_ : int
+        Number of channels of the sections.
     history_ : list of dict
         One entry an epoch: "train_loss", "valid_loss", "valid_miou", "lr", "dur" in seconds, ….
     n_iter_ : int
@@ -376,7 +382,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
-            Amplitudes of any real type.
+            Amplitudes of any real type; with channels at the end, if there are some.
         y : array-like or list in the shape of `X`
             Integers or strings; `ignore_label` marks samples without interpretation.
         sample_weight : array-like of shape (n_sections,) or of the shape of `X`, default=None
@@ -400,7 +406,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         self._check_parameters()
         old = self._fitted_state() if self.warm_start and hasattr(self, "net_") else None
         classes = old["classes_"] if old else None
-        sections = self._check_training_data(X, y, sample_weight, classes)
+        sections = self._check_training_data(X, y, sample_weight, classes, old)
         train, valid = self._hold_out(sections, validation_data)
         return self._train(sections, train, valid, old)
 
@@ -427,7 +433,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         self._check_parameters()
         old = self._fitted_state() if hasattr(self, "net_") else None
         classes = self._check_classes(classes, y, old)
-        sections = self._check_training_data(X, y, sample_weight, classes)
+        sections = self._check_training_data(X, y, sample_weight, classes, old)
         return self._train(sections, _labelled_runs(sections), None, old, one_epoch=True)
 
     def _check_parameters(self):
@@ -467,8 +473,10 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             raise ValueError("classes must be passed on the first call to partial_fit.")
         return classes
 
-    def _check_training_data(self, X, y, sample_weight, classes=None):
+    def _check_training_data(self, X, y, sample_weight, classes, old):
         X = check_sections(X, nan_policy=self.nan_policy)
+        if old:
+            self._check_channels(X)
         if self.nan_policy == "ignore" and y is not None:
             y = ignore_missing(X, check_same_structure(y, X), self.ignore_label)
         y, classes = check_labels(y, X, ignore_label=self.ignore_label, classes=classes)
@@ -488,12 +496,17 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             )
         return sections
 
-    def _check_validation_data(self, validation_data, classes):
+    def _check_validation_data(self, validation_data, classes, n_amplitudes):
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
             raise ValueError("`validation_data` must be a tuple (X, y).")
         X, y = validation_data
         names = {"name": "validation_data[1]", "like": "validation_data[0]"}
         X = check_sections(X, "validation_data[0]", nan_policy=self.nan_policy)
+        if n_channels(X) != n_amplitudes:
+            raise ValueError(
+                f"`validation_data[0]` has sections of {n_channels(X)} channel(s), `X` of "
+                f"{n_amplitudes}."
+            )
         if self.nan_policy == "ignore" and y is not None:
             y = ignore_missing(X, check_same_structure(y, X, **names), self.ignore_label)
         y, _ = check_labels(y, X, ignore_label=self.ignore_label, classes=classes, **names)
@@ -502,7 +515,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     def _hold_out(self, sections, validation_data):
         """Runs of traces to train on; and sections with runs to validate on, or None."""
         if validation_data is not None:
-            valid = self._check_validation_data(validation_data, sections.classes)
+            valid = self._check_validation_data(
+                validation_data, sections.classes, n_channels(sections.X)
+            )
             return _labelled_runs(sections), (valid, _labelled_runs(valid))
         labels, classes, ignore_label = sections.counted_labels()
         train, valid = _holdout.split_validation_block(
@@ -520,7 +535,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         encoder, state = (None, dict(old)) if old else self._start(sections, train)
         state |= self._hardware() | {"_heights": _heights(sections, train, old)}
         state["_module_options"] = {**state["_module_options"], "precision": state["precision_"]}
-        conditioner = nn_data.Conditioner(state["scaler_"], state["_depth_range"])
+        n_amplitudes = n_channels(sections.X)
+        conditioner = nn_data.Conditioner(state["scaler_"], state["_depth_range"], n_amplitudes)
         datasets = (
             nn_data.SectionDataset(
                 sections,
@@ -545,7 +561,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             datasets,
             seed=seed,
             batch_size=self.batch_size,
-            collate=self._collate(seed),
+            collate=self._collate(seed, n_amplitudes),
             encoder=encoder,
             previous=old and old["net_"],
             norm_prior=self._validation_prior(valid, state["_heights"]),
@@ -569,7 +585,10 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             "encoder_weights_": found,
             "_depth_range": deepest if self.depth_channel else None,
             "_unit_order": self._find_unit_order(sections, some),
-            "_module_options": {**self._structure(), "n_classes": len(sections.classes)},
+            "_module_options": {
+                **self._structure(n_channels(sections.X)),
+                "n_classes": len(sections.classes),
+            },
         }
         fewer = some[:: max(1, 4 * len(some) // ENOUGH_RUNS)]
         pairs = _codes_and_amplitudes(sections, fewer, state["scaler_"])
@@ -613,14 +632,28 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         device = choose_device(self.device)
         return {"device_": device, "precision_": choose_precision(self.precision, device)}
 
-    def _structure(self):
+    @property
+    def n_channels_(self):
+        """Number of channels of the sections that the network was trained on."""
+        check_is_fitted(self, "net_")
+        return self._module_options["in_channels"] - (self._depth_range is not None)
+
+    def _check_channels(self, X):
+        if n_channels(X) != self.n_channels_:
+            raise ValueError(
+                f"`X` has sections of {n_channels(X)} channel(s), but the network was trained on "
+                f"{self.n_channels_}. Sections of more than one have shape (n_traces, n_samples, "
+                "n_channels); CubeSegmenter with its `neighbours` cuts them from cubes."
+            )
+
+    def _structure(self, n_amplitudes):
         """Parameters that decide which weights the network has."""
         return {
             "architecture": self.architecture,
             "encoder_name": self.encoder_name,
             "encoder_depth": self.encoder_depth,
             "decoder_channels": _as_channels(self.decoder_channels),
-            "in_channels": 2 if self.depth_channel else 1,
+            "in_channels": n_amplitudes + self.depth_channel,
         }
 
     def _fit_scaler(self, sections, train):
@@ -628,7 +661,10 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         if self.scaler is None:
             return None
         scaler = AmplitudeScaler() if self.scaler == "auto" else clone(self.scaler)
-        runs = (np.asarray(sections.X[run.section])[run.start : run.stop] for run in train)
+        runs = (
+            own_amplitudes(np.asarray(sections.X[run.section]))[run.start : run.stop]
+            for run in train
+        )
         if not hasattr(scaler, "partial_fit"):
             return scaler.fit(list(runs))
         for run in runs:  # one at a time: X may be larger than memory
@@ -702,7 +738,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             user=self.callbacks,
         )
 
-    def _collate(self, seed):
+    def _collate(self, seed, n_amplitudes):
         """Makers of training and of validation batches."""
         augmentation = None
         if self.augment is not False:
@@ -710,13 +746,14 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
                 self.augment if self.augment is not True else {}
             )
             generator = torch.Generator().manual_seed(seed)
-            augmentation = nn_augmentation.Augmentation(generator, **strengths)
+            augmentation = nn_augmentation.Augmentation(generator, n_amplitudes, **strengths)
         return nn_data.BatchBuilder(augmentation=augmentation), nn_data.BatchBuilder()
 
     def _fitted_state(self):
         """What a further fit goes on from."""
         fitted = self._module_options
-        changed = [name for name, value in self._structure().items() if fitted[name] != value]
+        structure = self._structure(self.n_channels_)
+        changed = [name for name, value in structure.items() if fitted[name] != value]
         if _module_part(self._net_options) != _module_part(self.net_params or {}):
             changed.append("net_params")
         if changed:
@@ -813,13 +850,18 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "net_")
         self._validate_params()
         self._check_label_of_missing()
-        return check_sections(X, nan_policy=self.nan_policy, check_finite=False)
+        X = check_sections(X, nan_policy=self.nan_policy, check_finite=False)
+        self._check_channels(X)
+        return X
+
+    def _conditioner(self):
+        return nn_data.Conditioner(self.scaler_, self._depth_range, self.n_channels_)
 
     def _prediction_memory(self, shape):
         """Bytes that the network takes to predict a section, for `CubeSegmenter`."""
         return prediction_bytes(
             self.net_.module_,
-            nn_data.Conditioner(self.scaler_, self._depth_range),
+            self._conditioner(),
             shape,
             device=self.device_,
             memory_limit=self.memory_limit,
@@ -829,7 +871,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         return iterate_scores(
             self.net_.module_,
             X,
-            nn_data.Conditioner(self.scaler_, self._depth_range),
+            self._conditioner(),
             device=self.device_,
             probabilities=probabilities,
             tta=self.tta,
@@ -909,8 +951,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
 def _empty_like(X, dtype, *more_axes):
     """Array, or list of arrays, for results in the shape of `X`."""
     if is_listlike(X):
-        return [np.empty((*section.shape, *more_axes), dtype=dtype) for section in X]
-    return np.empty((*X.shape, *more_axes), dtype=dtype)
+        return [np.empty((*section.shape[:2], *more_axes), dtype=dtype) for section in X]
+    return np.empty((*X.shape[:3], *more_axes), dtype=dtype)
 
 
 def _module_part(net_options):
@@ -934,7 +976,8 @@ def _codes_and_amplitudes(sections, runs, scaler):
     conditioner = nn_data.Conditioner(scaler, None)
     for run in runs:
         traces = slice(run.start, run.stop)
-        channels, _ = conditioner(np.asarray(sections.X[run.section])[traces])
+        section = own_amplitudes(np.asarray(sections.X[run.section]))
+        channels, _ = conditioner(section[traces])
         yield sections.codes(run.section, traces), channels[0]
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from skfacies._cubes import chunk_length, read_safely, release_pages, swap_lines
+from skfacies._slabs import LineWithNeighbours, neighbour_positions
 from skfacies._validation import Lines, is_ignored
 
 __all__ = ["choose_lines", "labelled_traces", "take_sections"]
@@ -52,7 +53,7 @@ def choose_lines(labelled, axes, *, min_labelled, step):
     return {axis: lines for axis, lines in chosen.items() if len(lines)}
 
 
-def take_sections(cube, lines, allocate, memory_limit, name="X"):
+def take_sections(cube, lines, allocate, memory_limit, name="X", neighbours=0):
     """Sections of lines, without a copy of what is in memory or mapped into it.
 
     Parameters
@@ -63,6 +64,10 @@ def take_sections(cube, lines, allocate, memory_limit, name="X"):
         Makes the array that sections of other arrays are read into, each chunk once.
     memory_limit : int
         Bytes to read at a time.
+    name : str
+        Of the cube, for errors.
+    neighbours : int
+        Lines to either side that sections have as channels.
 
     Returns
     -------
@@ -70,11 +75,18 @@ def take_sections(cube, lines, allocate, memory_limit, name="X"):
     """
     sections, directions, positions = [], [], []
     for axis, chosen in lines.items():
+        rows = neighbour_positions(chosen, cube.shape[axis], neighbours)
+        wanted = np.unique(rows)
         if isinstance(cube, np.ndarray):
             view = swap_lines(cube) if axis else cube
-            sections += [view[line] for line in chosen]
+            read = [view[line] for line in wanted]
         else:
-            sections += list(_read_lines(cube, axis, chosen, allocate, memory_limit, name))
+            read = list(_read_lines(cube, axis, wanted, allocate, memory_limit, name))
+        places = np.searchsorted(wanted, rows).tolist()
+        if neighbours:
+            sections += [LineWithNeighbours([read[i] for i in own]) for own in places]
+        else:
+            sections += [read[i] for (i,) in places]
         directions += [axis] * len(chosen)
         positions += chosen.tolist()
     return Lines(sections, directions, positions)

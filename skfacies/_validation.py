@@ -6,6 +6,7 @@ Words used in all of skfacies:
 - sections: an array ``(n_sections, n_traces, n_samples)``, or a list of sections of different
   shapes. Anything with ``shape``, ``dtype`` and slicing counts as an array, and is read section
   by section.
+- channels: one more axis at the end of sections: the section itself, and lines beside it.
 - labels: integers or strings in the shape of the amplitudes.
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 __all__ = [
+    "MOST_CHANNELS",
     "Lines",
     "as_array",
     "check_classes",
@@ -31,13 +33,18 @@ __all__ = [
     "is_listlike",
     "label_codes",
     "like_sections",
+    "n_channels",
     "n_sections",
+    "own_amplitudes",
     "prediction_dtype",
     "section_shape",
     "union_labels",
 ]
 
 SECTIONS_SHAPE = "(n_sections, n_traces, n_samples)"
+
+#: More are taken for another axis that came last by mistake.
+MOST_CHANNELS = 64
 
 
 def is_listlike(sections):
@@ -74,7 +81,19 @@ def n_sections(sections):
 
 def section_shape(X, i):
     """Shape ``(n_traces, n_samples)`` of section i, which is not read for it."""
-    return tuple(int(size) for size in (X[i].shape if is_listlike(X) else X.shape[1:]))
+    shape = X[i].shape[:2] if is_listlike(X) else X.shape[1:3]
+    return tuple(int(size) for size in shape)
+
+
+def n_channels(X):
+    """Number of channels of checked sections; 1 where they have no axis for them."""
+    shape, without = (X[0].shape, 2) if is_listlike(X) else (X.shape, 3)
+    return int(shape[without]) if len(shape) > without else 1
+
+
+def own_amplitudes(section):
+    """Amplitudes (n_traces, n_samples) of a section itself, which is the first of channels."""
+    return section if section.ndim == 2 else section[..., 0]
 
 
 def as_array(data, name="X"):
@@ -111,12 +130,13 @@ def as_array(data, name="X"):
 
 
 def check_sections(X, name="X", *, nan_policy="raise", check_finite=True):
-    """Check amplitudes and return them as an array of sections or a list of 2-D arrays.
+    """Check amplitudes and return them as an array of sections or a list of arrays.
 
     Parameters
     ----------
     X : array-like of shape (n_sections, n_traces, n_samples), or list of (n_traces, n_samples)
-        Amplitudes of any real type. Nothing is copied or cast here.
+        Amplitudes of any real type. Nothing is copied or cast here. Both may have one more axis
+        for channels.
     name : str, default="X"
         Name of the argument in error messages.
     nan_policy : {"raise", "ignore"}, default="raise"
@@ -137,17 +157,19 @@ def check_sections(X, name="X", *, nan_policy="raise", check_finite=True):
         if not X:
             raise ValueError(f"`{name}` is an empty list: Found 0 section(s), at least 1 needed.")
         for i, section in enumerate(X):
-            if len(section.shape) != 2:
+            if len(section.shape) not in (2, 3):
                 raise ValueError(
                     f"`{name}[{i}]` must be a section of shape (n_traces, n_samples); got a "
                     f"{len(section.shape)}-D array of shape {tuple(section.shape)}."
                 )
-            _check_not_empty(section.shape, f"{name}[{i}]")
+            _check_not_empty(section.shape, f"{name}[{i}]", 2)
+            _check_channels(section.shape[2:], X[0].shape[2:], f"{name}[{i}]", section.shape)
     else:
         X = _check_dtype(as_array(X, name), name)
-        if len(X.shape) != 3:
+        if len(X.shape) not in (3, 4):
             raise ValueError(_wrong_ndim_message(X.shape, name))
-        _check_not_empty(X.shape, name)
+        _check_not_empty(X.shape, name, 3)
+        _check_channels(X.shape[3:], X.shape[3:], name, X.shape)
     if check_finite:
         for i in range(n_sections(X)):
             check_finite_section(np.asarray(X[i]), i, name, nan_policy=nan_policy)
@@ -173,10 +195,24 @@ def _check_dtype(array, name):
     return array
 
 
-def _check_not_empty(shape, name):
+def _check_channels(channels, expected, name, shape):
+    if tuple(channels) != tuple(expected):
+        raise ValueError(
+            f"All sections of a list must have the same channels; `{name}` has {shape}, where the "
+            f"first has {tuple(expected) or 'no'} axis for them."
+        )
+    if channels and channels[0] > MOST_CHANNELS:
+        raise ValueError(
+            f"`{name}` has shape {tuple(shape)}: the last axis, after the samples, is for "
+            f"channels, of which there are at most {MOST_CHANNELS}. Move the axis of channels to "
+            f"the end, or take one of them, such as {name}[:, 0]."
+        )
+
+
+def _check_not_empty(shape, name, n_axes):
     if 0 not in shape:
         return
-    words = ("section", "trace", "sample")[-len(shape) :]
+    words = (*("section", "trace", "sample")[-n_axes:], "channel")
     empty = words[list(shape).index(0)]
     raise ValueError(
         f"`{name}` is empty: Found array with 0 {empty}(s) (shape={tuple(shape)}) while a minimum "
@@ -187,7 +223,6 @@ def _check_not_empty(shape, name):
 def _wrong_ndim_message(shape, name):
     advice = {
         2: f"For one section use {name}[None]; for a cube give all three axes.",
-        4: f"Drop the channel axis: {name}[:, 0] for one channel.",
     }.get(len(shape), "Reshape it, or give a list of 2-D sections.")
     return (
         f"`{name}` must be sections of shape {SECTIONS_SHAPE}; got a {len(shape)}-D array of "
@@ -214,7 +249,7 @@ def check_finite_section(section, index=None, name="X", *, nan_policy="raise"):
         ),
     ):
         if bad.any() and not (kind == "NaN" and nan_policy == "ignore"):
-            trace, sample = np.argwhere(bad)[0]
+            trace, sample = np.argwhere(bad)[0][:2]
             raise ValueError(
                 f"Input `{name}` contains {kind} (first at trace {trace}, sample {sample}{where}; "
                 f"{int(bad.sum())} in that section), or a value too large for dtype('float32'). "
@@ -223,7 +258,10 @@ def check_finite_section(section, index=None, name="X", *, nan_policy="raise"):
 
 
 def check_same_structure(y, X, name="y", like="X"):
-    """Check that `y` has the shape of `X`, section by section, and return it uncopied."""
+    """Check that `y` has the shape of `X`, section by section, and return it uncopied.
+
+    Channels of `X` do not count.
+    """
     if is_listlike(y) and not is_listlike(X):
         y = [as_array(item, name) for item in y]
         _check_one_kind(y)  # as one array, numbers would silently become strings
@@ -239,16 +277,16 @@ def check_same_structure(y, X, name="y", like="X"):
             )
         y = [as_array(section, name) for section in y]
         for i, (labels, section) in enumerate(zip(y, X, strict=True)):
-            if tuple(labels.shape) != tuple(section.shape):
+            if tuple(labels.shape) != tuple(section.shape[:2]):
                 raise ValueError(
                     _wrong_shape_message(
-                        labels.shape, section.shape, f"{name}[{i}]", f"{like}[{i}]"
+                        labels.shape, section.shape[:2], f"{name}[{i}]", f"{like}[{i}]"
                     )
                 )
         return y
     y = as_array(y, name)
-    if tuple(y.shape) != tuple(X.shape):
-        raise ValueError(_wrong_shape_message(y.shape, X.shape, name, like))
+    if tuple(y.shape) != tuple(X.shape[:3]):
+        raise ValueError(_wrong_shape_message(y.shape, X.shape[:3], name, like))
     return y
 
 
@@ -502,7 +540,7 @@ def ignore_missing(X, y, ignore_label):
         return y
     changed = {}
     for i in range(n_sections(X)):
-        section = np.asarray(X[i])
+        section = own_amplitudes(np.asarray(X[i]))
         missing = np.isnan(section) if section.dtype.kind == "f" else None
         if missing is not None and missing.any():
             labels = np.asarray(y[i])

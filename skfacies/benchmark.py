@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from skfacies._cube import CubeSegmenter
 from skfacies._cubes import AXES, check_cube, read_lines, release_pages, unwrap
 from skfacies._download import SHAPES, UNITS
+from skfacies._slabs import read_with_neighbours
 from skfacies._validation import check_same_structure, label_codes
 from skfacies.datasets import fetch_f3
 from skfacies.metrics import facies_confusion_matrix, facies_report
@@ -138,6 +139,7 @@ def f3_benchmark(estimator, data=None, *, data_home=None, memory_limit=200_000_0
     | test2 | inline | 0.634 | 0.628 | 0.517 | 0.482 | 3840 |
     """
     sections_estimator = _check_estimator(estimator)
+    neighbours = getattr(estimator, "neighbours", 0) if sections_estimator is not estimator else 0
     blocks = _check_blocks(data, data_home, verbose)
     if not memory_limit > 0:
         raise ValueError(f"`memory_limit` must be a number of bytes above 0; got {memory_limit!r}.")
@@ -147,7 +149,14 @@ def f3_benchmark(estimator, data=None, *, data_home=None, memory_limit=200_000_0
         for direction in AXES:
             start = time.perf_counter()
             matrices[block][direction] = _count_direction(
-                sections_estimator, cube, truth, block, direction, memory_limit, verbose
+                sections_estimator,
+                cube,
+                truth,
+                block,
+                direction,
+                neighbours=neighbours,
+                memory_limit=memory_limit,
+                verbose=verbose,
             )
             seconds[block][direction] = time.perf_counter() - start
     matrices["pooled"] = {
@@ -271,12 +280,15 @@ def _check_blocks(data, data_home, verbose):
 # --- prediction ------------------------------------------------------------------------------
 
 
-def _count_direction(estimator, cube, truth, block, direction, memory_limit, verbose):
+def _count_direction(
+    estimator, cube, truth, block, direction, *, neighbours, memory_limit, verbose
+):
     """Confusion matrix of all sections of one direction, a slab of them at a time."""
     axis = AXES.index(direction)
     n_lines, n_traces, n_samples = (int(cube.shape[i]) for i in (axis, 1 - axis, 2))
     # Amplitudes, true labels, and predicted ones as int64 and as codes when they are counted.
-    per_sample = np.dtype(cube.dtype).itemsize + np.dtype(truth.dtype).itemsize + 32
+    copies = 3 + 2 * neighbours if neighbours else 1
+    per_sample = copies * np.dtype(cube.dtype).itemsize + np.dtype(truth.dtype).itemsize + 32
     slab = int(max(1, memory_limit // (n_traces * n_samples * per_sample)))
     counts = np.zeros((len(LABELS), len(LABELS)), dtype=np.int64)
     title = f"{block} {direction}s"
@@ -284,7 +296,10 @@ def _count_direction(estimator, cube, truth, block, direction, memory_limit, ver
         for start in range(0, n_lines, slab):
             lines = slice(start, min(start + slab, n_lines))
             labels = np.ascontiguousarray(read_lines(truth, axis, lines))
-            predicted = estimator.predict(np.ascontiguousarray(read_lines(cube, axis, lines)))
+            sections = read_with_neighbours(cube, axis, lines, neighbours)
+            predicted = estimator.predict(
+                sections if neighbours else np.ascontiguousarray(sections)
+            )
             counts += _count(labels, np.asarray(predicted), title)
             bar.update(lines.stop - lines.start)
             release_pages(cube)

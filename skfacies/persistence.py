@@ -331,6 +331,7 @@ def _summarise(model):
             summary.setdefault("classes", np.asarray(model.classes_))
         if hasattr(model, "lines_"):
             summary["direction"] = model.direction
+            summary["neighbours"] = model.neighbours or None
             summary["lines"] = model.lines_
         inner = getattr(model, "estimator_", None)
         if isinstance(model, Pipeline):

@@ -15,6 +15,7 @@ from skfacies._validation import (
     is_listlike,
     like_sections,
     n_sections,
+    own_amplitudes,
 )
 
 __all__ = ["AmplitudeScaler", "CubeToSections"]
@@ -65,7 +66,8 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
     of one `fit`. The scale is within 1 % of the exact one, unless the offset exceeds it thirtyfold.
 
     Axes: sections are ``(n_sections, n_traces, n_samples)`` or a list of ``(n_traces, n_samples)``;
-    cubes ``(n_inlines, n_crosslines, n_samples)`` are read the same way. Samples point down.
+    cubes ``(n_inlines, n_crosslines, n_samples)`` are read the same way. Samples point down. Where
+    sections have channels at the end, the first is learnt from, and all are scaled alike.
 
     Examples
     --------
@@ -134,7 +136,7 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         for i in range(n_sections(X)):
             section = np.asarray(X[i])
             check_finite_section(section, i, nan_policy="ignore")
-            counts += _count_live_samples(section)
+            counts += _count_live_samples(own_amplitudes(section))
         bins = np.flatnonzero(counts)  # some thousands of 65 536: a model file holds them too
         self._histogram = bins.astype(np.uint16), counts[bins]
         self.n_samples_seen_ = int(counts.sum())

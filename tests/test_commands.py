@@ -57,6 +57,19 @@ def model(survey):
     return files[2]
 
 
+def test_lines_beside_each_line(survey, tmp_path, capsys):
+    seismic, labels = (str(survey / name) for name in ("seismic.sgy", "labels.sgy"))
+    path, out = str(tmp_path / "model.safetensors"), str(tmp_path / "facies.npy")
+    assert main(["fit", seismic, labels, "-o", path, "--neighbours", "1", *TRAIN]) == 0
+    model = load_model(path)
+    assert (model.neighbours, model.estimator_.n_channels_) == (1, 3)
+    assert main(["predict", path, seismic, "-o", out]) == 0
+    assert_array_equal(np.load(out), np.asarray(model.predict(open_cube(seismic))))
+    capsys.readouterr()
+    assert main(["info", path]) == 0
+    assert "neighbours" in capsys.readouterr().out
+
+
 def test_from_segy_to_segy(survey, model, tmp_path, capsys):
     seismic, out = str(survey / "seismic.sgy"), str(tmp_path / "facies.sgy")
     assert main(["predict", model, seismic, "-o", out]) == 0

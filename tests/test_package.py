@@ -59,7 +59,7 @@ PUBLIC = {
 LAYERS = [
     {"_download", "_horizon_text", "_segy", "_synthetic", "_unit_order", "_validation", "_version"},
     {"_crossings", "_cubes", "_segy_geometry"},
-    {"_cube_writing"},
+    {"_cube_writing", "_slabs"},
     {
         "_cube_dask",
         "_holdout",

@@ -60,6 +60,8 @@ class Augmentation:
     Parameters
     ----------
     generator : torch.Generator
+    n_amplitudes : int, default=1
+        Channels of amplitudes. They move together, and each has noise of its own.
     flip, polarity : float
         Probability of a lateral flip, and of amplitudes of the other sign.
     gain : float
@@ -85,18 +87,20 @@ class Augmentation:
         Largest height and width of a rectangle of zeros, as a part of the crop's.
     """
 
-    def __init__(self, generator, **strengths):
-        self.generator = generator
+    def __init__(self, generator, n_amplitudes=1, **strengths):
+        self.generator, self.n_amplitudes = generator, n_amplitudes
         self.strengths = {name: 0.0 for name in AUGMENTATION} | strengths
 
     def __call__(self, channels, codes, weights=None):
         """Return the changed batch; labels and weights follow what moves.
 
-        Other channels than the first tell positions: they stay where they are.
+        Channels beyond those of amplitudes tell positions: they stay where they are.
         """
         flipped = self._uniform(len(channels)) < self.strengths["flip"]
         channels, codes, weights = (_flip(x, flipped) for x in (channels, codes, weights))
-        amplitudes, positions = channels[:, :1], channels[:, 1:]
+        amplitudes, positions = channels.split_with_sizes(
+            [self.n_amplitudes, channels.shape[1] - self.n_amplitudes], dim=1
+        )
         if any(self.strengths[name] for name in ("stretch", "shift", "dip", "warp")):
             amplitudes, codes, weights = self._move(amplitudes, codes, weights)
         amplitudes = self._change(amplitudes)

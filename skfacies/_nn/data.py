@@ -92,33 +92,41 @@ class Conditioner:
         Fitted; its `transform` takes sections.
     depth_range : int or None
         Number of samples from the top that the depth channel maps to [-1, 1]; None: no channel.
+    n_amplitudes : int, default=1
+        Channels of the sections.
     """
 
     scaler: object
     depth_range: int | None
+    n_amplitudes: int = 1
 
     @property
     def n_channels(self):
-        return 1 if self.depth_range is None else 2
+        return self.n_amplitudes + (self.depth_range is not None)
 
     def __call__(self, section, first_sample=0):
-        """Return channels ``(n_channels, n_traces, n_samples)`` in float32 and the NaN mask."""
+        """Return channels ``(n_channels, n_traces, n_samples)`` in float32 and the NaN mask.
+
+        NaN is what the section itself, its first channel, lacks.
+        """
         section = np.asarray(section)
+        section = section[None] if section.ndim == 2 else np.moveaxis(section, -1, 0)
         missing = np.isnan(section) if section.dtype.kind == "f" else None
         if self.scaler is None:
             amplitudes = section.astype(np.float32)
         else:
-            amplitudes = np.asarray(self.scaler.transform(section[None]), dtype=np.float32)[0]
+            amplitudes = np.asarray(self.scaler.transform(section), dtype=np.float32)
         if missing is not None and missing.any():
             amplitudes = np.where(missing, np.float32(0), amplitudes)  # may be the user's
+            missing = missing[0] if missing[0].any() else None
         else:
             missing = None
         if self.depth_range is None:
-            return amplitudes[None], missing
-        depth = np.arange(first_sample, first_sample + section.shape[1], dtype=np.float32)
+            return amplitudes, missing
+        depth = np.arange(first_sample, first_sample + section.shape[2], dtype=np.float32)
         depth *= np.float32(2.0 / max(self.depth_range - 1, 1))
         depth -= np.float32(1.0)
-        return np.stack([amplitudes, np.broadcast_to(depth, amplitudes.shape)]), missing
+        return np.concatenate([amplitudes, np.broadcast_to(depth, section[:1].shape)]), missing
 
 
 class SectionDataset(Dataset):

@@ -98,21 +98,22 @@ def _stream(predictor, X, conditioner, nan_policy, most):
     for i in range(n_sections(X)):
         section = np.asarray(X[i])
         check_finite_section(section, i, nan_policy=nan_policy)
+        shape = section.shape[:2]
         channels, missing = conditioner(section)
         padded = _pad(channels, predictor.multiple)
         if padded[0].size > most:
-            yield from predictor.in_tiles(i, padded, section.shape, missing, most)
+            yield from predictor.in_tiles(i, padded, shape, missing, most)
             continue
-        batch = waiting[section.shape]
+        batch = waiting[shape]
         batch.append((i, padded, missing))
         n_waiting += padded[0].size
         largest = min(BATCH_PIXELS, most)
         if (len(batch) + 1) * padded[0].size > largest:
             n_waiting -= len(batch) * padded[0].size
-            yield from predictor.whole(waiting.pop(section.shape), section.shape)
+            yield from predictor.whole(waiting.pop(shape), shape)
         elif n_waiting > WAITING_BATCHES * largest:  # sections of many sizes: no longer
-            for shape in list(waiting):
-                yield from predictor.whole(waiting.pop(shape), shape)
+            for other in list(waiting):
+                yield from predictor.whole(waiting.pop(other), other)
             n_waiting = 0
     for shape, batch in waiting.items():
         yield from predictor.whole(batch, shape)
@@ -193,7 +194,7 @@ class _Predictor:
         with normalised_by_section(prior_for(height, self.norm_prior, self.heights)):
             logits = self.module(channels)
         if self.dip_smoothing:
-            amplitudes = channels[:, 0]  # any second channel is depth
+            amplitudes = channels[:, 0]  # of the section itself
             logits = smooth_along_reflectors(logits, amplitudes, self.dip_smoothing)
         return torch.softmax(logits, dim=1) if probabilities else logits
 

@@ -45,7 +45,7 @@ _OWN_NET_PARAMS = {
     "module__encoder_depth": "Use `encoder_depth`.",
     "module__encoder_weights": "Use `encoder_weights`.",
     "module__decoder_channels": "Use `decoder_channels`.",
-    "module__in_channels": "Use `depth_channel`.",
+    "module__in_channels": "It follows from `X` and `depth_channel`.",
     "module__precision": "Use `precision`.",
     "module__n_classes": "It follows from `y`.",
     "module__classes": "It follows from `y`.",

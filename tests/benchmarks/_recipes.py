@@ -23,6 +23,8 @@ RECIPES = {
         "augment": {"shift": 20.0, "dip": 20.0, "warp": 14.0}
     },
     "default, fade": {"augment": {"fade": 0.8}},
+    "neighbouring lines as channels": {"neighbours": 1},
+    "two lines to either side as channels": {"neighbours": 2},
     "plain": _plain(),
     "plain, depth": _plain() | _DEPTH,
     "plain, frequency": _plain(frequency=0.5),

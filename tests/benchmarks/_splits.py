@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skfacies._slabs import neighbour_positions, stack_neighbours
 from skfacies.datasets import load_sections, make_facies_cube
 
 FIRST_INLINE = FIRST_CROSSLINE = 300
@@ -103,21 +104,29 @@ def f3_hard(path):
     return Split("hard", cut_lines(lines, (300, 700), (300, 640)), {"far": far})
 
 
-def synthetic_far(survey):
+def synthetic_far(survey, neighbours=0):
     """Ten inlines of a synthetic survey to train on, and a block that is 50 inlines away."""
     cube = make_facies_cube((140, 160, 128), n_facies=6, random_state=100 + survey)
+    seismic = cube.data
+    if neighbours:
+        seismic = stack_neighbours(seismic, neighbour_positions(range(140), 140, neighbours))
 
     def inlines(numbers):
         return [
-            Line(f"inline_{i}", "inline", i, 0, cube.data[i], cube.target[i].astype(np.int8))
+            Line(f"inline_{i}", "inline", i, 0, seismic[i], cube.target[i].astype(np.int8))
             for i in numbers
         ]
 
     return Split(f"synth{survey}", inlines(range(0, 50, 5)), {"far": inlines(range(100, 140, 5))})
 
 
-def make_split(name, path):
-    """A split by its name; `path` is the .npz file of F3 sections."""
+def make_split(name, path, neighbours=0):
+    """A split by its name; `path` is the .npz file of F3 sections.
+
+    Lines beside each line, as channels, are known of synthetic surveys only.
+    """
+    if neighbours and not name.startswith("synth"):
+        raise ValueError(f"of the lines of {name} those beside them are not known.")
     if name == "near":
         return f3_near(path)
     if name == "hard":
@@ -125,5 +134,5 @@ def make_split(name, path):
     if name.startswith("sparse"):
         return f3_near(path, int(name.removeprefix("sparse")))
     if name.startswith("synth"):
-        return synthetic_far(int(name.removeprefix("synth")))
+        return synthetic_far(int(name.removeprefix("synth")), neighbours)
     raise ValueError(f"no split {name!r}; known are near, hard, sparse3, sparse5 and synth<n>")

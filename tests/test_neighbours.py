@@ -1,0 +1,376 @@
+"""Lines beside each section as channels: which they are, however cubes are held and read."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.pipeline import make_pipeline
+
+from skfacies import AmplitudeScaler, CubeSegmenter
+from skfacies._nn.augmentation import Augmentation
+from skfacies._nn.data import Conditioner
+from skfacies._slabs import neighbour_positions, plan_slabs, read_with_neighbours
+from skfacies.benchmark import f3_benchmark
+from skfacies.datasets import make_facies_cube
+from skfacies.persistence import load_model, save_model
+
+SHAPE = (12, 15, 16)
+
+
+class Recorder(ClassifierMixin, BaseEstimator):
+    """Labels from all channels of a section; keeps what it was trained on."""
+
+    def __init__(self, nan_policy="raise"):
+        self.nan_policy = nan_policy
+
+    def fit(self, X, y, validation_data=None):
+        self.seen_ = [np.asarray(section) for section in X]
+        self.validation_ = validation_data and [
+            np.asarray(section) for section in validation_data[0]
+        ]
+        self.classes_ = np.arange(3)
+        return self
+
+    def predict_proba(self, X):
+        X = np.asarray(X, dtype=np.float64)
+        weights = np.cos(np.arange(X.shape[-1]))  # no two channels can be exchanged
+        total = (X * weights).sum(-1)
+        scores = np.stack([np.sin(total), np.cos(total), np.sin(2 * total)], axis=-1)
+        return (np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)).astype(np.float32)
+
+    def predict(self, X):
+        return self.predict_proba(X).argmax(-1)
+
+
+@pytest.fixture(scope="module")
+def cubes():
+    return make_facies_cube(SHAPE, n_facies=3, random_state=1)
+
+
+def stacked(cube, axis, neighbours):
+    """All lines with those beside them, by the definition."""
+    lines = np.moveaxis(cube, axis, 0)
+    n, result = len(lines), []
+    for i in range(n):
+        own = [lines[i]]
+        for step in range(1, neighbours + 1):
+            for at in (i - step, i + step):
+                at = -at if at < 0 else at
+                at = 2 * (n - 1) - at if at > n - 1 else at
+                own.append(lines[min(max(at, 0), n - 1)])
+        result.append(np.stack(own, axis=-1))
+    return np.stack(result)
+
+
+# --- which lines ------------------------------------------------------------------------------
+
+
+def test_the_line_itself_comes_first_and_ends_are_mirrored():
+    positions = neighbour_positions([0, 1, 5, 9], 10, 2)
+    assert_array_equal(
+        positions, [[0, 1, 1, 2, 2], [1, 0, 2, 1, 3], [5, 4, 6, 3, 7], [9, 8, 8, 7, 7]]
+    )
+    assert_array_equal(neighbour_positions([0], 1, 3), [[0] * 7])  # a cube of one line
+    assert_array_equal(neighbour_positions([1], 2, 3), [[1, 0, 0, 1, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("neighbours", [0, 1, 2, 5])
+@pytest.mark.parametrize(("slab", "block"), [(1, 1), (2, 4), (3, 7), (5, 5), (40, 40)])
+@pytest.mark.parametrize("n_lines", [1, 2, 13])
+def test_every_line_is_predicted_once_and_after_its_neighbours_were_read(
+    n_lines, slab, block, neighbours
+):
+    predicted, read = [], 0
+    for part, slabs in plan_slabs(n_lines, slab=slab, block=block, neighbours=neighbours):
+        assert part.start == read
+        assert part.stop - part.start <= block
+        read = part.stop
+        for lines in slabs:
+            assert 0 < lines.stop - lines.start <= slab
+            assert min(lines.stop + neighbours, n_lines) <= read
+            predicted += range(lines.start, lines.stop)
+    assert predicted == list(range(n_lines))
+    assert read == n_lines
+
+
+# --- cubes ------------------------------------------------------------------------------------
+
+
+def as_zarr(data, chunks):
+    zarr = pytest.importorskip("zarr")
+    return zarr.array(data, chunks=chunks)
+
+
+HOLDERS = {
+    "ndarray": lambda data: data,
+    "zarr": lambda data: as_zarr(data, (5, 4, 16)),
+    "zarr of single lines": lambda data: as_zarr(data, (1, 1, 16)),
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize("neighbours", [1, 2])
+@pytest.mark.parametrize("direction", ["inline", "crossline", "both"])
+def test_sections_have_the_lines_beside_them_as_channels(cubes, direction, neighbours, holder):
+    labels = np.full_like(cubes.target, -1)
+    labels[[0, 7, 11]] = cubes.target[[0, 7, 11]]
+    labels[:, [3, 14]] = cubes.target[:, [3, 14]]
+    hold = HOLDERS[holder]
+    segmenter = CubeSegmenter(
+        Recorder(), direction, neighbours=neighbours, min_labelled=0.5, memory_limit=20_000
+    )
+    pair = hold(cubes.data), hold(labels)
+    segmenter.fit(*pair, validation_data=pair)
+    expected = []
+    for axis, name in enumerate(("inline", "crossline")):
+        if name in segmenter.lines_:
+            expected += list(stacked(cubes.data, axis, neighbours)[segmenter.lines_[name]])
+    assert len(expected) >= 2
+    for seen in (segmenter.estimator_.seen_, segmenter.estimator_.validation_):
+        assert_array_equal(np.concatenate(seen), np.concatenate(expected))
+
+
+@pytest.mark.parametrize("memory_limit", [1, 30_000, 500_000_000])
+@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize("neighbours", [1, 3])
+@pytest.mark.parametrize("direction", ["inline", "crossline", "both"])
+def test_predictions_are_those_of_the_stacked_sections(
+    cubes, direction, neighbours, holder, memory_limit
+):
+    segmenter = CubeSegmenter(
+        Recorder(), direction, neighbours=neighbours, memory_limit=memory_limit
+    ).fit(cubes.data, cubes.target)
+    probabilities = [
+        np.moveaxis(
+            Recorder().fit(cubes.data, None).predict_proba(stacked(cubes.data, axis, neighbours)),
+            0,
+            axis,
+        )
+        for axis in {"inline": (0,), "crossline": (1,), "both": (0, 1)}[direction]
+    ]
+    expected = sum(probabilities) / len(probabilities)
+    cube = HOLDERS[holder](cubes.data)
+    assert_allclose(segmenter.predict_proba(cube), expected, atol=1e-6)
+    labels = segmenter.predict(cube)
+    best = np.sort(expected, axis=-1)
+    clear = best[..., -1] - best[..., -2] > 1e-4  # on disk probabilities are rounded
+    assert clear.mean() > 0.99
+    assert_array_equal(labels[clear], expected.argmax(-1)[clear])
+
+
+@pytest.mark.parametrize("chunks", [(1, 15, 16), (5, 4, 16), (12, 15, 16), (11, 1, 16)])
+@pytest.mark.parametrize("neighbours", [1, 2])
+@pytest.mark.parametrize("direction", ["inline", "crossline", "both"])
+def test_lazy_predictions_are_the_same(cubes, direction, neighbours, chunks):
+    array = pytest.importorskip("dask.array").from_array(cubes.data, chunks=chunks)
+    segmenter = CubeSegmenter(Recorder(), direction, neighbours=neighbours)
+    segmenter.fit(cubes.data, cubes.target)
+    lazy = segmenter.predict_proba(array)
+    assert lazy.shape == (*SHAPE, 3)
+    assert_allclose(lazy.compute(), segmenter.predict_proba(cubes.data), atol=1e-6)
+    assert_array_equal(segmenter.predict(array).compute(), segmenter.predict(cubes.data))
+
+
+def test_every_chunk_is_read_once_though_slabs_need_those_beside_them(cubes):
+    class Counting:
+        shape, dtype, chunks = SHAPE, cubes.data.dtype, (4, 15, 16)
+        read = np.zeros(SHAPE[0], dtype=int)
+
+        def __getitem__(self, key):
+            lines = np.arange(SHAPE[0])[key[0] if isinstance(key, tuple) else key]
+            self.read[lines] += 1
+            return cubes.data[key]
+
+    segmenter = CubeSegmenter(Recorder(), neighbours=2, memory_limit=40_000)
+    segmenter.fit(cubes.data, cubes.target)
+    held = Counting()
+    assert_array_equal(segmenter.predict(held), segmenter.predict(cubes.data))
+    assert_array_equal(held.read, 1)
+
+
+def test_lines_without_labels_are_neighbours_and_nothing_is_copied(cubes):
+    labels = np.full_like(cubes.target, -1)
+    labels[5] = cubes.target[5]
+    seen = []
+
+    class Keeper(Recorder):
+        def fit(self, X, y, validation_data=None):
+            seen.extend(X)
+            return super().fit(X, y)
+
+    CubeSegmenter(Keeper(), neighbours=1).fit(cubes.data, labels)
+    assert len(seen) == 1
+    assert all(np.may_share_memory(line, cubes.data) for line in seen[0].lines)
+    assert_array_equal(seen[0][2:5, 3:9], stacked(cubes.data, 0, 1)[5, 2:5, 3:9])
+
+
+@pytest.mark.parametrize("bad", [-1, 0.5, 32, "one"])
+def test_bad_numbers_of_neighbours(cubes, bad):
+    with pytest.raises(ValueError, match="neighbours"):
+        CubeSegmenter(Recorder(), neighbours=bad).fit(cubes.data, cubes.target)
+
+
+# --- the network ------------------------------------------------------------------------------
+
+
+def channels_of(cubes, neighbours=1):
+    return stacked(cubes.data, 0, neighbours)
+
+
+def test_the_network_learns_from_the_lines_beside(make_tiny):
+    """What a sample is, only the line after it tells."""
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(24, 32, 32)).astype(np.float32)
+    coarse = np.repeat(np.repeat(rng.normal(size=(24, 4, 4)), 8, axis=1), 8, axis=2)
+    data[1:] += 3 * np.sign(coarse[:-1])
+    target = (coarse > 0).astype(np.int8)
+    options = {"max_epochs": 12, "validation_fraction": 0, "unit_order": None, "batch_size": 2}
+    options |= {"augment": False, "dip_smoothing": None, "section_statistics": False}
+    scores = [
+        CubeSegmenter(make_tiny(**options), neighbours=neighbours)
+        .fit(data[:18], target[:18])
+        .score(data[18:], target[18:])
+        for neighbours in (0, 1)
+    ]
+    assert scores[0] < 0.5
+    assert scores[1] > 0.8
+
+
+def test_sections_with_channels(make_tiny, cubes):
+    X = channels_of(cubes)
+    segmenter = make_tiny().fit(X, cubes.target)
+    assert segmenter.n_channels_ == 3
+    labels = segmenter.predict(X)
+    assert labels.shape == SHAPE
+    assert segmenter.predict_proba(X).shape == (*SHAPE, 3)
+    assert 0 <= segmenter.score(X, cubes.target) <= 1
+    for one, other in zip(segmenter.predict(list(X)), labels, strict=True):
+        assert_array_equal(one, other)
+    again = make_tiny().fit(list(X), list(cubes.target))
+    assert_array_equal(again.predict(X), labels)
+
+
+@pytest.mark.parametrize("depth_channel", [False, True])
+def test_one_channel_is_as_none(make_tiny, cubes, depth_channel):
+    plain = make_tiny(depth_channel=depth_channel).fit(cubes.data, cubes.target)
+    channel = make_tiny(depth_channel=depth_channel).fit(cubes.data[..., None], cubes.target)
+    assert plain.n_channels_ == channel.n_channels_ == 1
+    assert_array_equal(
+        plain.predict_proba(cubes.data), channel.predict_proba(cubes.data[..., None])
+    )
+
+
+def test_amplitudes_are_scaled_by_those_of_the_line_itself(make_tiny, cubes):
+    X = channels_of(cubes) * np.float32([7, 1000, 0])
+    own = AmplitudeScaler().fit(X[..., 0])
+    for scaler in (
+        AmplitudeScaler().fit(X),
+        AmplitudeScaler().fit(list(X)),
+        make_tiny(validation_fraction=0).fit(X, cubes.target).scaler_,
+    ):
+        assert (scaler.centre_, scaler.scale_) == (own.centre_, own.scale_)
+    assert_array_equal(own.transform(X)[..., 0], own.transform(X[..., 0]))
+
+
+def test_missing_is_what_the_line_itself_lacks(make_tiny, cubes):
+    X = channels_of(cubes).copy()
+    X[3, :4, :, 0] = np.nan
+    X[5, :, :, 1] = np.nan
+    segmenter = make_tiny(nan_policy="ignore").fit(X, cubes.target)
+    labels = segmenter.predict(X)
+    assert (labels[3, :4] == -1).all()
+    assert (labels == -1).sum() == 4 * SHAPE[2]
+    probabilities = segmenter.predict_proba(X)
+    assert_array_equal(np.isnan(probabilities[..., 0]), labels == -1)
+    with pytest.raises(ValueError, match="contains NaN .first at trace 0, sample 0 of section 3"):
+        make_tiny().fit(X, cubes.target)
+
+
+def test_channels_move_together_and_depth_stays(cubes):
+    import torch
+
+    X = channels_of(cubes, 1)[:2]
+    X[..., 1], X[..., 2] = X[..., 0], 2 * X[..., 0]
+    conditioner = Conditioner(None, 16, 3)
+    assert conditioner.n_channels == 4
+    batch = torch.stack([torch.from_numpy(conditioner(section)[0]) for section in X])
+    assert batch.shape == (2, 4, *SHAPE[1:])
+    codes = torch.from_numpy(cubes.target[:2].astype(np.int64))
+    strengths = {"flip": 0.5, "gain": 0.3, "stretch": 0.1, "shift": 2.0, "warp": 2.0, "fade": 0.5}
+    augmentation = Augmentation(torch.Generator().manual_seed(1), 3, **strengths)
+    changed, _, _ = augmentation(batch, codes)
+    assert not torch.allclose(changed[:, 0], batch[:, 0])
+    assert torch.allclose(changed[:, 1], changed[:, 0])
+    assert torch.allclose(changed[:, 2], 2 * changed[:, 0], atol=1e-5)
+    assert torch.equal(changed[:, 3], batch[:, 3])
+    noisy, _, _ = Augmentation(torch.Generator().manual_seed(1), 3, noise=1.0)(batch, codes)
+    noise = (noisy - batch)[:, :3].flatten(2)
+    assert abs(float(torch.corrcoef(noise[0])[0, 1])) < 0.3
+
+
+def test_other_numbers_of_channels_are_refused(make_tiny, cubes):
+    X = channels_of(cubes)
+    segmenter = make_tiny().fit(X, cubes.target)
+    message = r"`X` has sections of 1 channel\(s\), but the network was trained on 3"
+    for call in (segmenter.predict, segmenter.predict_proba):
+        with pytest.raises(ValueError, match=message):
+            call(cubes.data)
+    with pytest.raises(ValueError, match=message):
+        segmenter.partial_fit(cubes.data, cubes.target)
+    with pytest.raises(ValueError, match=message):
+        segmenter.set_params(warm_start=True).fit(cubes.data, cubes.target)
+    segmenter.partial_fit(X, cubes.target)
+    with pytest.raises(ValueError, match="`validation_data.0.` has sections of 1 channel"):
+        make_tiny().fit(X, cubes.target, validation_data=(cubes.data, cubes.target))
+    with pytest.raises(ValueError, match=r"`X\[1\]` has \(15, 16\), where the first has \(3,\)"):
+        make_tiny().fit([X[0], cubes.data[1]], list(cubes.target[:2]))
+    with pytest.raises(ValueError, match="at most 64. Move the axis of channels to the end"):
+        make_tiny().fit(np.zeros((2, 1, 32, 128)), np.zeros((2, 32, 128), int))
+
+
+# --- around it --------------------------------------------------------------------------------
+
+
+def test_pipelines_and_files(make_tiny, cubes, tmp_path):
+    pipeline = make_pipeline(AmplitudeScaler(), make_tiny(scaler=None, validation_fraction=0))
+    segmenter = CubeSegmenter(pipeline, "both", neighbours=1).fit(cubes.data, cubes.target)
+    labels = segmenter.predict(cubes.data)
+    direct = CubeSegmenter(make_tiny(validation_fraction=0), "both", neighbours=1)
+    assert_array_equal(direct.fit(cubes.data, cubes.target).predict(cubes.data), labels)
+    save_model(segmenter, tmp_path / "model.safetensors")
+    for again in (
+        load_model(tmp_path / "model.safetensors"),
+        pickle.loads(pickle.dumps(segmenter)),
+    ):
+        assert again.neighbours == 1
+        assert_array_equal(again.predict(cubes.data), labels)
+
+
+def test_the_benchmark_cuts_the_same_sections():
+    cubes = make_facies_cube((8, 9, 24), n_facies=6, random_state=0)
+
+    class Six(Recorder):
+        def predict(self, X):
+            return np.abs(np.asarray(X) * np.arange(1, 4)).sum(-1).astype(int) % 6
+
+        def fit(self, X, y):
+            self.classes_ = np.arange(6)
+            return self
+
+    segmenter = CubeSegmenter(Six(), neighbours=1).fit(cubes.data, cubes.target)
+    blocks = {name: (cubes.data, cubes.target) for name in ("test1", "test2")}
+    for memory_limit in (1, 10**9):
+        result = f3_benchmark(segmenter, blocks, memory_limit=memory_limit, verbose=0)
+        for axis, direction in enumerate(("inline", "crossline")):
+            predicted = segmenter.estimator_.predict(stacked(cubes.data, axis, 1))
+            accuracy = (predicted == np.moveaxis(cubes.target, axis, 0)).mean()
+            assert result.table["test1"][direction]["pixel_accuracy"] == pytest.approx(accuracy)
+
+
+def test_reading_some_lines(cubes):
+    for axis in (0, 1):
+        expected = stacked(cubes.data, axis, 2)
+        for lines in (slice(0, 1), slice(0, 4), slice(5, 9), slice(SHAPE[axis] - 1, SHAPE[axis])):
+            assert_array_equal(read_with_neighbours(cubes.data, axis, lines, 2), expected[lines])
