@@ -87,7 +87,7 @@ def _map_sections(cube, model, axis, method, dtype, *, memory_limit, neighbours,
     lines = cube.chunks[axis] if max(cube.chunks[axis]) <= most else most
     cube = cube.rechunk({axis: lines, 1 - axis: -1, 2: -1})
     chunks = cube.chunks
-    if neighbours:
+    if neighbours and cube.numblocks[axis] > 1:
         cube, chunks = _with_neighbours(cube, axis, neighbours)
     more = {"chunks": chunks}
     if n_classes is not None:
@@ -99,6 +99,7 @@ def _map_sections(cube, model, axis, method, dtype, *, memory_limit, neighbours,
         axis=axis,
         method=method,
         neighbours=neighbours,
+        most=most,
         result=np.empty((0, 0, 0, *(() if n_classes is None else (n_classes,))), dtype),
         dtype=dtype,
         meta=meta,
@@ -110,27 +111,41 @@ def _with_neighbours(cube, axis, neighbours):
     """Blocks that have lines of the blocks beside them, too; and the chunks without these."""
     from dask.array.overlap import ensure_minimum_chunksize, overlap
 
-    if cube.numblocks[axis] > 1:
-        cube = cube.rechunk({axis: ensure_minimum_chunksize(neighbours, cube.chunks[axis])})
+    lines = cube.chunks[axis]
+    few = sum(lines) < 2 * neighbours
+    cube = cube.rechunk({axis: -1 if few else ensure_minimum_chunksize(neighbours, lines)})
+    if few:
+        return cube, cube.chunks
     depth = {i: neighbours if i == axis else 0 for i in range(3)}
     return overlap(cube, depth, boundary="none", allow_rechunk=False), cube.chunks
 
 
-def _predict_block(block, model, *, axis, method, neighbours, result, block_info=None):
+def _predict_block(block, model, *, axis, method, neighbours, most, result, block_info=None):
     if 0 in block.shape:
         return np.empty((*block.shape, *result.shape[3:]), result.dtype)
     sections = block.swapaxes(0, 1) if axis else block
-    if neighbours:
-        place, n_blocks = (block_info[0][key][axis] for key in ("chunk-location", "num-chunks"))
-        lines = np.arange(len(sections))
-        lines = lines[neighbours if place else 0 :]
-        lines = lines[: len(lines) - (neighbours if place < n_blocks - 1 else 0)]
-        rows = neighbour_positions(lines, len(sections), neighbours)
-        sections = stack_neighbours(sections, rows)
+    predict = getattr(model, method)
     with _fair_threads():
-        predicted = np.asarray(getattr(model, method)(sections))
+        if neighbours:
+            rows = _rows_of_block(len(sections), axis, neighbours, block_info[0])
+            predicted = np.concatenate(
+                [
+                    np.asarray(predict(stack_neighbours(sections, rows[first : first + most])))
+                    for first in range(0, len(rows), most)
+                ]
+            )
+        else:
+            predicted = np.asarray(predict(sections))
     predicted = predicted.swapaxes(0, 1) if axis else predicted
     return np.ascontiguousarray(predicted, dtype=result.dtype)
+
+
+def _rows_of_block(n_lines, axis, neighbours, info):
+    """Neighbours of the lines of a block, which has others before and after it, but at the ends."""
+    place, n_blocks = (info[key][axis] for key in ("chunk-location", "num-chunks"))
+    first = neighbours if place > 0 else 0
+    stop = n_lines - (neighbours if place < n_blocks - 1 else 0)
+    return neighbour_positions(np.arange(first, stop), n_lines, neighbours)
 
 
 def _fair_threads():

@@ -141,7 +141,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         Train on random crops of this size. An int cuts traces and keeps all samples; None takes
         whole sections. Sections that are smaller are taken whole.
     depth_channel : bool, default=False
-        Give the network the depth of each sample as a second channel: from -1 at the top to 1 at
+        Give the network the depth of each sample as one more channel: from -1 at the top to 1 at
         the last sample of the deepest training section, also in crops.
     scaler : "auto", None or transformer, default="auto"
         Normalisation of amplitudes, learnt from the training sections and kept in the model.
@@ -383,9 +383,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
             Amplitudes of any real type; with channels at the end, if there are some.
-        y : array-like or list in the shape of `X`
+        y : array-like or list in the shape of `X`, without channels
             Integers or strings; `ignore_label` marks samples without interpretation.
-        sample_weight : array-like of shape (n_sections,) or of the shape of `X`, default=None
+        sample_weight : array-like of shape (n_sections,) or of the shape of `y`, default=None
             Weights of sections, or of samples, in the loss.
         validation_data : tuple (X, y), default=None
             Sections to watch the loss on, in place of a block held out from `X`.
@@ -478,7 +478,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         if old:
             self._check_channels(X)
         if self.nan_policy == "ignore" and y is not None:
-            y = ignore_missing(X, check_same_structure(y, X), self.ignore_label)
+            y = ignore_missing(X, check_same_structure(y, X, channels=True), self.ignore_label)
         y, classes = check_labels(y, X, ignore_label=self.ignore_label, classes=classes)
         if len(classes) < 2:
             raise ValueError(
@@ -508,7 +508,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
                 f"{n_amplitudes}."
             )
         if self.nan_policy == "ignore" and y is not None:
-            y = ignore_missing(X, check_same_structure(y, X, **names), self.ignore_label)
+            y = ignore_missing(
+                X, check_same_structure(y, X, **names, channels=True), self.ignore_label
+            )
         y, _ = check_labels(y, X, ignore_label=self.ignore_label, classes=classes, **names)
         return nn_data.Sections(X, y, None, classes, self.ignore_label)
 
@@ -841,7 +843,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         score : float in [0, 1]
         """
         X = self._check_prediction_data(X)
-        y = ignore_missing(X, check_same_structure(y, X), self.ignore_label)
+        y = ignore_missing(X, check_same_structure(y, X, channels=True), self.ignore_label)
         return iou_score(
             y, self.predict(X), ignore_label=self.ignore_label, sample_weight=sample_weight
         )

@@ -52,9 +52,16 @@ class LineWithNeighbours:
         self.shape = (*map(int, lines[0].shape), len(lines))
         self.dtype = lines[0].dtype
 
-    def __getitem__(self, window):
-        """Copy of what lies in slices of traces and of samples."""
-        return np.moveaxis(np.stack([line[window] for line in self.lines]), 0, -1)
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, key):
+        """Copy of a part; of slices of traces and of samples no more is read than lies in them."""
+        if isinstance(key, slice) or (
+            isinstance(key, tuple) and len(key) <= 2 and all(isinstance(k, slice) for k in key)
+        ):
+            return np.moveaxis(np.stack([line[key] for line in self.lines]), 0, -1)
+        return np.asarray(self)[key]
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self[:, :], dtype=dtype)
@@ -109,11 +116,11 @@ def read_slabs(cube, axis, plan, neighbours=0):
         if held is not None:
             sections = np.concatenate([held, sections])
         first = block.stop - len(sections)
+        if neighbours:  # a copy, made before results can be written over what was read
+            held = sections[-2 * neighbours :].copy()
         for lines in slabs:
             if neighbours:
                 rows = neighbour_positions(np.arange(lines.start, lines.stop), n_lines, neighbours)
                 yield lines, stack_neighbours(sections, rows - first)
             else:
                 yield lines, sections[lines.start - first : lines.stop - first]
-        if neighbours:
-            held = sections[-2 * neighbours :].copy()

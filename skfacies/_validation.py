@@ -93,7 +93,7 @@ def n_channels(X):
 
 def own_amplitudes(section):
     """Amplitudes (n_traces, n_samples) of a section itself, which is the first of channels."""
-    return section if section.ndim == 2 else section[..., 0]
+    return section[..., 0] if section.ndim == 3 else section
 
 
 def as_array(data, name="X"):
@@ -163,13 +163,13 @@ def check_sections(X, name="X", *, nan_policy="raise", check_finite=True):
                     f"{len(section.shape)}-D array of shape {tuple(section.shape)}."
                 )
             _check_not_empty(section.shape, f"{name}[{i}]", 2)
-            _check_channels(section.shape[2:], X[0].shape[2:], f"{name}[{i}]", section.shape)
+            _check_channels(section.shape, X[0].shape, f"{name}[{i}]", 2)
     else:
         X = _check_dtype(as_array(X, name), name)
         if len(X.shape) not in (3, 4):
             raise ValueError(_wrong_ndim_message(X.shape, name))
         _check_not_empty(X.shape, name, 3)
-        _check_channels(X.shape[3:], X.shape[3:], name, X.shape)
+        _check_channels(X.shape, X.shape, name, 3)
     if check_finite:
         for i in range(n_sections(X)):
             check_finite_section(np.asarray(X[i]), i, name, nan_policy=nan_policy)
@@ -195,17 +195,19 @@ def _check_dtype(array, name):
     return array
 
 
-def _check_channels(channels, expected, name, shape):
-    if tuple(channels) != tuple(expected):
+def _check_channels(shape, first, name, n_axes):
+    """Check the axis for channels of sections with `n_axes` others, against the first's."""
+    if tuple(shape[n_axes:]) != tuple(first[n_axes:]):
         raise ValueError(
-            f"All sections of a list must have the same channels; `{name}` has {shape}, where the "
-            f"first has {tuple(expected) or 'no'} axis for them."
+            f"All sections of a list must have the same channels; `{name}` has the shape "
+            f"{tuple(shape)}, the first has {tuple(first)}."
         )
-    if channels and channels[0] > MOST_CHANNELS:
+    if len(shape) > n_axes and not shape[n_axes] <= min(MOST_CHANNELS, shape[n_axes - 1]):
+        kinds = "(n_traces, n_samples) or (n_traces, n_samples, n_channels)"
         raise ValueError(
-            f"`{name}` has shape {tuple(shape)}: the last axis, after the samples, is for "
-            f"channels, of which there are at most {MOST_CHANNELS}. Move the axis of channels to "
-            f"the end, or take one of them, such as {name}[:, 0]."
+            f"`{name}` has the shape {tuple(shape)}: an axis after the samples is for channels, at "
+            f"most {MOST_CHANNELS} and no more than samples. Give sections as {kinds}; cut cubes "
+            "into sections, and move an axis of channels to the end."
         )
 
 
@@ -257,10 +259,10 @@ def check_finite_section(section, index=None, name="X", *, nan_policy="raise"):
             )
 
 
-def check_same_structure(y, X, name="y", like="X"):
+def check_same_structure(y, X, name="y", like="X", *, channels=False):
     """Check that `y` has the shape of `X`, section by section, and return it uncopied.
 
-    Channels of `X` do not count.
+    With `channels`, `X` are checked sections, whose axis for channels `y` does not have.
     """
     if is_listlike(y) and not is_listlike(X):
         y = [as_array(item, name) for item in y]
@@ -277,22 +279,37 @@ def check_same_structure(y, X, name="y", like="X"):
             )
         y = [as_array(section, name) for section in y]
         for i, (labels, section) in enumerate(zip(y, X, strict=True)):
-            if tuple(labels.shape) != tuple(section.shape[:2]):
+            n_axes = 2 if channels else None
+            if tuple(labels.shape) != tuple(section.shape[:n_axes]):
                 raise ValueError(
                     _wrong_shape_message(
-                        labels.shape, section.shape[:2], f"{name}[{i}]", f"{like}[{i}]"
+                        labels.shape, section.shape, f"{name}[{i}]", f"{like}[{i}]", n_axes
                     )
                 )
         return y
-    y = as_array(y, name)
-    if tuple(y.shape) != tuple(X.shape[:3]):
-        raise ValueError(_wrong_shape_message(y.shape, X.shape[:3], name, like))
+    y, n_axes = as_array(y, name), 3 if channels else None
+    if tuple(y.shape) != tuple(X.shape[:n_axes]):
+        raise ValueError(_wrong_shape_message(y.shape, X.shape, name, like, n_axes))
     return y
 
 
-def _wrong_shape_message(shape, expected, name, like):
-    shape, expected = tuple(shape), tuple(expected)
+def _wrong_shape_message(shape, whole, name, like, n_axes):
+    """What is wrong with a shape; `whole` is that of the sections, channels among them."""
+    shape, whole = tuple(shape), tuple(whole)
+    expected = whole[:n_axes]
     message = f"`{name}` must have the shape of `{like}`, {expected}; got {shape}."
+    if len(whole) > len(expected):
+        message = (
+            f"`{name}` must have the shape of `{like}`, {whole}, without its channels, which come "
+            f"last; got {shape}."
+        )
+        if shape == whole:
+            return (
+                f"{message} If `{like}` is a cube, cut it into sections; if it has one channel "
+                "before the traces, leave that axis out of both."
+            )
+        if shape == whole[: n_axes - 2] + whole[n_axes - 1 :]:
+            return f"{message} They seem to come before the traces: move that axis to the end."
     if len(shape) == len(expected) + 1:
         for axis in (len(expected) - 2, len(expected)):  # channels before the traces, or last
             if shape[:axis] + shape[axis + 1 :] == expected:
@@ -412,7 +429,7 @@ def check_labels(y, X, *, ignore_label=-1, classes=None, name="y", like="X"):
         raise ValueError(
             f"This estimator requires {name} to be passed, but the target {name} is None."
         )
-    y = check_same_structure(y, X, name, like)
+    y = check_same_structure(y, X, name, like, channels=True)
     found = union_labels(class_labels(y[i], ignore_label, name) for i in range(n_sections(y)))
     if not len(found):
         raise ValueError(
@@ -584,7 +601,7 @@ def check_sample_weight(sample_weight, X):
                 f"shape of `X`; got {weights.shape}."
             )
     else:
-        weights = check_same_structure(sample_weight, X, "sample_weight")
+        weights = check_same_structure(sample_weight, X, "sample_weight", channels=True)
     total = 0.0
     for i in range(n_weights):
         part = np.asarray(weights[i])

@@ -139,7 +139,7 @@ def f3_benchmark(estimator, data=None, *, data_home=None, memory_limit=200_000_0
     | test2 | inline | 0.634 | 0.628 | 0.517 | 0.482 | 3840 |
     """
     sections_estimator = _check_estimator(estimator)
-    neighbours = getattr(estimator, "neighbours", 0) if sections_estimator is not estimator else 0
+    neighbours = estimator.neighbours if isinstance(estimator, CubeSegmenter) else 0
     blocks = _check_blocks(data, data_home, verbose)
     if not memory_limit > 0:
         raise ValueError(f"`memory_limit` must be a number of bytes above 0; got {memory_limit!r}.")
@@ -171,7 +171,7 @@ def f3_benchmark(estimator, data=None, *, data_home=None, memory_limit=200_000_0
             for block, by_direction in matrices.items()
         },
         published={name: dict(zip(SCORES, row, strict=True)) for name, row in PUBLISHED.items()},
-        settings=_describe(sections_estimator, blocks, seconds),
+        settings=_describe(sections_estimator, neighbours, blocks, seconds),
     )
     if verbose:
         print(result.to_markdown())
@@ -342,8 +342,10 @@ def _score(counts):
 # --- the report ------------------------------------------------------------------------------
 
 
-def _describe(estimator, blocks, seconds):
+def _describe(estimator, neighbours, blocks, seconds):
     params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    if neighbours:
+        params = {"neighbours": neighbours, **params}
     plain = (str, int, float, bool, type(None))
     shapes = {block: tuple(map(int, cube.shape)) for block, (cube, _) in blocks.items()}
     versions = {"python": platform.python_version()}

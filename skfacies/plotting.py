@@ -17,6 +17,7 @@ from skfacies._validation import (
     class_labels,
     is_ignored,
     label_codes,
+    own_amplitudes,
     union_labels,
 )
 
@@ -173,7 +174,7 @@ class SectionDisplay:
             Its `predict_proba` and, if it has one, `predict` are called on one section. A Pipeline
             or a search will do.
         section : array-like of shape (n_traces, n_samples)
-            Amplitudes, as the estimator takes them.
+            Amplitudes, as the estimator takes them; with channels at the end, if it has some.
         labels : array-like of shape (n_traces, n_samples), default=None
             The interpretation, if there is one.
         axes : matplotlib Axes or sequence of Axes, default=None
@@ -215,13 +216,16 @@ class SectionDisplay:
         >>> plt.close(display.figure_)
         """
         check_matplotlib("SectionDisplay.from_estimator")
-        section = _check_section(section)
+        whole = np.asarray(as_array(section, "section"))
+        with_channels = whole.ndim == 3 and whole.shape[2] == _n_channels_of(estimator)
+        section = _check_section(own_amplitudes(whole) if with_channels else whole)
         if not hasattr(estimator, "predict_proba"):
             raise TypeError(
                 f"`estimator` must have predict_proba; {type(estimator).__name__} has not. Use "
                 "SectionDisplay.from_predictions with its prediction."
             )
-        probabilities = np.asarray(estimator.predict_proba(section[None]))
+        whole = whole if with_channels else section
+        probabilities = np.asarray(estimator.predict_proba(whole[None]))
         classes = np.asarray(estimator.classes_)
         expected = (1, *section.shape, len(classes))
         if probabilities.shape != expected:
@@ -231,7 +235,7 @@ class SectionDisplay:
             )
         prediction, entropy = _decide(probabilities[0], classes, display_kw.get("ignore_label", -1))
         if hasattr(estimator, "predict"):  # it may put labels in stratigraphic order
-            prediction = np.asarray(estimator.predict(section[None]))[0]
+            prediction = np.asarray(estimator.predict(whole[None]))[0]
         return cls.from_predictions(
             section,
             labels,
@@ -464,6 +468,12 @@ def check_matplotlib(caller):
 
 
 # --- arrays ----------------------------------------------------------------------------------
+
+
+def _n_channels_of(estimator):
+    """Channels of the sections that an estimator, or the last step of a Pipeline, has learnt."""
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    return getattr(last, "n_channels_", None)
 
 
 def _check_section(section):

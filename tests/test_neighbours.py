@@ -1,6 +1,7 @@
 """Lines beside each section as channels: which they are, however cubes are held and read."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -11,10 +12,17 @@ from sklearn.pipeline import make_pipeline
 from skfacies import AmplitudeScaler, CubeSegmenter
 from skfacies._nn.augmentation import Augmentation
 from skfacies._nn.data import Conditioner
-from skfacies._slabs import neighbour_positions, plan_slabs, read_with_neighbours
+from skfacies._slabs import (
+    LineWithNeighbours,
+    neighbour_positions,
+    plan_slabs,
+    read_with_neighbours,
+)
 from skfacies.benchmark import f3_benchmark
 from skfacies.datasets import make_facies_cube
+from skfacies.metrics import iou_score, iou_scorer
 from skfacies.persistence import load_model, save_model
+from skfacies.plotting import SectionDisplay
 
 SHAPE = (12, 15, 16)
 
@@ -324,10 +332,126 @@ def test_other_numbers_of_channels_are_refused(make_tiny, cubes):
     segmenter.partial_fit(X, cubes.target)
     with pytest.raises(ValueError, match="`validation_data.0.` has sections of 1 channel"):
         make_tiny().fit(X, cubes.target, validation_data=(cubes.data, cubes.target))
-    with pytest.raises(ValueError, match=r"`X\[1\]` has \(15, 16\), where the first has \(3,\)"):
+    with pytest.raises(ValueError, match=r"`X\[1\]` has the shape \(15, 16\), the first has"):
         make_tiny().fit([X[0], cubes.data[1]], list(cubes.target[:2]))
-    with pytest.raises(ValueError, match="at most 64. Move the axis of channels to the end"):
-        make_tiny().fit(np.zeros((2, 1, 32, 128)), np.zeros((2, 32, 128), int))
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        ((2, 1, 32, 128), (2, 32, 128), "at most 64 and no more than samples"),
+        ((2, 6, 20, 32), (2, 6, 20, 32), "at most 64 and no more than samples"),
+        (
+            (2, 6, 32, 20),
+            (2, 6, 32, 20),
+            "is a cube, cut it into sections; if it has one channel before",
+        ),
+        ((2, 3, 20, 16), (2, 20, 16), "before the traces: move that axis to the end"),
+        ((2, 20, 16, 3), (2, 20, 16, 2), "without its channels, which come last; got"),
+    ],
+)
+def test_cubes_and_other_axes_are_not_taken_for_channels(make_tiny, X, y, message):
+    X, y = np.zeros(X, np.float32), np.zeros(y, int)
+    with pytest.raises(ValueError, match=message):
+        make_tiny().fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        make_tiny().fit(list(X), list(y))
+
+
+# --- what a review found ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("memory_limit", [10_000, 200_000, 500_000_000])
+@pytest.mark.parametrize("direction", ["inline", "crossline", "both"])
+def test_results_may_be_written_over_the_amplitudes(cubes, direction, memory_limit):
+    segmenter = CubeSegmenter(Recorder(), direction, neighbours=2, memory_limit=memory_limit)
+    segmenter.fit(cubes.data, cubes.target)
+    cube = cubes.data.copy()
+    assert_array_equal(segmenter.predict(cube, out=cube), segmenter.predict(cubes.data))
+
+
+def test_models_pickled_before_there_were_neighbours(make_tiny, cubes):
+    segmenter = CubeSegmenter(make_tiny()).fit(cubes.data, cubes.target)
+    old = pickle.loads(pickle.dumps(segmenter))
+    del old.__dict__["neighbours"]
+    again = pickle.loads(pickle.dumps(old))
+    assert "neighbours" not in again.__dict__
+    assert_array_equal(again.predict(cubes.data), segmenter.predict(cubes.data))
+    assert "CubeSegmenter" in repr(again)
+
+
+@pytest.mark.parametrize(("n_lines", "neighbours"), [(1, 2), (3, 2), (5, 6), (7, 3)])
+@pytest.mark.parametrize("chunk", [1, 2, 12])
+def test_lazy_cubes_of_few_lines(cubes, n_lines, neighbours, chunk):
+    segmenter = CubeSegmenter(Recorder(), "both", neighbours=neighbours)
+    segmenter.fit(cubes.data, cubes.target)
+    data = cubes.data[:n_lines]
+    array = pytest.importorskip("dask.array").from_array(data, chunks=(chunk, 4, 16))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert_array_equal(segmenter.predict(array).compute(), segmenter.predict(data))
+
+
+def test_tasks_hold_no_more_channels_than_fit(cubes):
+    held = []
+
+    class Meter(Recorder):
+        def predict(self, X):
+            held.append(X.nbytes)
+            return super().predict(X)
+
+    array = pytest.importorskip("dask.array").from_array(cubes.data, chunks=(12, 15, 16))
+    segmenter = CubeSegmenter(Meter(), neighbours=5, memory_limit=400_000)
+    segmenter.fit(cubes.data, cubes.target)
+    lazy = segmenter.predict(array).compute(scheduler="synchronous")
+    assert_array_equal(lazy, segmenter.set_params(memory_limit=10**9).predict(cubes.data))
+    assert max(held[:-1]) <= 100_000 < held[-1]
+
+
+def test_parts_of_a_line_with_neighbours(cubes):
+    line = LineWithNeighbours([cubes.data[3], cubes.data[2], cubes.data[4]])
+    whole = np.stack([cubes.data[3], cubes.data[2], cubes.data[4]], axis=-1)
+    assert (len(line), line.ndim, line.shape) == (15, 3, whole.shape)
+    for key in np.s_[2:4], np.s_[2:4, 5:9], np.s_[..., 0], np.s_[:, :, 1], np.s_[4], np.s_[2:5, 3]:
+        assert_array_equal(line[key], whole[key])
+
+
+def test_lines_that_are_their_own_neighbours_are_told(cubes):
+    segmenter = CubeSegmenter(Recorder(), neighbours=1).fit(cubes.data, cubes.target)
+    with pytest.warns(UserWarning, match="lines stand for their own neighbours"):
+        segmenter.predict(cubes.data[3:4])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        segmenter.predict(cubes.data[3:5])
+
+
+def test_scores_of_what_is_no_section(cubes):
+    """Metrics take labels of any shape, scorers whatever the estimator takes."""
+    labels = np.random.default_rng(0).integers(0, 3, (2, 3, 4, 5))
+    assert iou_score(labels, labels) == 1
+    assert iou_score(list(labels), list(labels)) == 1
+    with pytest.raises(ValueError, match="`y_pred` must have the shape of `y_true`"):
+        iou_score(labels, labels[..., 0])
+
+    class ByName(Recorder):
+        def predict(self, X):
+            return np.stack([cubes.target[int(name)] for name in X])
+
+    by_name = ByName().fit([cubes.data], None)
+    assert iou_scorer(by_name, ["1", "2"], cubes.target[1:3]) == 1
+
+
+def test_sections_with_channels_are_drawn(make_tiny, cubes):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    X = channels_of(cubes)
+    for estimator in (make_tiny(), make_pipeline(AmplitudeScaler(), make_tiny(scaler=None))):
+        estimator.fit(X, cubes.target)
+        display = SectionDisplay.from_estimator(estimator, X[4], cubes.target[4])
+        assert_array_equal(display.section, X[4, ..., 0])
+        assert_array_equal(display.prediction, estimator.predict(X[4:5])[0])
+        pyplot.close(display.figure_)
+        with pytest.raises(ValueError, match="use cube.i."):
+            SectionDisplay.from_estimator(estimator, cubes.data)
 
 
 # --- around it --------------------------------------------------------------------------------

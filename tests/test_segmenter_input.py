@@ -30,7 +30,11 @@ def spoilt(value, dtype=np.float32):
 
 BAD_X = {
     "section": (X[0], Y[0], r"got a 2-D array of shape \(32, 32\).*use X\[None\]"),
-    "channels": (X[:, None], Y[:, None], r"4-D array.*Drop the channel axis"),
+    "channels": (
+        X[:, None],
+        Y[:, None],
+        r"without its channels, .* one channel before the traces, leave that axis out",
+    ),
     "no sections": (X[:0], Y[:0], "Found array with 0 section"),
     "empty list": ([], [], "empty list: Found 0 section"),
     "no traces": (X[:, :0], Y[:, :0], r"0 trace\(s\) \(shape=\(4, 0, 32\)\)"),

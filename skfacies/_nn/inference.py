@@ -245,7 +245,8 @@ def _measure_bytes(module, n_channels, device):
         part.register_forward_hook(note)
     side = 4 * size_multiple(module)
     logits = module(torch.zeros(1, n_channels, side, side, device=device))
-    return (3 * max(sizes) + sum(skips) + 2 * logits.nbytes) / side**2
+    more_inputs = 3 * 4 * (n_channels - 1)  # the section, its padded copy, and a batch of them
+    return (3 * max(sizes) + sum(skips) + 2 * logits.nbytes) / side**2 + more_inputs
 
 
 @torch.inference_mode()
