@@ -332,7 +332,7 @@ def _bare_fit(segmenter, scaled, codes):
     """An epoch of the steps that `fit` makes, on tensors that are ready, and nothing else."""
     unet = make_unet().to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(unet.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
-    augment = segmenter._collate(0)[0].augmentation
+    augment = segmenter._collate(0, 1)[0].augmentation
     amplitudes, codes = torch.from_numpy(scaled), torch.from_numpy(codes)
 
     def run():
