@@ -37,13 +37,14 @@ from skfacies._cubes import (
     write_lines,
 )
 from skfacies._probability_store import make_store, scratch_bytes
-from skfacies._slabs import plan_slabs, read_slabs
+from skfacies._slabs import copies_of_amplitudes, plan_slabs, read_slabs
 from skfacies._training_lines import choose_lines, labelled_traces, take_sections
 from skfacies._unit_order import check_unit_order, put_in_order, remove_spikes
 from skfacies._validation import (
     MOST_CHANNELS,
     check_same_structure,
     find_parameter,
+    last_step,
     prediction_dtype,
 )
 from skfacies.metrics import iou_scorer
@@ -452,7 +453,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _to_labels(self, dtype=None):
         """Function that turns probabilities of whole sections into labels."""
         dtype = self._label_dtype() if dtype is None else np.dtype(dtype)
-        last = _last_step(self.estimator_)
+        last = last_step(self.estimator_)
         order = getattr(last, "unit_order_", None)
         # As in `predict`: the means of both directions have no spikes.
         single = self.direction != "both"
@@ -552,19 +553,15 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return max(self.memory_limit / 2 - self._network_bytes(shape, axis), 0) / 2
 
     def _network_bytes(self, shape, axis):
-        last = _last_step(self.estimator_)
+        last = last_step(self.estimator_)
         if not hasattr(last, "_prediction_memory"):
             return 0
         return last._prediction_memory((shape[1 - axis], shape[2]))
 
     def _bytes_per_sample(self, itemsize):
-        """Bytes for each sample of a slab: amplitudes and labels, or probabilities of two ways.
-
-        With neighbours, the lines read, those put together with some of before, and all channels.
-        """
-        copies = 3 + 2 * self.neighbours if self.neighbours else 1
+        """Bytes for each sample of a slab: amplitudes and labels, or probabilities of two ways."""
         results = 8 * len(self.classes_) if self.direction == "both" else 8
-        return copies * itemsize + results
+        return copies_of_amplitudes(self.neighbours) * itemsize + results
 
     # --- scikit-learn -------------------------------------------------------------------------
 
@@ -663,11 +660,3 @@ def _labels_of(probabilities, *, classes, ignore_label, unit_order, without_spik
 def _log_scores(probabilities, traces):
     """Logarithms of some traces; equal where all probabilities are 0."""
     return np.log(np.maximum(probabilities[traces], np.float32(1e-30)))
-
-
-def _last_step(estimator):
-    """The fitted estimator of sections within Pipelines and searches."""
-    while hasattr(estimator, "steps") or hasattr(estimator, "best_estimator_"):
-        searched = hasattr(estimator, "best_estimator_")
-        estimator = estimator.best_estimator_ if searched else estimator.steps[-1][1]
-    return estimator

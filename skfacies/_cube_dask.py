@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from skfacies._slabs import neighbour_positions, stack_neighbours
+from skfacies._slabs import copies_of_amplitudes, neighbour_positions, stack_neighbours
 
 __all__ = ["predict_lazily"]
 
@@ -80,8 +80,7 @@ def _warn_of_split_traces(cube):
 def _map_sections(cube, model, axis, method, dtype, *, memory_limit, neighbours, n_classes=None):
     """Blocks of whole sections of one direction through a method of the model."""
     # Its own chunks along the lines that are cut, unless these are too large for a task.
-    copies = 2 + 2 * neighbours if neighbours else 1
-    per_sample = copies * cube.dtype.itemsize + 4 * (n_classes or 2)
+    per_sample = copies_of_amplitudes(neighbours) * cube.dtype.itemsize + 4 * (n_classes or 2)
     section = cube.shape[1 - axis] * cube.shape[2] * per_sample
     most = max(1, int(memory_limit / 4 / section))
     lines = cube.chunks[axis] if max(cube.chunks[axis]) <= most else most

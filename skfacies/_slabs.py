@@ -6,6 +6,7 @@ from skfacies._cubes import read_lines, read_safely
 
 __all__ = [
     "LineWithNeighbours",
+    "copies_of_amplitudes",
     "neighbour_positions",
     "plan_slabs",
     "read_slabs",
@@ -26,6 +27,11 @@ def neighbour_positions(lines, n_lines, neighbours):
     positions = np.abs(np.asarray(lines, dtype=np.int64)[:, None] + steps)
     last = n_lines - 1
     return np.where(positions > last, 2 * last - positions, positions).clip(0, last)
+
+
+def copies_of_amplitudes(neighbours):
+    """How often a slab is held: as read, put together with lines of before, and as channels."""
+    return 3 + 2 * neighbours if neighbours else 1
 
 
 def stack_neighbours(sections, rows):
@@ -116,11 +122,12 @@ def read_slabs(cube, axis, plan, neighbours=0):
         if held is not None:
             sections = np.concatenate([held, sections])
         first = block.stop - len(sections)
-        if neighbours:  # a copy, made before results can be written over what was read
-            held = sections[-2 * neighbours :].copy()
-        for lines in slabs:
-            if neighbours:
-                rows = neighbour_positions(np.arange(lines.start, lines.stop), n_lines, neighbours)
-                yield lines, stack_neighbours(sections, rows - first)
-            else:
+        if not neighbours:
+            for lines in slabs:
                 yield lines, sections[lines.start - first : lines.stop - first]
+            continue
+        # A copy, made before results can be written over what was read.
+        held = sections[-2 * neighbours :].copy()
+        for lines in slabs:
+            rows = neighbour_positions(np.arange(lines.start, lines.stop), n_lines, neighbours)
+            yield lines, stack_neighbours(sections, rows - first)

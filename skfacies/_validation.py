@@ -32,6 +32,7 @@ __all__ = [
     "is_ignored",
     "is_listlike",
     "label_codes",
+    "last_step",
     "like_sections",
     "n_channels",
     "n_sections",
@@ -549,6 +550,14 @@ def find_parameter(estimator, name, default):
     params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
     inner = [value for key, value in params.items() if key.endswith(f"__{name}")]
     return inner[-1] if inner else default
+
+
+def last_step(estimator):
+    """The fitted estimator of sections within Pipelines and searches."""
+    while hasattr(estimator, "steps") or hasattr(estimator, "best_estimator_"):
+        searched = hasattr(estimator, "best_estimator_")
+        estimator = estimator.best_estimator_ if searched else estimator.steps[-1][1]
+    return estimator
 
 
 def ignore_missing(X, y, ignore_label):

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from skfacies._cube import CubeSegmenter
 from skfacies._cubes import AXES, check_cube, read_lines, release_pages, unwrap
 from skfacies._download import SHAPES, UNITS
-from skfacies._slabs import read_with_neighbours
+from skfacies._slabs import copies_of_amplitudes, read_with_neighbours
 from skfacies._validation import check_same_structure, label_codes
 from skfacies.datasets import fetch_f3
 from skfacies.metrics import facies_confusion_matrix, facies_report
@@ -287,7 +287,7 @@ def _count_direction(
     axis = AXES.index(direction)
     n_lines, n_traces, n_samples = (int(cube.shape[i]) for i in (axis, 1 - axis, 2))
     # Amplitudes, true labels, and predicted ones as int64 and as codes when they are counted.
-    copies = 3 + 2 * neighbours if neighbours else 1
+    copies = copies_of_amplitudes(neighbours)
     per_sample = copies * np.dtype(cube.dtype).itemsize + np.dtype(truth.dtype).itemsize + 32
     slab = int(max(1, memory_limit // (n_traces * n_samples * per_sample)))
     counts = np.zeros((len(LABELS), len(LABELS)), dtype=np.int64)

@@ -17,6 +17,7 @@ from skfacies._validation import (
     class_labels,
     is_ignored,
     label_codes,
+    last_step,
     own_amplitudes,
     union_labels,
 )
@@ -217,7 +218,9 @@ class SectionDisplay:
         """
         check_matplotlib("SectionDisplay.from_estimator")
         whole = np.asarray(as_array(section, "section"))
-        with_channels = whole.ndim == 3 and whole.shape[2] == _n_channels_of(estimator)
+        with_channels = whole.ndim == 3 and whole.shape[2] == getattr(
+            last_step(estimator), "n_channels_", None
+        )
         section = _check_section(own_amplitudes(whole) if with_channels else whole)
         if not hasattr(estimator, "predict_proba"):
             raise TypeError(
@@ -468,12 +471,6 @@ def check_matplotlib(caller):
 
 
 # --- arrays ----------------------------------------------------------------------------------
-
-
-def _n_channels_of(estimator):
-    """Channels of the sections that an estimator, or the last step of a Pipeline, has learnt."""
-    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
-    return getattr(last, "n_channels_", None)
 
 
 def _check_section(section):
