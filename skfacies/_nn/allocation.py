@@ -27,7 +27,7 @@ _n_holders = 0
 
 
 @contextmanager
-def freed_memory_kept():
+def freed_memory_kept(give_back=False):
     """Keep freed memory in the process while a network runs.
 
     Each layer asks for some megabytes and frees others. The GNU C library returns what it can to
@@ -35,6 +35,12 @@ def freed_memory_kept():
     a prediction. Afterwards the library returns memory as it does in any process that has freed
     large blocks. On other systems, and where the user has set the library's thresholds by
     environment variables, this does nothing.
+
+    Parameters
+    ----------
+    give_back : bool, default=False
+        Return all that lies free when it ends: a training, which ends once, leaves a gigabyte. A
+        prediction, which comes again, would have to have its pages cleared each time.
     """
     library = _adjustable_library()
     if library is None:
@@ -44,10 +50,10 @@ def freed_memory_kept():
     try:
         yield
     finally:
-        _count(library, -1)
+        _count(library, -1, give_back)
 
 
-def _count(library, change):
+def _count(library, change, give_back=False):
     """Threads share the thresholds: the first to come sets them, the last puts them back."""
     global _n_holders
     with _lock:
@@ -57,6 +63,8 @@ def _count(library, change):
             library.mallopt(_TRIM_THRESHOLD, _KEPT)
         elif _n_holders == 0:
             library.mallopt(_TRIM_THRESHOLD, _LARGEST_TRIM_THRESHOLD)
+            if give_back:
+                library.malloc_trim(0)
 
 
 @functools.cache

@@ -459,7 +459,7 @@ def train_net(
         if not draws_random_numbers(net.module_):
             stack.close()  # nothing more is drawn: other threads may train beside this one
         n_before = len(net.history)
-        with freed_memory_kept(), normalised_by_section(norm_prior):
+        with freed_memory_kept(give_back=True), normalised_by_section(norm_prior):
             net.partial_fit(training)
     if len(net.history) == n_before or "train_loss" not in net.history[n_before]:
         raise KeyboardInterrupt("fit was interrupted in its first epoch")
