@@ -81,6 +81,16 @@ def test_small_maps_and_other_sizes_take_the_long_way(monkeypatch):
         assert_allclose(result.detach(), expected.detach(), atol=1e-12)
 
 
+@pytest.mark.parametrize(("train", "short"), [(True, True), (False, False)])
+def test_what_is_short_goes_by_the_batch_in_training_only(monkeypatch, train, short):
+    _, ours, coarse, skip = make_blocks()
+    part, own = coarse[..., :12, :18], skip[..., :24, :]  # 216 pixels, 432 in the batch
+    calls = []
+    monkeypatch.setattr(ours, "_short_way", lambda *maps: calls.append(maps) or maps[0])
+    ours.train(train)(part, 24, 36, skip_connection=own)
+    assert bool(calls) == short
+
+
 def test_the_default_network_has_the_weights_and_logits_of_smp():
     torch.manual_seed(0)
     ours = FaciesNetwork(n_classes=3).eval()

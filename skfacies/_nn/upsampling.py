@@ -19,6 +19,10 @@ __all__ = [
 #: costs more than is spared.
 LEAST_PIXELS = 256
 
+#: In training, pixels of the batch: there the gradients are summed up, too. A section's labels must
+#: not depend on the batch, so in prediction it is those of each section.
+LEAST_TRAINING_PIXELS = 400
+
 #: What a doubled axis makes of a kernel of three taps: for the even and the odd outputs of an
 #: axis, the taps that fall on the coarse value before and after the output's edge.
 _EVEN = ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0))
@@ -82,7 +86,7 @@ class DoublingBlock(nn.Module):
         height, width = feature_map.shape[-2:]
         doubled = (target_height, target_width) == (2 * height, 2 * width)
         on_cpu = feature_map.device.type == "cpu"
-        if doubled and on_cpu and height * width >= self.least_pixels:
+        if doubled and on_cpu and self._is_large(feature_map):
             return self.attention2(self._short_way(feature_map, skip_connection))
         feature_map = functional.interpolate(
             feature_map, size=(target_height, target_width), mode=self.interpolation_mode
@@ -90,6 +94,12 @@ class DoublingBlock(nn.Module):
         if skip_connection is not None:
             feature_map = torch.cat([feature_map, skip_connection], dim=1)
         return self.attention2(self.conv2(self.conv1(feature_map)))
+
+    def _is_large(self, coarse):
+        n_items, _, height, width = coarse.shape
+        if self.training:
+            return n_items * height * width >= LEAST_TRAINING_PIXELS
+        return height * width >= self.least_pixels
 
     def _short_way(self, coarse, skip_connection):
         kernels, skip_weight, bias, rest = self.weights_for(coarse.shape[1])
