@@ -67,6 +67,15 @@ def test_few_sure_traces_outvote_many_that_are_not():
     assert_array_equal(contact_of(alike), 48)
 
 
+def test_few_traces_beyond_all_doubt_do_not_outvote_many_that_are_sure():
+    logits = two_units(np.full(N_TRACES, 60))
+    wrong = np.arange(N_TRACES) < 8
+    logits[0, :, wrong, 48:60] = torch.tensor([-100.0, 100.0])[:, None, None]
+    assert_array_equal(contact_of(logits), np.where(wrong, 48, 60))
+    smooth_along_reflectors(logits, section(), 1e4)
+    assert_array_equal(contact_of(logits), 60)
+
+
 def test_traces_that_are_nowhere_sure_have_a_mean_too():
     logits = torch.zeros(1, 3, 64, 96)
     assert_array_equal(smooth_along_reflectors(logits, torch.zeros(1, 64, 96), 100), 0)
@@ -83,11 +92,11 @@ def test_a_contact_stays_on_either_side_of_a_fault():
 
 
 def test_logits_that_do_not_change_along_reflectors_stay():
-    logits = torch.linspace(-4, 4, 3)[None, :, None, None].expand(2, 3, 64, 96).clone()
+    logits = torch.linspace(-3, 3, 3)[None, :, None, None].expand(2, 3, 64, 96).clone()
     amplitudes = torch.randn(2, 64, 96, generator=torch.Generator().manual_seed(0))
-    expected = logits.clone()
+    expected = torch.log_softmax(logits, dim=1)
     assert smooth_along_reflectors(logits, amplitudes, 30) is logits
-    assert_allclose(logits, expected, atol=1e-5)
+    assert_allclose(torch.log_softmax(logits, dim=1), expected, atol=1e-5)
 
 
 def test_dead_traces_have_no_dip():

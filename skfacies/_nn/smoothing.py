@@ -31,6 +31,12 @@ DAMPING = 0.01
 DOUBT = 50.0
 DOUBT_BLOCKS = 17
 
+#: A class counts as at most so much less likely than the best one (in logits) in means: else a few
+#: traces that are wrong beyond all doubt outvote many. With the same three networks near the
+#: training lines of F3 means without a bound gain 0.0140 of IoU, with 10, 8, 7, 6, 5 and 4 it is
+#: 0.0140, 0.0143, 0.0146, 0.0148, 0.0147 and 0.0143.
+FARTHEST = 6.0
+
 #: Amplitudes beyond this are scaled down first. Dips are the same.
 LARGE = 1e6
 
@@ -69,7 +75,9 @@ def smooth_along_reflectors(logits, amplitudes, length, *, doubt=DOUBT):
     coarse = _mean_of_blocks(blocks)
     dips, continuity = dips_and_continuity(amplitudes)
     trust = torch.exp(-doubt * _unsureness(coarse))
-    change = _mean_along(coarse, trust, dips, continuity * math.exp(-BLOCK / length)) - coarse
+    coarse -= coarse.amax(dim=-1, keepdim=True)
+    bounded = coarse.clamp_min(-FARTHEST)
+    change = _mean_along(bounded, trust, dips, continuity * math.exp(-BLOCK / length)) - coarse
     if logits.is_contiguous(memory_format=torch.channels_last):  # in longer strides
         rows = change[:, :, None, :, None].expand(-1, -1, -1, -1, BLOCK, -1).flatten(3)
         blocks.flatten(3).add_(rows)
