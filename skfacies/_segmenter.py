@@ -159,8 +159,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         lines follow reflectors, that is, stay as they are when they are averaged themselves, and
         None if not. Where units have an order, contacts that leave their neighbours for up to three
         traces are taken back to them, too. A trace says no more against a class than that it is six
-        less likely, as a logarithm: probabilities are more honest, and end at about 0.98 with ten
-        classes. None or 0 leaves scores as they are, which takes 6 to 9 % less time.
+        less likely, as a logarithm: probabilities are more honest, and about 0.98 with ten classes
+        where all traces agree. None or 0 leaves scores as they are, which takes 6 to 9 % less time.
     section_statistics : bool, default=True
         Let the encoder's batch norms go by each section's own statistics in prediction, besides
         those of the training: of a feature map of n places the own have the share

@@ -108,7 +108,7 @@ print(after - resident())
 def test_a_training_leaves_no_freed_memory_behind():
     command = [sys.executable, "-c", RESIDENT]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert int(found.stdout) < 50  # megabytes; without, 300
+    assert int(found.stdout) < 50  # megabytes; without, 110
 
 
 @pytest.fixture
