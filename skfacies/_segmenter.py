@@ -20,6 +20,7 @@ from skfacies._nn.inference import iterate_scores, prediction_bytes
 from skfacies._nn.network import (
     choose_device,
     choose_precision,
+    choose_widths,
     seeded_torch,
 )
 from skfacies._nn.normalisation import prior_for
@@ -88,8 +89,12 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         Number of times the encoder halves the resolution. None: the architecture's own.
     architecture : str, default="Unet"
         A decoder of segmentation-models-pytorch: "Unet", "UnetPlusPlus", "FPN", "Segformer", ….
-    decoder_channels : tuple of int, int or None, default=None
-        Widths of the decoder. None: the architecture's own.
+    decoder_channels : "auto", tuple of int, int or None, default="auto"
+        Widths of the decoder, from the deepest level up. "auto" is ``(128, 64, 32, 16, 16)`` for
+        the U-Net, half of what segmentation-models-pytorch takes but for the last: three quarters
+        of the time to fit and to predict. On F3 the mean IoU beside the training lines is 0.916
+        instead of 0.921, and seeds differ by 0.01. None: the architecture's own, which "auto" is
+        for all others.
     max_epochs : int or "auto", default="auto"
         Passes over the training sections. "auto" chooses so that the work suits the data: some
         minutes on a laptop, whether there are three sections or a thousand. Of many sections, an
@@ -160,7 +165,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         None if not. Where units have an order, contacts that leave their neighbours for up to three
         traces are taken back to them, too. A trace says no more against a class than that it is six
         less likely, as a logarithm: probabilities are more honest, and about 0.98 with ten classes
-        where all traces agree. None or 0 leaves scores as they are, which takes 6 to 9 % less time.
+        where all traces agree. None or 0 leaves scores as they are, for an eighth less of the time.
     section_statistics : bool, default=True
         Let the encoder's batch norms go by each section's own statistics in prediction, besides
         those of the training: of a feature map of n places the own have the share
@@ -267,7 +272,12 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         "encoder_weights": [str, HasMethods("__fspath__"), None],
         "encoder_depth": [Interval(Integral, 3, 7, closed="both"), None],
         "architecture": [str],
-        "decoder_channels": ["array-like", Interval(Integral, 1, None, closed="left"), None],
+        "decoder_channels": [
+            StrOptions({"auto"}),
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
         "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
@@ -307,7 +317,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         encoder_weights="auto",
         encoder_depth=5,
         architecture="Unet",
-        decoder_channels=None,
+        decoder_channels="auto",
         max_epochs="auto",
         batch_size=2,
         lr=1e-3,
@@ -450,7 +460,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         check_callbacks(self.callbacks)
         self._check_label_of_missing()
         _crop_shape(self.crop_size)
-        _as_channels(self.decoder_channels)
+        self._decoder_widths()
 
     def _check_label_of_missing(self):
         if self.nan_policy == "ignore" and self.ignore_label is None:
@@ -655,9 +665,22 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             "architecture": self.architecture,
             "encoder_name": self.encoder_name,
             "encoder_depth": self.encoder_depth,
-            "decoder_channels": _as_channels(self.decoder_channels),
+            "decoder_channels": self._decoder_widths(),
             "in_channels": n_amplitudes + self.depth_channel,
         }
+
+    def _decoder_widths(self):
+        """Widths of the decoder as the network takes them; None is the architecture's own."""
+        widths = self.decoder_channels
+        if isinstance(widths, str):
+            return choose_widths(self.architecture, self.encoder_depth)
+        if widths is None or isinstance(widths, Integral):
+            return widths
+        if not all(isinstance(width, Integral) and width > 0 for width in widths):
+            raise ValueError(
+                f"`decoder_channels` must hold whole numbers above zero; got {widths!r}."
+            )
+        return tuple(int(width) for width in widths)
 
     def _fit_scaler(self, sections, train):
         """Learn normalisation from the training traces only: nothing held out may leak."""
@@ -1007,16 +1030,6 @@ def _crop_shape(crop_size):
             f"{crop_size!r}."
         )
     return sizes
-
-
-def _as_channels(decoder_channels):
-    if decoder_channels is None or isinstance(decoder_channels, Integral):
-        return decoder_channels
-    if not all(isinstance(width, Integral) and width > 0 for width in decoder_channels):
-        raise ValueError(
-            f"`decoder_channels` must hold whole numbers above zero; got {decoder_channels!r}."
-        )
-    return tuple(int(width) for width in decoder_channels)
 
 
 def _plain_history(net):

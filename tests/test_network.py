@@ -244,6 +244,21 @@ def test_what_does_not_go_together_is_refused_with_a_way_out(options, message):
         FaciesNetwork(**{"encoder_name": "resnet18", **options})
 
 
+@pytest.mark.parametrize(
+    ("architecture", "depth", "widths"),
+    [
+        ("Unet", 5, (128, 64, 32, 16, 16)),
+        ("unet", None, (128, 64, 32, 16, 16)),
+        ("Unet", 3, (32, 16, 16)),
+        ("Unet", 6, (128, 128, 64, 32, 16, 16)),
+        ("FPN", 5, None),
+        ("UnetPlusPlus", 5, None),
+    ],
+)
+def test_widths_that_auto_stands_for(architecture, depth, widths):
+    assert network.choose_widths(architecture, depth) == widths
+
+
 def test_logits_of_another_size_are_refused():
     net = FaciesNetwork(encoder_name=TINY, architecture="FPN")
     net.network.segmentation_head[1] = torch.nn.Identity()
@@ -403,14 +418,14 @@ def test_automatic_epochs_are_bounded():
     """Work in batches and in samples, whatever the size of the data."""
     assert auto_epochs(1, 100) == (250, 1.0)
     epochs, share = auto_epochs(8, 1.4e6)  # nine F3 lines
-    assert (epochs, share) == (175, 1.0)
+    assert (epochs, share) == (140, 1.0)
     work = []
-    for n_batches, n_pixels in ((8, 1.4e6), (60, 1e7), (300, 4e7), (1000, 1.4e8), (10**5, 10**10)):
+    for n_batches, n_pixels in ((8, 1.4e6), (60, 13e6), (300, 4e7), (1000, 1.4e8), (10**5, 10**10)):
         epochs, share = auto_epochs(n_batches, n_pixels)
         work.append(epochs * share * n_pixels)
         assert epochs >= 10
         assert 0 < share <= 1
-    assert max(work) <= 1.01 * 2.5e8
-    assert min(work) >= 0.9 * 2.5e8
+    assert max(work) <= 1.01 * 1.95e8
+    assert min(work) >= 0.9 * 1.95e8
     epochs, share = auto_epochs(10_000, 2e7)  # many small ones
     assert epochs * share * 10_000 == pytest.approx(7000)

@@ -708,3 +708,20 @@ def test_cross_validation_of_lists(make_tiny, survey):
     )
     assert scores.shape == (2,)
     assert np.all((scores >= 0) & (scores <= 1))
+
+
+@pytest.mark.parametrize(
+    ("widths", "expected"),
+    [("auto", [32, 16, 16]), ((16, 8, 8), [16, 8, 8]), (None, [64, 32, 16])],
+)
+def test_widths_of_the_decoder(make_tiny, survey, widths, expected):
+    segmenter = make_tiny(decoder_channels=widths).fit(survey.data[:4], survey.target[:4])
+    blocks = segmenter.net_.module_.network.decoder.blocks
+    assert [block.conv2[0].out_channels for block in blocks] == expected
+
+
+def test_auto_goes_on_from_the_same_widths(make_tiny, survey):
+    segmenter = make_tiny(decoder_channels=(32, 16, 16), warm_start=True)
+    segmenter.fit(survey.data[:4], survey.target[:4])
+    segmenter.set_params(decoder_channels="auto").fit(survey.data[:4], survey.target[:4])
+    assert len(segmenter.history_) == 2

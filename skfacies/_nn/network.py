@@ -20,6 +20,7 @@ __all__ = [
     "FaciesNetwork",
     "choose_device",
     "choose_precision",
+    "choose_widths",
     "draws_random_numbers",
     "load_encoder",
     "seeded_torch",
@@ -28,6 +29,9 @@ __all__ = [
 
 #: Sections are padded at their end to a multiple of this; five halvings in the usual encoders.
 SIZE_MULTIPLE = 32
+
+#: Widths of the U-Net's decoder, from the deepest level up: half of smp's, but 16 at the top.
+UNET_WIDTHS = (128, 64, 32, 16, 16)
 
 #: The attention "scse" of smp divides the widths of a decoder by this.
 SCSE_REDUCTION = 16
@@ -239,6 +243,15 @@ def _check_decoder_channels(model_class, encoder_depth, decoder_channels, option
 def _default(model_class, name):
     parameter = inspect.signature(model_class.__init__).parameters.get(name)
     return None if parameter is None else parameter.default
+
+
+def choose_widths(architecture, encoder_depth):
+    """Widths that ``decoder_channels="auto"`` stands for; None is the architecture's own."""
+    if str(architecture).lower() != "unet":
+        return None
+    depth = len(UNET_WIDTHS) if encoder_depth is None else encoder_depth
+    deeper = UNET_WIDTHS[:1] * (depth - len(UNET_WIDTHS))
+    return (*deeper, *UNET_WIDTHS[-depth:])
 
 
 # --- building and trying --------------------------------------------------------------------------

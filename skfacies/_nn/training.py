@@ -298,7 +298,7 @@ class WarmupDecay(Callback):
         self.step_ += 1
 
 
-def auto_epochs(n_batches, n_pixels, *, steps=1400, pixels=2.5e8, at_least=10, at_most=250):
+def auto_epochs(n_batches, n_pixels, *, steps=1400, pixels=1.95e8, at_least=10, at_most=250):
     """Epochs that suit the data, and the share of the data that each of them takes.
 
     An epoch of three sections is not an epoch of four hundred: little data are seen often, and of

@@ -33,8 +33,14 @@ def make_data(quick):
     return survey.data, survey.target
 
 
-def make_unet():
-    return smp.Unet("resnet18", encoder_weights=None, in_channels=1, classes=N_CLASSES)
+def make_unet(**widths):
+    """The U-Net that one would take, or one of other widths."""
+    return smp.Unet("resnet18", encoder_weights=None, in_channels=1, classes=N_CLASSES, **widths)
+
+
+def widths_of(segmenter):
+    """Widths of the decoder of a fitted segmenter, as `make_unet` takes them."""
+    return {"decoder_channels": segmenter._module_options["decoder_channels"]}
 
 
 def describe(sections, more):
@@ -60,7 +66,8 @@ def measure_predict(repeats=None, quick=False):
     in_order = copy.deepcopy(fast).set_params(unit_order=None)
     along = copy.deepcopy(fast).set_params(dip_smoothing=100.0)
     scaled = exact.scaler_.transform(sections)[:, None]
-    unet = make_unet()
+    usual = make_unet().eval()
+    unet = make_unet(**widths_of(exact))
     unet.load_state_dict(exact.net_.module_.network.state_dict())
     unet.eval()
     runs = {
@@ -68,10 +75,11 @@ def measure_predict(repeats=None, quick=False):
         "skfacies, traces in order": lambda: discard(in_order.predict(sections)),
         "skfacies, along reflectors": lambda: discard(along.predict(sections)),
         "skfacies, float32": lambda: discard(exact.predict(sections)),
-        "plain PyTorch": lambda: predict_plainly(unet, scaled),
-        "plain skorch": functools.partial(_predict_skorch, _skorch_net(unet), scaled),
+        "plain PyTorch": lambda: predict_plainly(usual, scaled),
+        "plain PyTorch, our widths": lambda: predict_plainly(unet, scaled),
+        "plain skorch": functools.partial(_predict_skorch, _skorch_net(usual), scaled),
     }
-    windows, missing = _monai_runs(unet, scaled)
+    windows, missing = _monai_runs(usual, scaled)
     runs |= windows
     for name, segmenter in (("", fast), (", float32", exact)):
         batches = fed_batches(segmenter, sections)
@@ -84,6 +92,11 @@ def measure_predict(repeats=None, quick=False):
         runs[f"our network alone, padded{name}"] = _bare_prediction(own, segmenter, batches)
     claims = [
         claim("predict: plain PyTorch / skfacies", "plain PyTorch", "skfacies", at_least=4.0),
+        claim(
+            "predict: plain PyTorch of our widths / skfacies",
+            "plain PyTorch, our widths",
+            "skfacies",
+        ),
         claim("predict: plain skorch / skfacies", "plain skorch", "skfacies"),
         claim(
             "predict: plain PyTorch / skfacies, along reflectors",
@@ -232,7 +245,8 @@ def measure_fit(repeats=None, quick=False):
     codes = np.searchsorted(first.classes_, labels)
     runs = {
         "skfacies": _skfacies_fit(segmenter, sections, labels, "skfacies", **whole),
-        "plain PyTorch": _plain_fit(scaled, codes),
+        "plain PyTorch": _plain_fit(make_unet(), scaled, codes),
+        "plain PyTorch, our widths": _plain_fit(make_unet(**widths_of(first)), scaled, codes),
         "plain skorch": _skorch_fit(scaled, codes),
         "bare loop of the same steps": _bare_fit(first, scaled, codes),
         "float32: skfacies": _skfacies_fit(
@@ -243,6 +257,9 @@ def measure_fit(repeats=None, quick=False):
     claims = [
         claim("fit: plain PyTorch / skfacies", "plain PyTorch", "skfacies", at_least=3.5),
         claim("fit: plain skorch / skfacies", "plain skorch", "skfacies", at_least=3.5),
+        claim(
+            "fit: plain PyTorch of our widths / skfacies", "plain PyTorch, our widths", "skfacies"
+        ),
         claim("fit: plain PyTorch / skfacies at float32", "plain PyTorch", "float32: skfacies"),
         claim(
             "fit: skfacies / bare loop of the same steps, augmentation included",
@@ -291,9 +308,8 @@ def _skfacies_fit(segmenter, sections, labels, name, **params):
     return run
 
 
-def _plain_fit(scaled, codes):
+def _plain_fit(unet, scaled, codes):
     """An epoch as in the recipes that are around: float32, default layout, no augmentation."""
-    unet = make_unet()
     optimizer = torch.optim.AdamW(unet.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
     criterion = torch.nn.CrossEntropyLoss(ignore_index=IGNORED)
@@ -330,7 +346,7 @@ def _skorch_fit(scaled, codes):
 
 def _bare_fit(segmenter, scaled, codes):
     """An epoch of the steps that `fit` makes, on tensors that are ready, and nothing else."""
-    unet = make_unet().to(memory_format=torch.channels_last).train()
+    unet = make_unet(**widths_of(segmenter)).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(unet.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
     augment = segmenter._collate(0, 1)[0].augmentation
     amplitudes, codes = torch.from_numpy(scaled), torch.from_numpy(codes)
