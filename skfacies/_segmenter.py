@@ -194,8 +194,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         score by scikit-learn's metrics, such as ``EpochScoring("accuracy")``, expect one label an
         item and do not fit here; ``history_`` has "valid_miou".
     net_params : dict or None, default=None
-        Last word over the other arguments of `skorch.NeuralNet`, such as ``{"optimizer__betas":
-        (0.8, 0.99)}`` or ``{"module__decoder_attention_type": "scse"}``.
+        Last word over the other arguments of `skorch.NeuralNet`, such as
+        ``{"module__decoder_attention_type": "scse"}`` or ``{"optimizer__betas": (0.9, 0.999)}``,
+        torch's own where AdamW here has (0.9, 0.95), which suits fits of a thousand steps.
     warm_start : bool, default=False
         Go on from the fitted weights in the next `fit`, with the amplitude scaler, the order of
         units and the rest that the first fit learnt. "Best" epochs are then those of that fit.

@@ -504,6 +504,18 @@ def test_losses_by_name(make_tiny, survey, loss):
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.parametrize(
+    ("net_params", "betas"),
+    [(None, (0.9, 0.95)), ({"optimizer__betas": (0.8, 0.99)}, (0.8, 0.99))],
+)
+def test_adamw_remembers_squared_gradients_for_a_small_part_of_a_fit(
+    make_tiny, survey, net_params, betas
+):
+    segmenter = make_tiny(max_epochs=1, net_params=net_params).fit(survey.data, survey.target)
+    assert type(segmenter.net_.optimizer_) is torch.optim.AdamW
+    assert segmenter.net_.optimizer_.param_groups[0]["betas"] == betas
+
+
 def test_net_params_have_the_last_word(make_tiny, survey):
     segmenter = make_tiny(
         decoder_channels=(16, 16, 16),
