@@ -23,6 +23,7 @@ RECIPES = {
         "augment": {"shift": 20.0, "dip": 20.0, "warp": 14.0}
     },
     "default, fade": {"augment": {"fade": 0.8}},
+    "default, betas of torch": {"net_params": {"optimizer__betas": (0.9, 0.999)}},
     "neighbouring lines as channels": {"neighbours": 1},
     "two lines to either side as channels": {"neighbours": 2},
     "plain": _plain(),
