@@ -21,7 +21,7 @@ AUGMENTATION = {
     "dip": 10.0,
     "warp": 7.0,
     "frequency": 0.5,
-    "fade": 0.0,
+    "fade": 0.8,
     "cutout": 0.0,
     "polarity": 0.0,
 }

@@ -1,7 +1,7 @@
 """Recipes by name: what they change in the default `FaciesSegmenter`."""
 
 #: Augmentation of the amplitudes only, as many trainings here were done that led to the default.
-_PLAIN = dict.fromkeys(("stretch", "shift", "dip", "warp", "frequency"), 0.0)
+_PLAIN = dict.fromkeys(("stretch", "shift", "dip", "warp", "frequency", "fade"), 0.0)
 
 #: Twice as strong as the default.
 _STRONG = {"stretch": 0.15, "dip": 20.0, "warp": 14.0, "shift": 20.0}
@@ -22,7 +22,7 @@ RECIPES = {
     "default, displacements twice as large": {
         "augment": {"shift": 20.0, "dip": 20.0, "warp": 14.0}
     },
-    "default, fade": {"augment": {"fade": 0.8}},
+    "default, no fade": {"augment": {"fade": 0.0}},
     "default, betas of torch": {"net_params": {"optimizer__betas": (0.9, 0.999)}},
     "neighbouring lines as channels": {"neighbours": 1},
     "two lines to either side as channels": {"neighbours": 2},
