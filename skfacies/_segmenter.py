@@ -139,9 +139,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         the outermost ones, and of smooth folds, in samples and at most a twelfth of the crop's
         height), "frequency" 0.5 (largest power of frequency that multiplies the spectrum), "fade"
         0.8 (largest change of log-amplitude by a smooth field: parts of a section become brighter
-        or dimmer than others, as below gas), and, left out by default, "cutout" 0 (largest part of
-        the crop's height and width that is blanked) and "polarity" 0 (probability of a change of
-        sign).
+        or dimmer than others, as below gas; try 0 where the sections to predict are far from the
+        training's), and, left out by default, "cutout" 0 (largest part of the crop's height and
+        width that is blanked) and "polarity" 0 (probability of a change of sign).
     crop_size : None, int or tuple (n_traces, n_samples), default=256
         Train on random crops of this size. An int cuts traces and keeps all samples; None takes
         whole sections. Sections that are smaller are taken whole.
