@@ -111,12 +111,16 @@ def split_validation_block(X, y, classes, *, ignore_label, fraction, gap=8):
     candidates = _line_blocks(some, lines, fraction, gap)
     if isinstance(X, Lines):
         candidates = _sparing(candidates)
-    best = _most_alike(candidates, some, counts, y, classes, ignore_label)
-    if best is not None:
-        return best if every == (1, 1) else _fill_in(best, everything, lines, gap, every)
+    labels = counts, y, classes, ignore_label
+    for split in _most_alike_first(candidates, some, *labels):
+        if every == (1, 1):
+            return split
+        # The lines in between may hold all of a class that the others lack.
+        split = _fill_in(split, everything, lines, gap, every)
+        if _keeps_all_classes(_count_runs(split[0], *labels), everything, counts):
+            return split
     candidates = _trace_blocks(everything, lines, fraction, gap)
-    best = _most_alike(candidates, everything, counts, y, classes, ignore_label)
-    return (everything, []) if best is None else best
+    return next(_most_alike_first(candidates, everything, *labels), (everything, []))
 
 
 def _fitting_gap(gap, lines):
@@ -193,18 +197,14 @@ def _survey_lines(X, sections):
     """Geometry as it is known, or from the traces in common; None if no lines cross."""
     if isinstance(X, Lines):
         return _known_lines(X, sections)
-    if len(sections) > MAX_LINES:
-        if is_listlike(X):
-            warnings.warn(
-                f"a list of {len(sections)} labelled sections is not searched for lines that cross "
-                f"(at most {MAX_LINES}); the validation block may share traces with training "
-                "lines. Choose one with `validation_data`.",
-                UserWarning,
-                stacklevel=4,
-            )
-        return None
     # Thousands of small products: on busy cores, threads would wait for each other in every one.
     with threadpool_limits(1, user_api="blas"):
+        if len(sections) > MAX_LINES:
+            # An array is mostly one cube, whose lines do not cross: some of them tell.
+            some = sections[np.linspace(0, len(sections) - 1, ENOUGH_LINES).astype(int)]
+            if is_listlike(X) or find_crossings(X, some):
+                _warn_of_too_many_lines(len(sections))
+            return None
         lines = _Lines({}, {}, {}, find_crossings(X, sections))
     if not lines.crossings:
         return None
@@ -227,6 +227,16 @@ def _survey_lines(X, sections):
             ):  # oblique or reversed lines: known is only where they cross
                 return _Lines({}, {}, {}, lines.crossings)
     return lines
+
+
+def _warn_of_too_many_lines(n_sections):
+    warnings.warn(
+        f"{n_sections} labelled sections are not searched for lines that cross (at most "
+        f"{MAX_LINES} are); the validation block may share traces with training lines. Choose one "
+        "with `validation_data`, or give the cube to CubeSegmenter.",
+        UserWarning,
+        stacklevel=5,
+    )
 
 
 def _known_lines(X, sections):
@@ -420,22 +430,25 @@ def _cut_at_crossings(train, valid, lines, gap):
     return train
 
 
-def _most_alike(candidates, runs, counts, y, classes, ignore_label):
-    """The candidate whose class mix is most like all data's; None if all take a class away."""
-    best, best_distance = None, np.inf
+def _most_alike_first(candidates, runs, counts, y, classes, ignore_label):
+    """Candidates that leave every class in training; first those whose mix is most like all's."""
+    found = []
     whole = counts.sum(axis=0) / counts.sum()
-    present = counts[[run.section for run in runs]].sum(axis=0) > 0
     for train, valid in candidates:
         if not train or not valid:
             continue
         kept = _count_runs(train, counts, y, classes, ignore_label)
         held = _count_runs(valid, counts, y, classes, ignore_label)
-        if not held.sum() or np.any((kept == 0) & present):
-            continue
-        distance = np.abs(held / held.sum() - whole).sum()
-        if distance < best_distance - 1e-12:
-            best, best_distance = (train, valid), distance
-    return best
+        if held.sum() and _keeps_all_classes(kept, runs, counts):
+            distance = np.abs(held / held.sum() - whole).sum()
+            found.append((round(float(distance), 12), len(found), (train, valid)))
+    yield from (split for *_, split in sorted(found))
+
+
+def _keeps_all_classes(kept, runs, counts):
+    """Whether training has every class of all runs, by the numbers of its labelled samples."""
+    present = counts[[run.section for run in runs]].sum(axis=0) > 0
+    return not np.any((kept == 0) & present)
 
 
 def _count_runs(runs, counts, y, classes, ignore_label):

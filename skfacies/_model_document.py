@@ -49,10 +49,14 @@ _FITTED = {
 # What a segmenter may have besides: plain values about the sections that it was trained on.
 _OPTIONAL = {
     "FaciesSegmenter": {
+        "_amplitude_spread": (float, type(None)),
         "_follows_reflectors": bool,
         "_heights": (tuple, type(None)),
+        "_smoothing_helps": bool,
         "_training_summary": dict,
         "_unit_order": (tuple, type(None)),
+        "_unit_order_reason": (str, type(None)),
+        "sample_interval_": (float, type(None)),
     }
 }
 # Matters of scikit-learn's configuration, and what the document has elsewhere.
@@ -63,7 +67,10 @@ _OPTIMIZERS = (
     *("NAdam", "RAdam", "RMSprop", "Rprop", "SGD"),
 )
 _OWN_NET_OPTIONS = ("criterion__loss", "criterion__class_weight", "lr", "optimizer__weight_decay")
-_LATER_NET_OPTIONS = ("criterion__label_smoothing",)  # that older documents lack
+_LATER_NET_OPTIONS = (
+    "criterion__label_smoothing",
+    "criterion__mean_weight",
+)  # that older documents lack
 _TIMM_OPTIONS = {"dynamic_img_size", "strict_img_size", "drop_rate", "drop_path_rate"}
 
 # Networks of this width or less are small, whatever else they are. What is built may take ten times
@@ -430,6 +437,8 @@ def _check_segmenter_state(state):
         label_smoothing=net_options.get("criterion__label_smoothing", 0.0),
     )._validate_params()
     _check_net_options(net_options, (*_OWN_NET_OPTIONS, *_LATER_NET_OPTIONS))
+    mean_weight = net_options.get("criterion__mean_weight", 1.0)
+    _require(type(mean_weight) is float and mean_weight > 0, f"`mean_weight` is {mean_weight!r}.")
     class_weight = net_options["criterion__class_weight"]
     n_weights = None if class_weight is None else tuple(class_weight.shape)
     _require(n_weights in (None, (n_classes,)), f"`class_weight` is of shape {n_weights}.")

@@ -36,7 +36,14 @@ from skfacies._nn.training import (
 )
 from skfacies._nn.weights import resolve_encoder_weights
 from skfacies._reflectors import LENGTH, labels_follow_reflectors
-from skfacies._unit_order import check_unit_order, learn_unit_order, put_in_order, remove_spikes
+from skfacies._survey_scale import (
+    sample_interval,
+    scaled_by_survey,
+    typical_spread,
+    warn_of_other_interval,
+    warn_of_other_scale,
+)
+from skfacies._unit_order import check_unit_order, explain_unit_order, labels_from_scores
 from skfacies._validation import (
     check_classes,
     check_labels,
@@ -46,6 +53,7 @@ from skfacies._validation import (
     ignore_missing,
     is_listlike,
     n_channels,
+    n_sections,
     own_amplitudes,
     prediction_dtype,
     section_shape,
@@ -58,6 +66,9 @@ __all__ = ["FaciesSegmenter"]
 
 #: Training lines that the order of units is learnt from: neighbours have the same.
 ENOUGH_RUNS = 64
+
+#: Runs of traces that tell whether means along reflectors help.
+ENOUGH_EVIDENCE = 8
 
 #: Places of a feature map that the statistics of the training count for beside a section's own.
 NORM_PRIOR = 128.0
@@ -111,10 +122,13 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         Factor of that reduction.
     weight_decay : float, default=0.01
         Weight decay of AdamW.
-    loss : {"cross_entropy", "dice", "focal", "lovasz"}, default="cross_entropy"
-        Loss of the logits. Weights of classes and samples need the cross-entropy.
+    loss : {"cross_entropy", "dice", "focal", "lovasz"} or torch.nn.Module, default="cross_entropy"
+        Loss of the logits. Weights of classes and samples need the cross-entropy. A module of your
+        own, or a class of one, is called with logits ``(batch, n_classes, n_traces, n_samples)``
+        and the positions of labels in ``classes_``, which are -100 where a sample does not count.
     class_weight : None, "balanced" or dict, default=None
-        Weights of the classes in the loss. "balanced" is ``n_labelled / (n_classes * count)``
+        Weights of the classes in the loss, relative to the mean weight of all training samples.
+        "balanced" is ``n_labelled / (n_classes * count)``
         over the training samples; a dict has labels as keys, and 1 for those it leaves out.
     label_smoothing : float in [0, 1), default=0.0
         Part of each label that the cross-entropy spreads evenly over the classes. With 0.1 the
@@ -125,8 +139,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         None if every label is a class, -1 too.
     early_stopping : bool or int, default=False
         Epochs without a better validation loss after which training stops. True: a third of
-        `max_epochs`, at least 10. The weights of the best epoch are restored in any case:
-        where the running mean of the loss, over a twentieth of `max_epochs`, is smallest.
+        `max_epochs`, at least 10. The weights of the best epoch are restored in any case: the one
+        where the mean loss of the last tenth of the epochs so far is smallest. Early stopping goes
+        by the same mean.
     validation_fraction : float in [0, 1), default=0.1
         Part of the traces in a contiguous block that is held out to watch the loss. Lines that
         cross the block are cut there. The training loss is watched where this is 0, or where a few
@@ -161,8 +176,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         reflectors in prediction: weights fall by the factor 1/e in so many traces, and where the
         network is unsure. Contacts then do not jump between reflectors that look alike, but units
         that end at a contact or at a fault suffer. "auto" is 100 if the labels of the training
-        lines follow reflectors, that is, stay as they are when they are averaged themselves, and
-        None if not. Where units have an order, contacts that leave their neighbours for up to three
+        lines follow reflectors, that is, stay as they are when they are averaged themselves, and if
+        this network predicts what was held out (else, training lines) no worse so. It is None if
+        not. Where units have an order, contacts that leave their neighbours for up to three
         traces are taken back to them, too. A trace says no more against a class than that it is six
         less likely, as a logarithm: probabilities are more honest, and about 0.98 with ten classes
         where all traces agree. None or 0 leaves scores as they are, for an eighth less of the time.
@@ -176,11 +192,16 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         not changed.
     unit_order : "auto", None or array-like of labels, default="auto"
         Classes from top to bottom. Traces whose most likely labels are not in this order get the
-        most likely ones that are; units may be absent. "auto" learns the order where at least 95 %
-        of the training traces of every class have one in common, and leaves labels as they are
-        where not; None always leaves them. An array must hold every class once, and may hold more.
+        most likely ones that are; units may be absent. "auto" learns from the training traces
+        which unit lies above which. It leaves labels as they are where that gives no single order,
+        or where less than 95 % of the traces of a class have it: ``unit_order_reason_`` says why.
+        None always leaves them. An array must hold every class once, and may hold more.
         Probabilities do not know of the order, so that the prediction of a sample is not always its
         most probable class.
+    rescale : {"survey"} or None, default=None
+        None scales the amplitudes to be predicted as those of the training. "survey" learns the
+        scale anew from all sections of a prediction (`CubeSegmenter`: from the cube), for surveys
+        of another scale. It acts in prediction only.
     memory_limit : int or None, default=1_000_000_000
         Bytes that the network may take in prediction, about. Sections that need more are predicted
         in overlapping tiles of all their samples, blended where they overlap. None sets no limit.
@@ -202,7 +223,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         units and the rest that the first fit learnt. "Best" epochs are then those of that fit.
     random_state : int, RandomState or None, default=None
         Seed of initial weights, order, crops and augmentation. An int gives bitwise equal refits
-        on the same processor with the same number of threads.
+        on the same processor with the same number of threads. What goes on from fitted weights
+        (`partial_fit`, `warm_start`) draws anew, by the seed and the number of epochs so far.
     verbose : int, default=0
         1 shows a progress bar, 2 a line each epoch.
 
@@ -216,14 +238,19 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         Number of channels of the sections.
     history_ : list of dict
         One entry an epoch: "train_loss", "valid_loss", "valid_miou", "lr", "dur" in seconds, ….
+        "best" tells epochs whose weights were the best so far: the last of them was kept.
     n_iter_ : int
         Number of epochs trained.
     scaler_ : transformer or None
         The fitted normalisation.
     unit_order_ : ndarray of shape (n_classes,) or None
         Classes from top to bottom, if labels are predicted in that order.
+    unit_order_reason_ : str or None
+        Why there is no order; None if there is one.
     dip_smoothing_ : float or None
         Number of traces over which scores are averaged.
+    sample_interval_ : float or None
+        Interval of the vertical coordinate of training sections that are DataArrays.
     encoder_weights_ : str or None
         What the encoder started from; None is random weights.
     device_, precision_ : str
@@ -265,8 +292,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
     (2, 32, 32, 2)
     """
 
-    _unit_order = _heights = None  # of models that were saved without them
-    _follows_reflectors = False
+    # Of models that were saved without them:
+    _unit_order = _heights = _unit_order_reason = _amplitude_spread = sample_interval_ = None
+    _follows_reflectors, _smoothing_helps, rescale = False, True, None
 
     _parameter_constraints = {
         "encoder_name": [str],
@@ -286,7 +314,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         "lr_patience": [Interval(Integral, 0, None, closed="left")],
         "lr_factor": [Interval(Real, 0, 1, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "loss": [StrOptions(set(LOSSES))],
+        "loss": [StrOptions(set(LOSSES)), HasMethods(["forward"])],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "ignore_label": [Integral, str, None],
@@ -301,6 +329,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         "dip_smoothing": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), None],
         "section_statistics": ["boolean"],
         "unit_order": [StrOptions({"auto"}), "array-like", None],
+        "rescale": [StrOptions({"survey"}), None],
         "memory_limit": [Interval(Real, 0, None, closed="neither"), None],
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
@@ -341,6 +370,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         dip_smoothing="auto",
         section_statistics=True,
         unit_order="auto",
+        rescale=None,
         memory_limit=1_000_000_000,
         device="auto",
         precision="auto",
@@ -377,6 +407,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         self.dip_smoothing = dip_smoothing
         self.section_statistics = section_statistics
         self.unit_order = unit_order
+        self.rescale = rescale
         self.memory_limit = memory_limit
         self.device = device
         self.precision = precision
@@ -388,7 +419,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
 
     # --- training -----------------------------------------------------------------------------
 
-    def fit(self, X, y, *, sample_weight=None, validation_data=None):
+    def fit(self, X, y, *, sample_weight=None, validation_data=None, surveys=None):
         """Learn facies from interpreted sections.
 
         Parameters
@@ -398,9 +429,13 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         y : array-like or list in the shape of `X`, without channels
             Integers or strings; `ignore_label` marks samples without interpretation.
         sample_weight : array-like of shape (n_sections,) or of the shape of `y`, default=None
-            Weights of sections, or of samples, in the loss.
+            Weights of sections, or of samples, in the loss. They are relative to the mean weight of
+            all training samples: 2 is like a section that is given twice.
         validation_data : tuple (X, y), default=None
             Sections to watch the loss on, in place of a block held out from `X`.
+        surveys : array-like of shape (n_sections,), default=None
+            Which survey each section is of, by any labels. Each survey is then brought to one scale
+            by itself; predict with ``rescale="survey"``. None scales all sections alike.
 
         Returns
         -------
@@ -418,6 +453,9 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         self._check_parameters()
         old = self._fitted_state() if self.warm_start and hasattr(self, "net_") else None
         classes = old["classes_"] if old else None
+        if surveys is not None:
+            X = scaled_by_survey(check_sections(X, nan_policy=self.nan_policy), surveys)
+            validation_data = self._scale_validation_data(validation_data)
         sections = self._check_training_data(X, y, sample_weight, classes, old)
         train, valid = self._hold_out(sections, validation_data)
         return self._train(sections, train, valid, old)
@@ -440,7 +478,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         -----
         The amplitude scaler is learnt from the first call's sections, since the weights depend on
         it; so are the order of units and whether labels follow reflectors. The learning rate is
-        `lr` throughout.
+        `lr` throughout. Weights are not relative to those of other calls: 1 is that of a sample
+        without weight.
         """
         self._check_parameters()
         old = self._fitted_state() if hasattr(self, "net_") else None
@@ -526,6 +565,13 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         y, _ = check_labels(y, X, ignore_label=self.ignore_label, classes=classes, **names)
         return nn_data.Sections(X, y, None, classes, self.ignore_label)
 
+    def _scale_validation_data(self, validation_data):
+        """Validation sections as those of one survey more."""
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+            return validation_data
+        X = check_sections(validation_data[0], "validation_data[0]", nan_policy=self.nan_policy)
+        return scaled_by_survey(X, np.zeros(n_sections(X))), validation_data[1]
+
     def _hold_out(self, sections, validation_data):
         """Runs of traces to train on; and sections with runs to validate on, or None."""
         if validation_data is not None:
@@ -545,7 +591,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
 
     def _train(self, sections, train, valid, old, *, one_epoch=False):
         """Train a new net, from old weights if there are any; only then change `self`."""
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        seed = _next_seed(self.random_state, len(old["net_"].history) if old else 0)
         encoder, state = (None, dict(old)) if old else self._start(sections, train)
         state |= self._hardware() | {"_heights": _heights(sections, train, old)}
         state["_module_options"] = {**state["_module_options"], "precision": state["precision_"]}
@@ -563,7 +609,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         )
         epochs = 1 if one_epoch else self._plan_epochs(*datasets)
         n_steps = -(-datasets[0].n_per_epoch // self.batch_size)
-        net_options = self._choose_net_options(sections, train)
+        net_options = self._choose_net_options(sections, train, one_epoch=one_epoch)
         net = make_net(state["_module_options"], net_options, device=state["device_"])
         net.set_params(
             max_epochs=epochs,
@@ -584,6 +630,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         state["history_"] = _plain_history(net)
         state["n_iter_"] = len(net.history)
         state["_training_summary"] = _summarise_training(sections, train)
+        state["_smoothing_helps"] = self._try_smoothing(state, valid or (sections, train))
         for name, value in state.items():
             setattr(self, name, value)
         return self
@@ -597,27 +644,51 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             "classes_": sections.classes,
             "scaler_": self._fit_scaler(sections, train),
             "encoder_weights_": found,
+            "sample_interval_": sample_interval(sections.X),
             "_depth_range": deepest if self.depth_channel else None,
-            "_unit_order": self._find_unit_order(sections, some),
             "_module_options": {
                 **self._structure(n_channels(sections.X)),
                 "n_classes": len(sections.classes),
             },
         }
+        if self.unit_order is not None and not isinstance(self.unit_order, str):
+            check_unit_order(self.unit_order, sections.classes)
+        codes = (sections.codes(run.section, slice(run.start, run.stop)) for run in some)
+        state["_unit_order"], state["_unit_order_reason"] = explain_unit_order(
+            (part.astype(np.int16) for part in codes),  # all are held at once
+            len(sections.classes),
+            sections.classes.tolist(),
+        )
         fewer = some[:: max(1, 4 * len(some) // ENOUGH_RUNS)]
-        pairs = _codes_and_amplitudes(sections, fewer, state["scaler_"])
+        spreads = []
+        pairs = _codes_and_amplitudes(sections, fewer, state["scaler_"], spreads)
         state["_follows_reflectors"] = labels_follow_reflectors(pairs, len(sections.classes))
+        state["_amplitude_spread"] = typical_spread(spreads)
         return None if weights is None else (self.encoder_name, weights), state
 
-    def _find_unit_order(self, sections, runs):
-        """Positions of the classes from top to bottom, or None."""
-        if self.unit_order is None:
-            return None
-        if not isinstance(self.unit_order, str):
-            return check_unit_order(self.unit_order, sections.classes)
-        codes = (sections.codes(run.section, slice(run.start, run.stop)) for run in runs)
-        codes = (part.astype(np.int16) for part in codes)  # all are held at once
-        return learn_unit_order(codes, len(sections.classes))
+    def _try_smoothing(self, state, watched):
+        """Whether means along reflectors make this network's prediction of sections no worse."""
+        if not state["_follows_reflectors"]:
+            return False
+        sections, runs = watched
+        runs = runs[:: max(1, len(runs) // ENOUGH_EVIDENCE)]
+        codes, amplitudes = [], []
+        for run in runs:
+            traces = slice(run.start, run.stop)
+            codes.append(sections.codes(run.section, traces))
+            amplitudes.append(np.asarray(sections.X[run.section])[traces])
+        order = self.unit_order
+        if order is not None and not isinstance(order, str):
+            order = list(check_unit_order(order, state["classes_"]))
+        probe = clone(self).set_params(unit_order=order, nan_policy="ignore", rescale=None)
+        probe.set_params(ignore_label=nn_data.IGNORED, tta=False)
+        n_classes = len(state["classes_"])
+        vars(probe).update(state, classes_=np.arange(n_classes), _amplitude_spread=None)
+        scores = [
+            probe.set_params(dip_smoothing=length).score(amplitudes, codes)
+            for length in (LENGTH, None)
+        ]
+        return bool(scores[0] >= scores[1])
 
     @property
     def unit_order_(self):
@@ -625,6 +696,14 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "net_")
         order = self._order_of_codes()
         return None if order is None else self.classes_[list(order)]
+
+    @property
+    def unit_order_reason_(self):
+        """Why labels are not predicted in a stratigraphic order; None if they are."""
+        check_is_fitted(self, "net_")
+        if self.unit_order is None:
+            return "unit_order=None"
+        return self._unit_order_reason if isinstance(self.unit_order, str) else None
 
     def _order_of_codes(self):
         """Positions of classes from top to bottom, as they are given now or were learnt."""
@@ -639,7 +718,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         """Number of traces over which scores are averaged along reflectors, or None."""
         check_is_fitted(self, "net_")
         if isinstance(self.dip_smoothing, str):
-            return LENGTH if self._follows_reflectors else None
+            return LENGTH if self._follows_reflectors and self._smoothing_helps else None
         return self.dip_smoothing or None
 
     def _hardware(self):
@@ -667,7 +746,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             "encoder_name": self.encoder_name,
             "encoder_depth": self.encoder_depth,
             "decoder_channels": self._decoder_widths(),
-            "in_channels": n_amplitudes + self.depth_channel,
+            "in_channels": n_amplitudes + bool(self.depth_channel),
         }
 
     def _decoder_widths(self):
@@ -692,10 +771,16 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             own_amplitudes(np.asarray(sections.X[run.section]))[run.start : run.stop]
             for run in train
         )
-        if not hasattr(scaler, "partial_fit"):
-            return scaler.fit(list(runs))
-        for run in runs:  # one at a time: X may be larger than memory
-            scaler.partial_fit([run])
+        if hasattr(scaler, "partial_fit"):
+            for run in runs:  # one at a time: X may be larger than memory
+                scaler.partial_fit([run])
+        else:
+            scaler.fit(list(runs))
+        if getattr(scaler, "n_samples_seen_", 1) == 0:
+            raise ValueError(
+                "`X` has no live sample: all amplitudes are zero, constant or undefined. Is it the "
+                "right file or array?"
+            )
         return scaler
 
     def _plan_epochs(self, training, validation):
@@ -711,12 +796,15 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             validation.n_per_epoch = len(validation.items)
         return epochs
 
-    def _choose_net_options(self, sections, train):
+    def _choose_net_options(self, sections, train, *, one_epoch):
         """Arguments of skorch's net that a saved model needs again."""
+        class_weights = self._class_weights(sections, train)
+        mean_weight = 1.0 if one_epoch else sections.mean_weight(train, class_weights)
         return {
             "criterion__loss": self.loss,
-            "criterion__class_weight": self._class_weights(sections, train),
+            "criterion__class_weight": class_weights,
             "criterion__label_smoothing": self.label_smoothing,
+            "criterion__mean_weight": mean_weight,
             "lr": self.lr,
             "optimizer__weight_decay": self.weight_decay,
             **copy.deepcopy(self.net_params or {}),
@@ -790,7 +878,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             )
         names = ("classes_", "scaler_", "encoder_weights_", "net_")
         names += ("_depth_range", "_follows_reflectors", "_heights", "_module_options")
-        names += ("_unit_order",)
+        names += ("_amplitude_spread", "_unit_order", "_unit_order_reason", "sample_interval_")
         return {name: getattr(self, name) for name in names}
 
     # --- prediction ---------------------------------------------------------------------------
@@ -813,20 +901,21 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         classes = self.classes_.astype(dtype)
         labels = _empty_like(X, dtype)
         for i, traces, scores, missing in self._iterate(X, probabilities=False):
-            part = classes[self._most_likely(scores)]
+            part = classes[self._most_likely(scores, missing)]
             if missing is not None:
                 part[missing] = self.ignore_label
             labels[i][traces] = part
         return labels
 
-    def _most_likely(self, scores):
+    def _most_likely(self, scores, missing):
         """Codes (n_traces, n_samples), in stratigraphic order if there is one."""
-        codes = scores.permute(1, 2, 0).max(-1).indices.cpu().numpy()  # faster than argmax(0)
-        order = self._order_of_codes()
-        if order is None:
-            return codes
-        put_in_order(codes, lambda traces: scores.permute(1, 2, 0).cpu().numpy()[traces], order)
-        return remove_spikes(codes, order) if self.dip_smoothing_ else codes
+        return labels_from_scores(
+            scores.permute(1, 2, 0).max(-1).indices.cpu().numpy(),  # faster than argmax(0)
+            lambda traces: scores.permute(1, 2, 0).cpu().numpy()[traces],
+            self._order_of_codes(),
+            missing=missing,
+            without_spikes=bool(self.dip_smoothing_),
+        )
 
     def predict_proba(self, X):
         """Probabilities of the facies of every sample.
@@ -879,10 +968,34 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         self._check_label_of_missing()
         X = check_sections(X, nan_policy=self.nan_policy, check_finite=False)
         self._check_channels(X)
+        warn_of_other_interval(self.sample_interval_, sample_interval(X))
         return X
 
-    def _conditioner(self):
-        return nn_data.Conditioner(self.scaler_, self._depth_range, self.n_channels_)
+    def rescaled_to(self, X):
+        """A copy of the fitted model that predicts by the scale of another survey.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
+            Amplitudes of that survey; some sections of it are enough.
+
+        Returns
+        -------
+        model : FaciesSegmenter
+            It shares the network.
+        """
+        check_is_fitted(self, "net_")
+        if self.scaler_ is None:
+            raise ValueError("rescale='survey' needs a `scaler`; the model was fitted with None.")
+        X = check_sections(X, nan_policy="ignore", check_finite=False)
+        some = range(0, n_sections(X), max(1, n_sections(X) // ENOUGH_RUNS))
+        model = clone(self).set_params(rescale=None)
+        vars(model).update({k: v for k, v in vars(self).items() if k not in self.get_params()})
+        model.scaler_ = clone(self.scaler_).fit([own_amplitudes(np.asarray(X[i])) for i in some])
+        return model
+
+    def _conditioner(self, spreads=None):
+        return nn_data.Conditioner(self.scaler_, self._depth_range, self.n_channels_, spreads)
 
     def _prediction_memory(self, shape):
         """Bytes that the network takes to predict a section, for `CubeSegmenter`."""
@@ -895,10 +1008,14 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         )
 
     def _iterate(self, X, *, probabilities):
-        return iterate_scores(
+        if self.rescale is not None:
+            yield from self.rescaled_to(X)._iterate(X, probabilities=probabilities)
+            return
+        spreads = []
+        yield from iterate_scores(
             self.net_.module_,
             X,
-            self._conditioner(),
+            self._conditioner(spreads),
             device=self.device_,
             probabilities=probabilities,
             tta=self.tta,
@@ -908,6 +1025,7 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
             nan_policy=self.nan_policy,
             memory_limit=self.memory_limit,
         )
+        warn_of_other_scale(self._amplitude_spread, spreads)
 
     def _norm_prior(self):
         return NORM_PRIOR if self.section_statistics else None
@@ -975,6 +1093,16 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         self.net_ = net
 
 
+def _next_seed(random_state, n_epochs):
+    """Seed of a training that goes on after so many epochs: each draws anew, and can be repeated.
+
+    Nothing is kept between calls but the number of epochs, which pickles and model files hold.
+    """
+    if n_epochs and isinstance(random_state, Integral):
+        random_state = np.random.SeedSequence([int(random_state), n_epochs]).generate_state(1)[0]
+    return check_random_state(random_state).randint(2**31 - 1)
+
+
 def _empty_like(X, dtype, *more_axes):
     """Array, or list of arrays, for results in the shape of `X`."""
     if is_listlike(X):
@@ -998,13 +1126,13 @@ def _summarise_training(sections, train):
     }
 
 
-def _codes_and_amplitudes(sections, runs, scaler):
-    """Labels and scaled amplitudes of runs of traces, one after the other."""
-    conditioner = nn_data.Conditioner(scaler, None)
+def _codes_and_amplitudes(sections, runs, scaler, spreads):
+    """Labels and scaled amplitudes of runs of traces, one after the other, with their spreads."""
+    conditioner = nn_data.Conditioner(scaler, None, spreads=spreads)
     for run in runs:
         traces = slice(run.start, run.stop)
         section = own_amplitudes(np.asarray(sections.X[run.section]))
-        channels, _ = conditioner(section[traces])
+        channels, *_ = conditioner(section[traces])
         yield sections.codes(run.section, traces), channels[0]
 
 

@@ -2,12 +2,15 @@
 
 import numpy as np
 
-__all__ = ["UNDEFINED_VALUES", "undefined_amplitudes", "undefined_values"]
+__all__ = ["UNDEFINED_VALUES", "dead_samples", "undefined_amplitudes", "undefined_values"]
 
 #: Values that common systems write where there is no pick, no label or no sample. Magnitudes of
 #: 1e30 and more, such as the largest float32, say so as well.
 UNDEFINED_VALUES = (-999.25, -9999.0, -99999.0)
 LEAST_UNDEFINED_MAGNITUDE = 1e30 * (1 - 1e-6)  # 1e30 as a rounded float32, too
+
+#: Samples from the first or to the last of a trace that must be equal to be taken for a mute.
+SHORTEST_MUTE = 16
 
 
 def undefined_values(values):
@@ -67,3 +70,27 @@ def undefined_amplitudes(section):
             break
         lowest = others
     return undefined if undefined is not None and undefined.any() else None
+
+
+def dead_samples(section):
+    """Mask of samples that nothing was recorded at; None if there are none.
+
+    These are undefined samples, dead traces, which have one value all over, and mutes: one value
+    from the first sample, or to the last, for at least `SHORTEST_MUTE` samples.
+
+    Parameters
+    ----------
+    section : array of numbers of shape (n_traces, n_samples)
+    """
+    section = np.asarray(section)
+    dead = undefined_amplitudes(section)
+    for samples in (section, section[:, ::-1]):
+        first, start = samples[:, :1], samples[:, 1:SHORTEST_MUTE]
+        traces = np.flatnonzero((start == first).all(axis=1))
+        if not len(traces) or section.shape[1] < 2:
+            continue
+        muted = np.logical_and.accumulate(samples[traces] == first[traces], axis=1)
+        dead = np.zeros(section.shape, dtype=bool) if dead is None else dead
+        own = dead if samples is section else dead[:, ::-1]
+        own[traces] |= muted
+    return dead

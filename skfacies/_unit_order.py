@@ -5,6 +5,8 @@ import numpy as np
 __all__ = [
     "best_ranks",
     "check_unit_order",
+    "explain_unit_order",
+    "labels_from_scores",
     "learn_unit_order",
     "put_in_order",
     "remove_spikes",
@@ -18,47 +20,101 @@ MOST_TRACES = 0.95
 #: samples that seem certain.
 LEAST = np.float32(np.log(1e-4))
 
-#: The search for the best labels takes samples together, about so many blocks a trace, of at most
-#: so many samples.
-BLOCKS = 100
-LARGEST_BLOCK = 8
-
-#: Traces that are put in order at a time: memory does not grow with the section. With 128, calls of
-#: functions take a fifth of the time.
-TRACES = 512
+#: Traces that are put in order at a time: memory does not grow with the section.
+TRACES = 256
 
 #: A contact is compared with its median over so many traces to either side, and is a spike if it
-#: lies more than so many samples away from it.
+#: lies more than so many samples away from it, besides what the slope of the contact explains.
 SPIKE_TRACES = 3
 SPIKE_SAMPLES = 3
 
 
 def learn_unit_order(sections, n_classes):
-    """Classes from top to bottom, or None if they are not stacked in one order.
+    """Classes from top to bottom, or None; see `explain_unit_order`."""
+    return explain_unit_order(sections, n_classes)[0]
+
+
+def explain_unit_order(sections, n_classes, names=None):
+    """Classes from top to bottom, or the reason why they are not known to be stacked in one order.
+
+    Traces tell which of two units lies above the other. The order is the only one that agrees with
+    what most traces say of each pair, so that units which lie next to each other in it must have
+    been seen in the same trace.
 
     Parameters
     ----------
     sections : iterable of int arrays (n_traces, n_samples)
         Positions of labels in ``classes_``; negative where there is none.
     n_classes : int
+    names : list, default=None
+        Labels of the classes, for the reason. None is 0, 1, ….
 
     Returns
     -------
     order : tuple of int, or None
         Only traces of several classes tell an order. They must tell that of each class: a body that
         is rare may be enclosed by another unit wherever it occurs.
+    reason : str or None
+        Why there is no order.
     """
     sections = list(sections)
-    counts, depths = np.zeros(n_classes), np.zeros(n_classes)
+    names = list(range(n_classes)) if names is None else list(names)
+    above = np.zeros((n_classes, n_classes), dtype=np.int64)
+    seen = np.zeros(n_classes, dtype=bool)
     for codes in sections:
-        labelled = codes >= 0
-        depth = np.broadcast_to(np.arange(codes.shape[1]), codes.shape)[labelled]
-        counts += np.bincount(codes[labelled], minlength=n_classes)
-        depths += np.bincount(codes[labelled], weights=depth, minlength=n_classes)
-    if not counts.all():
-        return None
-    order = np.argsort(depths / counts, kind="stable")
-    ranks = _ranks(order)
+        first, last, present = _extents(codes, n_classes)
+        seen |= present.any(axis=1)
+        for upper in range(n_classes):
+            traces = present[upper] & present & (last[upper] < first)
+            above[upper] += np.count_nonzero(traces, axis=1)
+    if not seen.all():
+        return None, f"no line that was looked at has {_listed(names, np.flatnonzero(~seen))}"
+    order, reason = _sort_by_pairs(above, names)
+    if reason is None:
+        unruly = _classes_out_of_order(sections, order)
+        if len(unruly):
+            reason = (
+                f"less than {MOST_TRACES:.0%} of the traces with {_listed(names, unruly)} have "
+                f"their units in the order {[names[code] for code in order]}"
+            )
+    return (None, reason) if reason else (order, None)
+
+
+def _extents(codes, n_classes):
+    """First and last sample of each class in each trace, and whether it is there at all."""
+    first = np.empty((n_classes, len(codes)), dtype=np.int32)
+    last, present = np.empty_like(first), np.empty(first.shape, dtype=bool)
+    for code in range(n_classes):
+        own = codes == code
+        present[code] = own.any(axis=1)
+        first[code] = own.argmax(axis=1)
+        last[code] = codes.shape[1] - 1 - own[:, ::-1].argmax(axis=1)
+    return first, last, present
+
+
+def _sort_by_pairs(above, names):
+    """Topological order of classes, and the reason why there is none or more than one."""
+    known = above > above.T
+    order, left = [], list(range(len(above)))
+    while left:
+        tops = [code for code in left if not known[left, code].any()]
+        if not tops:
+            return None, f"{_listed(names, left)} lie above each other in a circle"
+        order.append(tops[0])
+        left.remove(tops[0])
+    # There is no other such order if each unit is known to lie above the next.
+    for upper, lower in zip(order[:-1], order[1:], strict=True):
+        if not known[upper, lower]:
+            return None, (
+                f"no trace, or as many for as against, tells which of {names[upper]!r} and "
+                f"{names[lower]!r} lies above the other"
+            )
+    return tuple(order), None
+
+
+def _classes_out_of_order(sections, order):
+    """Classes of which too few traces have their units in an order."""
+    n_classes, ranks = len(order), _ranks(order)
     n_traces, n_in_order = np.zeros(n_classes), np.zeros(n_classes)
     for codes in sections:
         labelled = codes >= 0
@@ -69,8 +125,11 @@ def learn_unit_order(sections, n_classes):
         present &= np.count_nonzero(present, axis=1, keepdims=True) > 1
         n_traces += np.count_nonzero(present, axis=0)
         n_in_order += np.count_nonzero(present[in_order], axis=0)
-    known = n_traces.all() and (n_in_order >= MOST_TRACES * n_traces).all()
-    return tuple(order.tolist()) if known else None
+    return np.flatnonzero((n_traces == 0) | (n_in_order < MOST_TRACES * n_traces))
+
+
+def _listed(names, codes):
+    return ", ".join(repr(names[code]) for code in codes)
 
 
 def check_unit_order(unit_order, classes):
@@ -90,35 +149,99 @@ def check_unit_order(unit_order, classes):
     return tuple(positions[label] for label in labels if label in positions)
 
 
-def put_in_order(codes, log_scores, order):
-    """Labels of most likely traces among those in order; traces in order stay as they are.
+def labels_from_scores(codes, log_scores, order, *, missing=None, without_spikes=False):
+    """Labels in stratigraphic order from those that are the most likely, sample by sample.
 
     Parameters
     ----------
     codes : int array of shape (n_traces, n_samples)
         The most likely class of every sample; changed in place.
-    log_scores : function of a slice or an array of traces
+    log_scores : function of an array of traces
         Returns logarithms of probabilities, or logits, ``(n_traces, n_samples, n_classes)`` of
         those traces.
-    order : tuple of int
+    order : tuple of int, or None
         Classes from top to bottom.
+    missing : bool array of shape (n_traces, n_samples), or None
+        Samples that have no say in the labels of others.
+    without_spikes : bool, default=False
+        Take contacts that leave their neighbours for a few traces back to them.
 
     Returns
     -------
     codes : int array of shape (n_traces, n_samples)
+        Of missing samples they mean nothing.
+    """
+    if order is None:
+        return codes
+    put_in_order(codes, log_scores, order, missing)
+    if not without_spikes:
+        return codes
+    if missing is None or not missing.any():
+        return remove_spikes(codes, order)
+    live = ~missing.all(axis=1)  # the traces to either side of a gap are neighbours
+    codes[live] = remove_spikes(codes[live], order)
+    return codes
+
+
+def put_in_order(codes, log_scores, order, missing=None):
+    """Labels of most likely traces among those in order; traces in order stay as they are.
+
+    Only the part of a trace that is out of order is changed: what lies above and below it keeps
+    its most likely labels. Parameters are those of `labels_from_scores`.
     """
     ranks = _ranks(order)[codes]
-    upside_down = np.flatnonzero((ranks[:, 1:] < ranks[:, :-1]).any(axis=1))
-    for start in range(0, len(upside_down), TRACES):
-        traces = upside_down[start : start + TRACES]
-        if traces[-1] - traces[0] == len(traces) - 1:  # neighbours: no copy of their scores
-            traces = slice(traces[0], traces[-1] + 1)
-        scores = np.asarray(log_scores(traces), dtype=np.float32)
-        if order == tuple(range(len(order))):
-            codes[traces] = best_ranks(scores)
-        else:
-            codes[traces] = np.asarray(order)[best_ranks(scores[..., list(order)])]
+    deepest = ranks if missing is None else np.where(missing, -1, ranks)
+    deepest = np.maximum.accumulate(deepest, axis=1)
+    upside_down = np.flatnonzero((ranks < deepest).any(axis=1))
+    if missing is not None:
+        ranks[missing] = deepest[missing]  # of the next live sample above; -1 above all
+        upside_down = np.flatnonzero((ranks < deepest).any(axis=1))
+    starts, stops = _parts_out_of_order(ranks[upside_down], deepest[upside_down])
+    by_length = np.argsort(stops - starts, kind="stable")
+    for first in range(0, len(upside_down), TRACES):
+        own = by_length[first : first + TRACES]
+        own = own[np.argsort(upside_down[own])]  # of the same trace order as the scores
+        traces = upside_down[own]
+        scores = np.asarray(log_scores(traces), dtype=np.float32)[..., list(order)]
+        if missing is not None:
+            scores = np.where(missing[traces][..., None], np.float32(0), scores)
+        _order_parts(ranks, traces, starts[own], stops[own], scores)
+    if missing is not None:
+        ranks[ranks < 0] = 0
+    changed = upside_down if missing is None else slice(None)
+    codes[changed] = np.asarray(order)[ranks[changed]]
     return codes
+
+
+def _parts_out_of_order(ranks, deepest):
+    """First sample, and the one after the last, that stand against others of their trace."""
+    shallowest = np.minimum.accumulate(ranks[:, ::-1], axis=1)[:, ::-1]
+    unruly = deepest > shallowest
+    starts = unruly.argmax(axis=1)
+    return starts, unruly.shape[1] - unruly[:, ::-1].argmax(axis=1)
+
+
+def _order_parts(ranks, traces, starts, stops, scores):
+    """Put parts of traces in order, in `ranks`; `scores` are those of the whole traces."""
+    n_samples, n_units = scores.shape[1:]
+    length = int((stops - starts).max())
+    places = starts[:, None] + np.arange(length)
+    inside = places < stops[:, None]
+    places = np.minimum(places, n_samples - 1)
+    part = np.take_along_axis(scores, places[..., None], axis=1)
+    part -= part.max(axis=-1, keepdims=True)
+    np.maximum(part, LEAST, out=part)
+    part[~inside] = 0
+    # What lies above and below stays, so that a part has units between theirs.
+    rows = traces[:, None]
+    own = ranks[rows, places]
+    least = np.where(inside, own, n_units).min(axis=1)
+    most = np.where(inside, own, -1).max(axis=1)
+    units = np.arange(n_units)
+    outside = (units < least[:, None]) | (units > most[:, None])
+    part += np.where(outside, n_samples * LEAST, np.float32(0))[:, None]
+    rows = np.broadcast_to(rows, places.shape)
+    ranks[rows[inside], places[inside]] = best_ranks(part)[inside]
 
 
 def remove_spikes(codes, order):
@@ -148,7 +271,14 @@ def remove_spikes(codes, order):
     around = np.pad(contacts, ((SPIKE_TRACES, SPIKE_TRACES), (0, 0)), mode="edge")
     around = np.lib.stride_tricks.sliding_window_view(around, 2 * SPIKE_TRACES + 1, axis=0)
     medians = np.partition(around, SPIKE_TRACES, axis=-1)[..., SPIKE_TRACES]
-    spikes = np.abs(contacts - medians) > SPIKE_SAMPLES
+    away = np.abs(contacts - medians)
+    spikes = away > SPIKE_SAMPLES
+    if spikes.any():  # at the crest of a steep fold a contact is away from its median, too
+        steps = np.diff(around[spikes], axis=-1)
+        sides = steps[:, : SPIKE_TRACES - 1], steps[:, SPIKE_TRACES + 1 :]
+        # Steps of a side have a slope, that of the least, where they all go one way.
+        slopes = [np.maximum(side.min(-1), 0) + np.maximum(-side.max(-1), 0) for side in sides]
+        spikes[spikes] = away[spikes] > SPIKE_SAMPLES + SPIKE_TRACES * np.minimum(*slopes)
     traces = np.flatnonzero(spikes.any(axis=1))
     if traces.size:
         own = np.where(spikes[traces], medians[traces], contacts[traces])
@@ -158,56 +288,26 @@ def remove_spikes(codes, order):
     return codes
 
 
-def best_ranks(scores, block=None):
-    """Ranks (n_traces, n_samples) that never fall, with about the largest sum of scores.
-
-    The best path is sought in blocks of samples, and each contact then set to its best place within
-    half a block. With blocks of one sample the path is the best of all; with eight it takes a tenth
-    of the time, and differs by a sample here and there: on F3 blocks the mean IoU is the same.
-    """
-    n_traces, n_samples, _ = scores.shape
-    if block is None:
-        block = min(max(1, n_samples // BLOCKS), LARGEST_BLOCK)
-    blocks = _sum_blocks(scores, block)
-    ranks = _best_path(np.maximum(blocks - blocks.max(axis=0), block * LEAST))
-    fine = np.repeat(ranks, block, axis=1)
-    if block > 1:
-        _set_contacts(fine, ranks, scores, block)
-    return fine[:, :n_samples]
-
-
-def _ranks(order):
-    ranks = np.empty(len(order), dtype=np.int8 if len(order) < 128 else np.int32)
-    ranks[list(order)] = np.arange(len(order))
-    return ranks
-
-
-def _sum_blocks(scores, block):
-    """Sums (n_units, n_traces, n_blocks) over blocks of samples, the last of which may be short."""
-    import torch  # several times as fast as NumPy in sums of so few
-
-    scores = torch.from_numpy(scores)
-    whole = scores.shape[1] // block * block
-    parts = [scores[:, :whole].unflatten(1, (-1, block)).sum(dim=2)]
-    if whole < scores.shape[1]:
-        parts.append(scores[:, whole:].sum(dim=1, keepdim=True))
-    return torch.cat(parts, dim=1).permute(2, 0, 1).contiguous().numpy()
-
-
-def _best_path(scores):
+def best_ranks(scores):
     """Ranks (n_traces, n_samples) that never fall, with the largest sum of scores.
 
     Let ``best[n]`` be the best sum over the first n samples with the units so far. With one more
     unit from sample m on, it is the maximum over m of ``best[m] + total[n] - total[m]``, where
     ``total`` sums the scores of that unit: a running maximum for each unit, and none for each
     sample. A unit may be absent (m = n).
+
+    Parameters
+    ----------
+    scores : float32 array of shape (n_traces, n_samples, n_units)
+        Units from top to bottom.
     """
     # Its running sums and maxima take a quarter of NumPy's time.
     import torch
     from torch.nn import functional
 
-    _, n_traces, n_samples = scores.shape
-    totals = torch.cumsum(functional.pad(torch.from_numpy(scores), (1, 0)), dim=-1)
+    n_traces, n_samples, _ = scores.shape
+    scores = torch.from_numpy(scores).permute(2, 0, 1)
+    totals = torch.cumsum(functional.pad(scores, (1, 0)), dim=-1)
     best, tops = totals[0], []
     for total in totals[1:]:
         best, top = torch.cummax(best - total, dim=1)
@@ -222,16 +322,7 @@ def _best_path(scores):
     return torch.cumsum(begins[:, :-1], dim=1, dtype=torch.int32).numpy()
 
 
-def _set_contacts(fine, ranks, scores, block):
-    """Move each contact to its best place within half a block up or down, in `fine`."""
-    traces, below = np.nonzero(ranks[:, 1:] != ranks[:, :-1])
-    upper, lower = ranks[traces, below], ranks[traces, below + 1]
-    half = block // 2  # so that the places of neighbouring contacts never meet
-    near = (below[:, None] + 1) * block + np.arange(-half, half)
-    inside = np.minimum(near, scores.shape[1] - 1)
-    traces, upper, lower = (x[:, None] for x in (traces, upper, lower))
-    gain = np.clip(scores[traces, inside, upper] - scores[traces, inside, lower], LEAST, -LEAST)
-    gain[near > inside] = 0  # below the last sample
-    gain = np.cumsum(np.pad(gain, ((0, 0), (1, 0))), axis=1)  # of so many samples given to `upper`
-    n_upper = gain.argmax(axis=1)[:, None]
-    fine[traces, near] = np.where(np.arange(2 * half) < n_upper, upper, lower)
+def _ranks(order):
+    ranks = np.empty(len(order), dtype=np.int8 if len(order) < 128 else np.int32)
+    ranks[list(order)] = np.arange(len(order))
+    return ranks

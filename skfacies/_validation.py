@@ -15,6 +15,8 @@ from numbers import Integral, Number, Real
 import numpy as np
 from scipy.sparse import issparse
 
+from skfacies._undefined import undefined_amplitudes
+
 __all__ = [
     "MOST_CHANNELS",
     "Lines",
@@ -234,24 +236,31 @@ def _wrong_ndim_message(shape, name):
 
 
 def check_finite_section(section, index=None, name="X", *, nan_policy="raise"):
-    """Raise if a section holds NaN or infinity, also after the cast to float32."""
+    """Raise if a section holds infinite or undefined values, also after the cast to float32.
+
+    Undefined values, NaN and what `undefined_amplitudes` knows, are left to `nan_policy="ignore"`.
+    """
     if section.dtype.kind not in "f":
         return
+    undefined = undefined_amplitudes(section)
     with np.errstate(over="ignore", invalid="ignore"):
         values = section.astype(np.float32, copy=False)
         # One pass when all is well: a float64 sum of float32 values cannot overflow.
-        if np.isfinite(np.add.reduce(values, axis=None, dtype=np.float64)):
+        total = np.add.reduce(values, axis=None, dtype=np.float64)
+        if undefined is None and np.isfinite(total):
             return
+    undefined = np.zeros(values.shape, dtype=bool) if undefined is None else undefined
     where = "" if index is None else f" of section {index}"
+    only_nan = np.isnan(values[undefined]).all()
     for kind, bad, advice in (
-        ("infinity", np.isinf(values), "Clip amplitudes to the range of float32."),
+        ("infinity", np.isinf(values) & ~undefined, "Clip amplitudes to the range of float32."),
         (
-            "NaN",
-            np.isnan(values),
+            "NaN" if only_nan else f"undefined values such as {section[undefined][0]:g}",
+            undefined,
             "Fill them, or use nan_policy='ignore' to leave them out of training and prediction.",
         ),
     ):
-        if bad.any() and not (kind == "NaN" and nan_policy == "ignore"):
+        if bad.any() and not (bad is undefined and nan_policy == "ignore"):
             trace, sample = np.argwhere(bad)[0][:2]
             raise ValueError(
                 f"Input `{name}` contains {kind} (first at trace {trace}, sample {sample}{where}; "
@@ -561,19 +570,19 @@ def last_step(estimator):
 
 
 def ignore_missing(X, y, ignore_label):
-    """Labels with `ignore_label` wherever the amplitude is NaN; unchanged where none is."""
+    """Labels with `ignore_label` wherever the amplitude is undefined; unchanged where none is."""
     if ignore_label is None:
         return y
     changed = {}
     for i in range(n_sections(X)):
         section = own_amplitudes(np.asarray(X[i]))
-        missing = np.isnan(section) if section.dtype.kind == "f" else None
-        if missing is not None and missing.any():
+        missing = undefined_amplitudes(section)
+        if missing is not None:
             labels = np.asarray(y[i])
             if _holds_strings(labels) != isinstance(ignore_label, str):
                 raise ValueError(
                     f"Labels of type {labels.dtype} cannot be marked with "
-                    f"ignore_label={ignore_label!r} where amplitudes are NaN. Choose an "
+                    f"ignore_label={ignore_label!r} where amplitudes are undefined. Choose an "
                     "ignore_label of their type."
                 )
             changed[i] = np.where(missing, _smallest(ignore_label), labels)

@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skfacies._cubes import SectionsOnDisk, check_cube, shape_of, swap_lines
+from skfacies._undefined import dead_samples, undefined_amplitudes
 from skfacies._validation import (
     as_array,
     check_finite_section,
@@ -32,8 +33,9 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
     Amplitudes have arbitrary units and heavy tails: a few bright samples are worth twenty
     standard deviations. This scaler divides by the spread of the bulk and clips the tails, so that
     a network sees the same range on every survey. One scale is learnt for all sections: relative
-    amplitudes between sections carry information and stay. Samples that are exactly zero (mutes,
-    padding) and constant (dead) traces do not count.
+    amplitudes between sections carry information and stay. Undefined samples (NaN, 1e30, -999.25,
+    …), exact zeros, dead (constant) traces and mutes (constant from the first or to the last
+    sample) do not count.
 
     Parameters
     ----------
@@ -161,7 +163,7 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         Parameters
         ----------
         X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
-            Amplitudes. NaN stays NaN.
+            Amplitudes. NaN stays NaN, and other undefined values become NaN.
 
         Returns
         -------
@@ -174,6 +176,9 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
     def _transform_section(self, section, index):
         section = np.asarray(section)
         check_finite_section(section, index, nan_policy="ignore")
+        missing = undefined_amplitudes(section)
+        if missing is not None:
+            section = np.where(missing, np.nan, section)
         scaled = section.astype(np.float32)
         with np.errstate(over=None if self.clip is None else "ignore"):  # it is clipped anyway
             scaled -= np.float32(self.centre_)
@@ -224,10 +229,11 @@ def _map_sections(function, X):
 
 
 def _count_live_samples(section):
-    """Histogram of the upper 16 bits of all samples that are not NaN, zero or in a dead trace."""
-    values = section.astype(np.float32)  # a copy: its bits are read below
-    dead = values.max(axis=1) == values.min(axis=1)  # NaN compares unequal: such traces stay
-    live = values[~dead] if dead.any() else values
+    """Histogram of the upper 16 bits of all samples that are neither dead nor zero."""
+    dead = dead_samples(section)
+    with np.errstate(over="ignore"):  # of undefined values
+        live = section.astype(np.float32)  # a copy: its bits are read below
+    live = live if dead is None else live[~dead]
     bits = np.ascontiguousarray(live).view(np.uint32)
     counts = np.bincount((bits >> 16).ravel(), minlength=_N_BINS)
     exact_zeros = np.count_nonzero(live == 0)
@@ -235,8 +241,6 @@ def _count_live_samples(section):
         negative_zeros = int(np.count_nonzero(bits == 0x80000000))
         counts[0] -= exact_zeros - negative_zeros
         counts[0x8000] -= negative_zeros
-    counts[0x7F80:0x8000] = 0  # NaN with a clear sign bit; infinity is refused before
-    counts[0xFF80:] = 0
     return counts
 
 

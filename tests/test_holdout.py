@@ -3,6 +3,7 @@
 import itertools
 import os
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -826,3 +827,36 @@ def test_blocks_of_large_cubes_have_the_size_asked_for(fraction):
     )
     share = sum(run.n_traces for run in valid) / sum(map(len, X))
     assert 0.6 * fraction < share < 1.6 * fraction
+
+
+# --- large cubes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lines", [slice(21, 24), slice(197, 200), slice(1, 2)])
+def test_a_class_on_a_few_lines_of_a_large_cube_stays_in_training(lines):
+    """A place for the block is sought on every fourth line; those between them count, too."""
+    rng = np.random.default_rng(0)
+    cube = rng.normal(size=(200, 40, 32)).astype(np.float32)
+    labels = (np.arange(32) >= 16) + np.zeros(cube.shape, np.int8)
+    labels[lines, 5:35, 4:12] = 2
+    X = CubeLines(list(cube), [0] * 200, range(200))
+    classes = np.arange(3)
+    train, valid = split_validation_block(X, labels, classes, ignore_label=-1, fraction=0.1)
+    counts = count_labels(train, labels, classes, -1)
+    assert counts.all()
+    assert 10 <= len(valid) <= 30
+    assert sections_of(valid) == list(range(valid[0].section, valid[0].section + len(valid)))
+
+
+def test_many_lines_of_both_directions_in_one_array_are_warned_of(monkeypatch):
+    monkeypatch.setattr("skfacies._holdout.MAX_LINES", 90)
+    cube = make_facies_cube((60, 60, 64), n_facies=3, random_state=0)
+    both = np.concatenate([cube.data, cube.data.swapaxes(0, 1)])
+    labels = np.concatenate([cube.target, cube.target.swapaxes(0, 1)])
+    options = {"ignore_label": -1, "fraction": 0.1}
+    with pytest.warns(UserWarning, match="may share traces with training lines"):
+        split_validation_block(both, labels, np.unique(labels), **options)
+    wide = make_facies_cube((100, 40, 64), n_facies=3, random_state=0)
+    with warnings.catch_warnings():  # one cube: its lines do not cross
+        warnings.simplefilter("error")
+        split_validation_block(wide.data, wide.target, np.unique(wide.target), **options)

@@ -322,12 +322,14 @@ def test_class_and_sample_weights_give_the_weighted_mean(logits, codes):
     weights = torch.rand(codes.shape, generator=torch.Generator().manual_seed(2))
     each = functional.cross_entropy(logits, codes, reduction="none")
     total = class_weight[codes] * weights
-    loss = FaciesLoss(class_weight=class_weight)(logits, {"codes": codes, "weights": weights})
-    assert_allclose(loss, (each * total).sum() / total.sum(), rtol=1e-6)
-    only_classes = FaciesLoss(class_weight=class_weight)(logits, codes)
-    assert_allclose(
-        only_classes, functional.cross_entropy(logits, codes, weight=class_weight), rtol=1e-6
+    criterion = FaciesLoss(class_weight=class_weight, mean_weight=float(total.mean()))
+    loss = criterion(logits, {"codes": codes, "weights": weights})
+    assert_allclose(loss, (each * total).sum() / total.sum(), rtol=1e-5)
+    only_classes = FaciesLoss(
+        class_weight=class_weight, mean_weight=float(class_weight[codes].mean())
     )
+    expected = functional.cross_entropy(logits, codes, weight=class_weight)
+    assert_allclose(only_classes(logits, codes), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -385,7 +387,8 @@ def test_padding_mirrors_at_the_end_also_beyond_the_size():
 
 def test_batches_of_different_sizes_ignore_their_padding():
     items = [
-        (np.ones((1, t, s), np.float32), np.zeros((t, s), int), None) for t, s in ((3, 5), (40, 2))
+        (np.ones((1, t, s), np.float32), np.zeros((t, s), int), None, None)
+        for t, s in ((3, 5), (40, 2))
     ]
     channels, codes = BatchBuilder(32)(items)
     assert channels.shape == (2, 1, 64, 32)
@@ -396,8 +399,8 @@ def test_batches_of_different_sizes_ignore_their_padding():
 
 def test_depth_channel_is_the_position_in_the_whole_section():
     conditioner = Conditioner(None, depth_range=101)
-    whole, _ = conditioner(np.zeros((3, 101)))
-    crop, _ = conditioner(np.zeros((3, 20)), first_sample=40)
+    whole, *_ = conditioner(np.zeros((3, 101)))
+    crop, *_ = conditioner(np.zeros((3, 20)), first_sample=40)
     assert_allclose(whole[1, 0, [0, 50, 100]], [-1, 0, 1], atol=1e-6)
     assert_allclose(crop[1], whole[1, :, 40:60], atol=1e-6)
 

@@ -66,6 +66,7 @@ LAYERS = [
         "_holdout",
         "_nn",
         "_probability_store",
+        "_survey_scale",
         "_training_lines",
         "datasets",
         "horizons",

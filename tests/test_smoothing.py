@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skfacies import _reflectors
+from skfacies import FaciesSegmenter, _reflectors
 from skfacies._nn.smoothing import BLOCK, dips_and_continuity, smooth_along_reflectors
 from skfacies._reflectors import LENGTH, labels_follow_reflectors
 from skfacies.persistence import load_model, save_model
@@ -214,7 +214,43 @@ def layered():
     return amplitudes + noise, np.stack([np.digitize(depth, [30, 60])] * 4)
 
 
-def test_auto_goes_by_the_labels(layered, make_tiny):
+@pytest.fixture
+def helpful(monkeypatch):
+    """Means along reflectors help, whatever the network."""
+    monkeypatch.setattr(
+        FaciesSegmenter, "_try_smoothing", lambda self, state, _: state["_follows_reflectors"]
+    )
+
+
+@pytest.mark.parametrize("fraction", [0.25, 0.0])
+@pytest.mark.parametrize("better", [True, False])
+def test_auto_goes_by_what_helps_this_network(layered, make_tiny, monkeypatch, better, fraction):
+    """On what was held out, or else on training lines."""
+    X, y = layered
+    asked = []
+
+    def score(self, X, y):
+        asked.append((self.dip_smoothing, [section.shape for section in X]))
+        return 0.5 + 0.1 * (better == (self.dip_smoothing is not None))
+
+    monkeypatch.setattr(FaciesSegmenter, "score", score)
+    model = make_tiny(validation_fraction=fraction).fit(X, y)
+    assert model.dip_smoothing_ == (LENGTH if better else None)
+    assert [length for length, _ in asked] == [LENGTH, None]
+    assert asked[0][1] == [X.shape[1:]] * (1 if fraction else 4)
+    model.set_params(dip_smoothing=20.0)
+    assert model.dip_smoothing_ == 20.0
+    assert model.dip_smoothing == 20.0
+
+
+def test_auto_is_the_better_of_both_ways_on_the_training_lines(layered, make_tiny):
+    X, y = layered
+    model = make_tiny(max_epochs=12, validation_fraction=0).fit(X, y)
+    on, off = (model.set_params(dip_smoothing=n).score(X, y) for n in (LENGTH, None))
+    assert (model.set_params(dip_smoothing="auto").dip_smoothing_ == LENGTH) == (on >= off)
+
+
+def test_auto_goes_by_the_labels(layered, make_tiny, helpful):
     X, y = layered
     along = make_tiny().fit(X, y)
     assert along.dip_smoothing_ == LENGTH
@@ -229,7 +265,7 @@ def test_auto_goes_by_the_labels(layered, make_tiny):
     assert across.set_params(dip_smoothing=20).dip_smoothing_ == 20
 
 
-def test_what_auto_found_is_saved(layered, make_tiny, tmp_path):
+def test_what_auto_found_is_saved(layered, make_tiny, helpful, tmp_path):
     X, y = layered
     model = make_tiny().fit(X, y)
     save_model(model, tmp_path / "model.safetensors")
@@ -241,7 +277,7 @@ def test_what_auto_found_is_saved(layered, make_tiny, tmp_path):
     assert model.dip_smoothing_ is None
 
 
-def test_partial_fit_keeps_what_the_first_call_found(layered, make_tiny):
+def test_partial_fit_keeps_what_the_first_call_found(layered, make_tiny, helpful):
     X, y = layered
     model = make_tiny().partial_fit(X, y, classes=[0, 1, 2])
     model.partial_fit(X, np.sort(y[:, ::-1], axis=-1))

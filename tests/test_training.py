@@ -1,10 +1,13 @@
 """Batches and crops that training sees, and the losses that it records."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from skorch.callbacks import Callback
+from sklearn.base import clone
+from skorch.callbacks import Callback, Checkpoint
 from skorch.history import History
 
 from skfacies._nn.data import IGNORED, Conditioner, SectionDataset, Sections, SimilarSizeSampler
@@ -69,8 +72,8 @@ def test_recorded_losses_are_means_over_samples_not_over_batches(make_tiny, surv
 @pytest.mark.parametrize("loss", ["cross_entropy", "dice"])
 def test_weight_of_a_loss_is_what_it_is_the_mean_over(loss):
     codes = torch.tensor([[[0, 1], [1, IGNORED]]])
-    assert FaciesLoss(loss).total_weight(codes) == 3
-    assert FaciesLoss(loss).total_weight(torch.full_like(codes, IGNORED)) == 0
+    assert FaciesLoss(loss).totals(2.0, codes) == (6.0, 3.0)
+    assert FaciesLoss(loss).totals(2.0, torch.full_like(codes, IGNORED)) == (0.0, 0.0)
 
 
 def test_a_validation_block_without_weight_has_no_loss_and_is_never_best(make_tiny, survey):
@@ -119,6 +122,144 @@ def test_the_best_epoch_is_not_a_single_lucky_one(losses, kept):
     assert epoch in (kept if isinstance(kept, range) else [kept])
 
 
+def test_early_stopping_keeps_an_epoch_before_the_loss_rose(make_tiny, survey):
+    """Labels are wrong in part, so that the network learns them by heart."""
+    rng = np.random.default_rng(0)
+    y = survey.target.copy()
+    wrong = rng.uniform(size=y.shape) < 0.5
+    y[wrong] = rng.integers(0, 3, wrong.sum())
+    held_out = (survey.data[8:], survey.target[8:])
+    segmenter = make_tiny(max_epochs=300, early_stopping=10, augment=False, lr=1e-2)
+    segmenter.fit(survey.data[:4], y[:4], validation_data=held_out)
+    losses = np.array([row["valid_loss"] for row in segmenter.history_])
+    assert len(losses) < 300
+    kept = max(i for i, row in enumerate(segmenter.history_) if row["best"])
+    means = [losses[max(0, n - max(1, n // 10)) : n].mean() for n in range(1, len(losses) + 1)]
+    assert kept == int(np.argmin(means))
+    assert len(losses) == kept + 1 + 10
+
+
+# --- weights ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_weights_are_relative_over_the_whole_training(batch_size):
+    """Gradients of an epoch are those of the weighted sum of all samples' losses."""
+    rng = np.random.default_rng(0)
+    logits = torch.tensor(rng.normal(size=(6, 3, 4, 5)), dtype=torch.float32, requires_grad=True)
+    codes = torch.tensor(rng.integers(0, 3, size=(6, 4, 5)))
+    weights = torch.tensor([1e-6, 2.0, 1.0, 1e-6, 0.5, 1.0]).view(6, 1, 1).expand(6, 4, 5)
+    criterion = FaciesLoss(mean_weight=float(weights.mean()))
+    for i in range(0, 6, batch_size):
+        batch = slice(i, i + batch_size)
+        criterion(logits[batch], {"codes": codes[batch], "weights": weights[batch]}).backward()
+    each = torch.nn.functional.cross_entropy(logits, codes, reduction="none")
+    expected = (each * weights).sum() / weights.mean() / (batch_size * 20)
+    assert_allclose(logits.grad, torch.autograd.grad(expected, logits)[0], rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize("class_weight", [None, {0: 3.0}])
+def test_the_mean_weight_is_that_of_labelled_training_samples(make_tiny, survey, class_weight):
+    weights = np.linspace(0, 4, 12)
+    segmenter = make_tiny(class_weight=class_weight, validation_fraction=0)
+    segmenter.fit(survey.data, survey.target, sample_weight=weights)
+    per_sample = np.broadcast_to(weights[:, None, None], survey.target.shape)
+    if class_weight:
+        per_sample = per_sample * np.where(survey.target == 0, 3.0, 1.0)
+    mean = per_sample[1:].mean()  # the first section weighs nothing
+    assert_allclose(segmenter.net_.criterion_.mean_weight, mean, rtol=1e-5)
+
+
+def test_sections_of_hardly_any_weight_are_as_if_not_given(make_tiny, survey):
+    y = survey.target.copy()
+    y[6:] = 2 - y[6:]  # upside down
+    params = {"validation_fraction": 0, "max_epochs": 10, "batch_size": 1, "unit_order": None}
+    scores = []
+    for weight in (0.0, 1e-6, 1.0):
+        weights = np.repeat([1.0, weight], 6)
+        model = make_tiny(**params).fit(survey.data, y, sample_weight=weights)
+        scores.append(model.score(survey.data, survey.target))
+    assert abs(scores[1] - scores[0]) < 0.1
+    assert scores[2] < scores[1] - 0.1
+
+
+# --- chance -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """First traces of all crops that are drawn."""
+    drawn, draw = [], SectionDataset._draw_window
+
+    def note(self, run, shape):
+        found = draw(self, run, shape)
+        drawn.append(found[1][0].start)
+        return found
+
+    monkeypatch.setattr(SectionDataset, "_draw_window", note)
+    return drawn
+
+
+def drawn_by(windows, call):
+    windows.clear()
+    call()
+    return tuple(windows)
+
+
+def test_every_call_of_partial_fit_draws_anew_and_can_be_repeated(make_tiny, survey, windows):
+    def calls(model):
+        def go_on():
+            model.partial_fit(survey.data, survey.target, classes=[0, 1, 2])
+
+        return go_on
+
+    model, again = make_tiny(crop_size=16), make_tiny(crop_size=16)
+    drawn = [drawn_by(windows, calls(model)) for _ in range(4)]
+    assert len(set(drawn)) == 4
+    repeated = [drawn_by(windows, calls(again)) for _ in range(2)]
+    again = pickle.loads(pickle.dumps(again))  # the draws go on from a file, too
+    repeated += [drawn_by(windows, calls(again)) for _ in range(2)]
+    assert repeated == drawn
+
+
+def test_warm_starts_draw_anew(make_tiny, survey, windows):
+    model = make_tiny(crop_size=16, warm_start=True, validation_fraction=0)
+    drawn = [drawn_by(windows, lambda: model.fit(survey.data, survey.target)) for _ in range(3)]
+    assert len(set(drawn)) == 3
+
+
+# --- losses and callbacks of one's own --------------------------------------------------------
+
+
+class TwiceTheLoss(torch.nn.CrossEntropyLoss):
+    def forward(self, logits, codes):
+        return 2 * super().forward(logits, codes)
+
+
+@pytest.mark.parametrize("loss", [TwiceTheLoss, TwiceTheLoss()])
+def test_a_loss_of_ones_own_is_a_module_or_a_class(make_tiny, survey, loss):
+    y = survey.target.copy()
+    y[:, :, :4] = -1
+    params = {"max_epochs": 2, "augment": False}
+    own = clone(make_tiny(loss=loss, **params)).fit(survey.data, y)
+    plain = make_tiny(**params).fit(survey.data, y)
+    losses = [model.history_[0]["train_loss"] for model in (own, plain)]
+    assert_allclose(losses[0], 2 * losses[1], rtol=0.05)
+    with pytest.raises(ValueError, match="`sample_weight` needs loss='cross_entropy'"):
+        make_tiny(loss=loss).fit(survey.data, y, sample_weight=np.ones(12))
+
+
+def test_checkpoints_of_skorch_work(make_tiny, survey, tmp_path):
+    checkpoint = Checkpoint(dirname=tmp_path)
+    segmenter = make_tiny(max_epochs=3, callbacks=[("checkpoint", checkpoint)])
+    segmenter.fit(survey.data, survey.target)
+    assert (tmp_path / "params.pt").is_file()
+    losses = [row["valid_loss"] for row in segmenter.history_]
+    best = [row["valid_loss_best"] for row in segmenter.history_]
+    assert best == [loss < min([np.inf, *losses[:i]]) for i, loss in enumerate(losses)]
+    assert all(type(flag) is bool for flag in best)
+
+
 # --- what counts ------------------------------------------------------------------------------
 
 
@@ -126,9 +267,9 @@ def test_samples_of_weight_zero_have_no_code():
     y = np.tile(np.arange(4) % 2, (2, 3, 1))
     weights = np.ones(y.shape)
     weights[0, :, 1] = 0
-    _, codes, _ = dataset_of(y, weights=weights)[0]
+    _, codes, *_ = dataset_of(y, weights=weights)[0]
     assert_array_equal(codes, np.where(weights[0] == 0, IGNORED, y[0]))
-    _, codes, _ = dataset_of(y, weights=np.array([0.0, 1.0]))[0]
+    _, codes, *_ = dataset_of(y, weights=np.array([0.0, 1.0]))[0]
     assert (codes == IGNORED).all()
 
 

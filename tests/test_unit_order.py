@@ -17,6 +17,8 @@ from skfacies._unit_order import (
     TRACES,
     best_ranks,
     check_unit_order,
+    explain_unit_order,
+    labels_from_scores,
     learn_unit_order,
     put_in_order,
     remove_spikes,
@@ -74,6 +76,42 @@ def test_an_enclosed_body_has_no_place_in_an_order():
     assert learn_unit_order([beside], 2) is None
 
 
+def wedge():
+    """A unit that is there in the deep half of a dipping survey only: all traces are in order."""
+    traces, samples = np.arange(200), np.arange(200)
+    top = 20 + 0.6 * traces
+    tops = np.stack([top, top + np.maximum(0, 0.35 * (traces - 100))], axis=1)
+    tops = np.column_stack([tops, tops[:, 1] + 25])
+    return (samples[None, :, None] >= tops[:, None]).sum(-1)
+
+
+@pytest.mark.parametrize("relabel", [(0, 1, 2, 3), (3, 0, 2, 1)])
+def test_the_order_of_traces_counts_and_not_that_of_mean_depths(relabel):
+    codes = wedge()
+    depths = [np.nonzero(codes == code)[1].mean() for code in range(4)]
+    assert depths[1] > depths[2]
+    assert learn_unit_order([np.array(relabel)[codes]], 4) == relabel
+
+
+def test_units_that_were_never_seen_together_have_no_order():
+    left, right = layers(5, 5, 5), np.array([0, 3, 2])[layers(5, 5, 5)]
+    order, reason = explain_unit_order([left, right], 4, ["a", "b", "c", "d"])
+    assert order is None
+    assert "no trace" in reason
+    assert "'b' and 'd'" in reason
+    together = np.array([0, 1, 3, 2])[layers(3, 4, 4, 4, n_traces=1)]
+    assert explain_unit_order([left, right, together], 4) == ((0, 1, 3, 2), None)
+
+
+def test_the_reason_why_there_is_no_order_names_the_units():
+    circle = [np.array(pair)[layers(5, 5)] for pair in ([0, 1], [1, 2], [2, 0])]
+    assert "0, 1, 2 lie above each other in a circle" in explain_unit_order(circle, 3)[1]
+    assert "no line that was looked at has 2" in explain_unit_order([layers(5, 5)], 3)[1]
+    folded = layers(4, 4, 4, n_traces=30)
+    folded[:10, -1] = 1
+    assert "less than 95%" in explain_unit_order([folded], 3)[1]
+
+
 def test_labels_that_are_no_class_are_passed_by():
     classes = np.array([2, 5])
     assert check_unit_order([7, 5, 3, 2], classes) == (1, 0)
@@ -100,27 +138,56 @@ def test_labels_are_the_best_of_all_that_are_in_order():
     rng = np.random.default_rng(0)
     n_classes, n_samples = 3, 7
     scores = rng.normal(scale=4, size=(30, n_samples, n_classes)).astype(np.float32)
-    ranks = best_ranks(scores, block=1)
     scores = np.maximum(scores - scores.max(-1, keepdims=True), LEAST)
+    ranks = best_ranks(scores)
     for trace in range(30):
         candidates = np.array(list(combinations_with_replacement(range(n_classes), n_samples)))
         sums = scores[trace, np.arange(n_samples), candidates].sum(1)
         assert_array_equal(ranks[trace], candidates[sums.argmax()])
 
 
-@pytest.mark.parametrize("size", [2, 3, 4])
-@pytest.mark.parametrize("n_samples", [97, 98, 99, 100])
-def test_blocks_find_nearly_the_same_labels_as_samples(n_samples, size):
+def sure_scores(codes, n_classes):
+    return np.where(np.eye(n_classes, dtype=bool)[codes], 0, -8).astype(np.float32)
+
+
+@pytest.mark.parametrize("top", [401, 405, 408])
+def test_thin_units_stay_where_traces_have_a_flaw_elsewhere(top):
+    codes = layers(top, 6, 700 - top - 6, 300)
+    scores = sure_scores(codes, 4)
+    for flaw, unit in ((500, 0), (300, 3)):  # below and above the thin unit
+        own = scores.copy()
+        own[::2, flaw : flaw + 3] = sure_scores(np.full(3, unit), 4)
+        result = put_in_order(own.argmax(-1), lambda traces, own=own: own[traces], (0, 1, 2, 3))
+        assert_array_equal(result, codes)
+
+
+def test_what_lies_above_and_below_the_flaw_is_not_touched():
     rng = np.random.default_rng(3)
-    tops = np.cumsum(rng.integers(10, 20, size=(200, 5)), axis=1)  # units of some blocks
-    truth = (np.arange(n_samples) >= tops[..., None]).sum(1)
-    scores = 3.0 * np.eye(6)[truth] + rng.normal(size=(200, n_samples, 6))
-    scores[:, 40:60] += 4 * np.eye(6)[rng.integers(6, size=200)][:, None]  # bodies out of place
-    exact, fast = (best_ranks(scores.astype(np.float32), block=block) for block in (1, size))
-    assert in_order(fast)
-    right = [(labels == truth).mean() for labels in (scores.argmax(-1), exact, fast)]
-    assert right[2] > right[1] - 0.03
-    assert right[2] > right[0] + 0.05
+    codes = layers(20, 20, 20, 20)
+    scores = sure_scores(codes, 4)
+    scores[:, 45:50] = rng.normal(scale=5, size=(20, 5, 4))  # within unit 2
+    result = put_in_order(scores.argmax(-1), lambda traces: scores[traces], (0, 1, 2, 3))
+    assert in_order(result)
+    assert_array_equal(result[:, 60:], codes[:, 60:])
+    assert_array_equal(result[:, :20], codes[:, :20])
+
+
+def test_missing_samples_have_no_say():
+    codes = layers(10, 10, 10, n_traces=12)
+    missing = np.zeros(codes.shape, dtype=bool)
+    missing[3:6], missing[7, 5:15], missing[8, :4], missing[9, 25:] = True, True, True, True
+    for seed in range(3):
+        scores = sure_scores(codes, 3)
+        scores[missing] = 20 * np.random.default_rng(seed).normal(size=(missing.sum(), 3))
+        scores[1, 4:6] = sure_scores(np.array([2, 2]), 3)  # a live flaw
+        result = labels_from_scores(
+            scores.argmax(-1),
+            lambda traces, scores=scores: scores[traces],
+            (0, 1, 2),
+            missing=missing,
+            without_spikes=True,
+        )
+        assert_array_equal(result[~missing], codes[~missing])
 
 
 def test_any_order_can_be_kept_to():
@@ -164,7 +231,12 @@ def test_many_traces_are_put_in_order_in_pieces():
     codes = put_in_order(scores.argmax(-1), give, (0, 1, 2))
     assert len(sizes) > 1
     assert max(sizes) == TRACES
-    assert_array_equal(codes, best_ranks(scores))
+    assert in_order(codes)
+    one_by_one = [
+        put_in_order(own.argmax(-1)[None], lambda _, own=own: own[None], (0, 1, 2))[0]
+        for own in scores
+    ]
+    assert_array_equal(codes, one_by_one)
 
 
 # --- spikes ---------------------------------------------------------------------------------------
@@ -202,6 +274,25 @@ def test_contacts_of_a_few_traces_go_back_to_their_neighbours(traces, order):
 def test_steps_dips_and_rough_contacts_stay(contact):
     codes = contacts_at(contact)
     assert_array_equal(remove_spikes(codes.copy(), (0, 1)), codes)
+
+
+@pytest.mark.parametrize("slope", [2, 4, 7])
+def test_crests_and_troughs_of_steep_folds_stay(slope):
+    away = slope * np.abs(np.arange(41) - 20)
+    for contact in (10 + away, 190 - away):
+        codes = contacts_at(contact, n_samples=200)
+        assert_array_equal(remove_spikes(codes.copy(), (0, 1)), codes)
+
+
+def test_contacts_beside_a_gap_are_neighbours():
+    contact = np.full(40, 20)
+    contact[20] = 32
+    codes = contacts_at(contact)
+    missing = np.zeros(codes.shape, dtype=bool)
+    missing[10:20] = missing[21:30] = True
+    codes[missing] = 1
+    result = labels_from_scores(codes, None, (0, 1), missing=missing, without_spikes=True)
+    assert_array_equal(result[~missing], contacts_at(np.full(40, 20))[~missing])
 
 
 def test_labels_are_in_order_without_spikes_too():
@@ -290,7 +381,19 @@ def test_a_bad_order_leaves_the_estimator_unfitted(make_tiny, survey):
 def test_units_without_an_order_are_left_alone(make_tiny, survey):
     mixed = survey.target.copy()
     mixed[:, :, -5:] = 0  # the shallowest unit again at the bottom
-    assert make_tiny().fit(survey.data, mixed).unit_order_ is None
+    segmenter = make_tiny().fit(survey.data, mixed)
+    assert segmenter.unit_order_ is None
+    assert "less than 95%" in segmenter.unit_order_reason_
+    segmenter.set_params(unit_order=[0, 1, 2])
+    assert segmenter.unit_order_reason_ is None
+
+
+@pytest.mark.parametrize("given", [None, [2, 1, 0]])
+def test_auto_is_what_was_learnt_whatever_the_fit_was_given(make_tiny, survey, given):
+    segmenter = make_tiny(unit_order=given).fit(survey.data, survey.target)
+    segmenter.set_params(unit_order="auto")
+    assert_array_equal(segmenter.unit_order_, [0, 1, 2])
+    assert segmenter.unit_order_reason_ is None
 
 
 @pytest.mark.parametrize("wrap", ["pipeline", "search"])
@@ -318,7 +421,7 @@ def test_spikes_are_removed_where_scores_are_averaged_along_reflectors(
     segmenter = make_tiny(max_epochs=1, dip_smoothing=5.0, unit_order=[0, 1, 2])
     smooth = segmenter.fit(survey.data, survey.target).predict(survey.data)
     with monkeypatch.context() as patch:
-        patch.setattr("skfacies._segmenter.remove_spikes", lambda codes, order: codes)
+        patch.setattr("skfacies._unit_order.remove_spikes", lambda codes, order: codes)
         rough = segmenter.predict(survey.data)
     assert (rough != smooth).any()
     assert_array_equal(smooth, without_spikes(rough))

@@ -91,26 +91,27 @@ class Augmentation:
         self.generator, self.n_amplitudes = generator, n_amplitudes
         self.strengths = {name: 0.0 for name in AUGMENTATION} | strengths
 
-    def __call__(self, channels, codes, weights=None):
-        """Return the changed batch; labels and weights follow what moves.
+    def __call__(self, channels, codes, *followers):
+        """Return the changed batch; labels and what follows them, such as weights, move with it.
 
-        Channels beyond those of amplitudes tell positions: they stay where they are.
+        Channels beyond those of amplitudes tell positions: they stay where they are. Followers may
+        be None.
         """
         flipped = self._uniform(len(channels)) < self.strengths["flip"]
-        channels, codes, weights = (_flip(x, flipped) for x in (channels, codes, weights))
+        channels, codes, *followers = (_flip(x, flipped) for x in (channels, codes, *followers))
         amplitudes, positions = channels.split_with_sizes(
             [self.n_amplitudes, channels.shape[1] - self.n_amplitudes], dim=1
         )
         if any(self.strengths[name] for name in ("stretch", "shift", "dip", "warp")):
-            amplitudes, codes, weights = self._move(amplitudes, codes, weights)
+            amplitudes, codes, *followers = self._move(amplitudes, codes, *followers)
         amplitudes = self._change(amplitudes)
         if positions.shape[1]:
             amplitudes = torch.cat([amplitudes, positions], dim=1)
-        return amplitudes, codes, weights
+        return amplitudes, codes, *followers
 
     # --- geometry -----------------------------------------------------------------------------
 
-    def _move(self, amplitudes, codes, weights):
+    def _move(self, amplitudes, codes, *followers):
         """Take every sample from elsewhere; beside the crop it is mirrored, above and below too.
 
         Labels are mirrored with the traces, but not with the samples: the order of units is right
@@ -122,13 +123,17 @@ class Augmentation:
         grid = torch.stack([down, across], dim=-1)  # grid_sample takes the last axis first
         options = {"padding_mode": "reflection", "align_corners": True}
         amplitudes = functional.grid_sample(amplitudes, grid, mode="bilinear", **options)
-        labels = [codes[:, None].float()]
-        if weights is not None:
-            labels.append(weights[:, None])
-        moved = functional.grid_sample(torch.cat(labels, 1), grid, mode="nearest", **options)
-        codes = moved[:, 0].to(codes.dtype)
+        there = [k for k, follower in enumerate(followers) if follower is not None]
+        labels = torch.stack([codes.float(), *(followers[k] for k in there)], dim=1)
+        codes_moved, *moved = functional.grid_sample(
+            labels, grid, mode="nearest", **options
+        ).unbind(1)
+        codes = codes_moved.to(codes.dtype)
         codes[outside] = IGNORED
-        return amplitudes, codes, None if weights is None else moved[:, 1].masked_fill(outside, 0.0)
+        followers = list(followers)
+        for k, follower in zip(there, moved, strict=True):
+            followers[k] = follower.masked_fill(outside, 0.0)
+        return amplitudes, codes, *followers
 
     def _sources(self, n_items, n_traces, n_samples):
         """Where samples come from, along traces and along samples, in units of -1 … 1."""

@@ -7,6 +7,8 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from skfacies._nn.network import SIZE_MULTIPLE
+from skfacies._survey_scale import amplitude_spread
+from skfacies._undefined import dead_samples, undefined_amplitudes
 from skfacies._validation import encode_labels, n_sections, section_shape
 
 __all__ = [
@@ -47,6 +49,23 @@ class Sections:
         if self.weights is not None:
             codes[self.weights_of(section, window, codes.shape) == 0] = IGNORED
         return codes
+
+    def mean_weight(self, runs, class_weights):
+        """Mean weight of the labelled samples of runs: those of samples times those of classes."""
+        if self.weights is None and class_weights is None:
+            return 1.0
+        total, n_labelled = 0.0, 0
+        for run in runs:
+            window = slice(run.start, run.stop)
+            codes = self.codes(run.section, window)
+            counted = codes != IGNORED
+            weights = self.weights_of(run.section, window, codes.shape)
+            weights = np.ones(codes.shape, np.float32) if weights is None else weights
+            if class_weights is not None:
+                weights = weights * class_weights.numpy()[np.maximum(codes, 0)]
+            total += float(weights[counted].sum(dtype=np.float64))
+            n_labelled += np.count_nonzero(counted)
+        return total / n_labelled if total > 0 else 1.0
 
     def counted_labels(self):
         """Labels, classes and ignored label that tell which samples count; without a copy."""
@@ -94,43 +113,56 @@ class Conditioner:
         Number of samples from the top that the depth channel maps to [-1, 1]; None: no channel.
     n_amplitudes : int, default=1
         Channels of the sections.
+    spreads : list or None, default=None
+        Is given the spread of the scaled amplitudes of each section.
     """
 
     scaler: object
     depth_range: int | None
     n_amplitudes: int = 1
+    spreads: list | None = None
 
     @property
     def n_channels(self):
         return self.n_amplitudes + (self.depth_range is not None)
 
     def __call__(self, section, first_sample=0):
-        """Return channels ``(n_channels, n_traces, n_samples)`` in float32 and the NaN mask.
+        """Channels of a section in float32, and masks of samples that it lacks.
 
-        NaN is what the section itself, its first channel, lacks.
+        Returns
+        -------
+        channels : array of shape (n_channels, n_traces, n_samples)
+            Dead samples are 0.
+        missing, dead : bool arrays of shape (n_traces, n_samples), or None if there are none
+            What is undefined in the section itself, its first channel; and that with dead traces
+            and mutes.
         """
         section = np.asarray(section)
         section = section[None] if section.ndim == 2 else np.moveaxis(section, -1, 0)
-        missing = np.isnan(section) if section.dtype.kind == "f" else None
         if self.scaler is None:
             amplitudes = section.astype(np.float32)
         else:
             amplitudes = np.asarray(self.scaler.transform(section), dtype=np.float32)
-        if missing is not None and missing.any():
-            amplitudes = np.where(missing, np.float32(0), amplitudes)  # may be the user's
-            missing = missing[0] if missing[0].any() else None
-        else:
-            missing = None
+        dead = [dead_samples(channel) for channel in section]
+        if any(own is not None for own in dead):
+            amplitudes = amplitudes.copy()  # it may be the user's
+        for channel, own in zip(amplitudes, dead, strict=True):
+            if own is not None:
+                channel[own] = 0
+        missing = None if dead[0] is None else undefined_amplitudes(section[0])
+        if self.spreads is not None:
+            self.spreads.append(amplitude_spread(amplitudes[0]))
         if self.depth_range is None:
-            return amplitudes, missing
+            return amplitudes, missing, dead[0]
         depth = np.arange(first_sample, first_sample + section.shape[2], dtype=np.float32)
         depth *= np.float32(2.0 / max(self.depth_range - 1, 1))
         depth -= np.float32(1.0)
-        return np.concatenate([amplitudes, np.broadcast_to(depth, section[:1].shape)]), missing
+        channels = np.concatenate([amplitudes, np.broadcast_to(depth, section[:1].shape)])
+        return channels, missing, dead[0]
 
 
 class SectionDataset(Dataset):
-    """Runs of traces as ``(channels, codes, weights)``; crops are drawn anew each time.
+    """Runs of traces as ``(channels, codes, weights, dead)``; crops are drawn anew each time.
 
     Parameters
     ----------
@@ -178,10 +210,10 @@ class SectionDataset(Dataset):
             codes = self.sections.codes(run.section, window)
             if shape == self._whole(run) or (codes != IGNORED).any():
                 break
-        channels, missing = self.conditioner(self.sections.X[run.section][window], first)
+        channels, missing, dead = self.conditioner(self.sections.X[run.section][window], first)
         if missing is not None:
             codes[missing] = IGNORED
-        return channels, codes, self.sections.weights_of(run.section, window, shape)
+        return channels, codes, self.sections.weights_of(run.section, window, shape), dead
 
     def _draw_window(self, run, shape):
         """First sample and slices of a crop at random."""
@@ -237,21 +269,36 @@ class BatchBuilder:
         self.multiple, self.augmentation = multiple, augmentation
 
     def __call__(self, items):
+        all_channels, all_codes, all_weights, all_dead = zip(*items, strict=True)
         shape = [
-            _ceil_to(max(codes.shape[axis] for _, codes, _ in items), self.multiple)
+            _ceil_to(max(codes.shape[axis] for codes in all_codes), self.multiple)
             for axis in (0, 1)
         ]
-        channels = torch.from_numpy(np.stack([_pad(x, shape) for x, _, _ in items]))
-        codes = torch.full((len(items), *shape), IGNORED, dtype=torch.long)
-        weights = None if items[0][2] is None else torch.zeros((len(items), *shape))
-        for i, (_, item_codes, item_weights) in enumerate(items):
-            n_traces, n_samples = item_codes.shape
-            codes[i, :n_traces, :n_samples] = torch.from_numpy(item_codes)
-            if weights is not None:
-                weights[i, :n_traces, :n_samples] = torch.from_numpy(np.array(item_weights))
+        channels = torch.from_numpy(np.stack([_pad(x, shape) for x in all_channels]))
+        codes = _filled(all_codes, shape, torch.long, IGNORED)
+        weights = dead = None
+        if all_weights[0] is not None:
+            weights = _filled(all_weights, shape, torch.float32, 0)
+        if any(own is not None for own in all_dead):
+            dead = [
+                np.zeros(codes.shape, np.float32) if own is None else own.astype(np.float32)
+                for own, codes in zip(all_dead, all_codes, strict=True)
+            ]
+            dead = torch.from_numpy(np.stack([_pad(own, shape) for own in dead]))
         if self.augmentation is not None:
-            channels, codes, weights = self.augmentation(channels, codes, weights)
-        return channels, codes if weights is None else {"codes": codes, "weights": weights}
+            channels, codes, weights, dead = self.augmentation(channels, codes, weights, dead)
+        return (
+            channels if dead is None else {"amplitudes": channels, "dead": dead},
+            codes if weights is None else {"codes": codes, "weights": weights},
+        )
+
+
+def _filled(arrays, shape, dtype, fill):
+    """Tensor of arrays (n_traces, n_samples) in one larger shape."""
+    result = torch.full((len(arrays), *shape), fill, dtype=dtype)
+    for own, array in zip(result, arrays, strict=True):
+        own[: array.shape[0], : array.shape[1]] = torch.from_numpy(np.array(array))
+    return result
 
 
 def pad_to_multiple(channels, multiple):

@@ -87,7 +87,14 @@ def iterate_scores(
     with freed_memory_kept():
         module = prepared_for_prediction(module)
         predictor = _Predictor(
-            module, device, probabilities, tta, dip_smoothing, norm_prior, heights
+            module,
+            conditioner.n_channels,
+            device,
+            probabilities,
+            tta,
+            dip_smoothing,
+            norm_prior,
+            heights,
         )
         yield from _stream(predictor, X, conditioner, nan_policy, most)
 
@@ -99,31 +106,39 @@ def _stream(predictor, X, conditioner, nan_policy, most):
         section = np.asarray(X[i])
         check_finite_section(section, i, nan_policy=nan_policy)
         shape = section.shape[:2]
-        channels, missing = conditioner(section)
+        channels, missing, dead = conditioner(section)
+        if dead is not None:
+            channels = np.concatenate([channels, dead[None].astype(np.float32)])
         padded = _pad(channels, predictor.multiple)
         if padded[0].size > most:
             yield from predictor.in_tiles(i, padded, shape, missing, most)
             continue
-        batch = waiting[shape]
+        kind = shape, dead is None
+        batch = waiting[kind]
         batch.append((i, padded, missing))
         n_waiting += padded[0].size
         largest = min(BATCH_PIXELS, most)
         if (len(batch) + 1) * padded[0].size > largest:
             n_waiting -= len(batch) * padded[0].size
-            yield from predictor.whole(waiting.pop(shape), shape)
+            yield from predictor.whole(waiting.pop(kind), shape)
         elif n_waiting > WAITING_BATCHES * largest:  # sections of many sizes: no longer
             for other in list(waiting):
-                yield from predictor.whole(waiting.pop(other), other)
+                yield from predictor.whole(waiting.pop(other), other[0])
             n_waiting = 0
-    for shape, batch in waiting.items():
+    for (shape, _), batch in waiting.items():
         yield from predictor.whole(batch, shape)
 
 
 class _Predictor:
-    """Scores of padded sections, in batches of equal ones or in tiles."""
+    """Scores of padded sections, in batches of equal ones or in tiles.
 
-    def __init__(self, module, device, probabilities, tta, dip_smoothing, norm_prior, heights):
-        self.module, self.device = module, device
+    The mask of a section's dead samples comes after its channels, if there are some.
+    """
+
+    def __init__(
+        self, module, n_channels, device, probabilities, tta, dip_smoothing, norm_prior, heights
+    ):
+        self.module, self.n_channels, self.device = module, n_channels, device
         self.probabilities, self.tta = probabilities, tta
         self.dip_smoothing = dip_smoothing
         self.norm_prior, self.heights = norm_prior, heights
@@ -191,11 +206,13 @@ class _Predictor:
 
     def _scores(self, channels, probabilities, height):
         channels = torch.from_numpy(np.ascontiguousarray(channels)).to(self.device)
+        dead = channels[:, self.n_channels] if channels.shape[1] > self.n_channels else None
+        channels = channels[:, : self.n_channels]
         with normalised_by_section(prior_for(height, self.norm_prior, self.heights)):
-            logits = self.module(channels)
+            logits = self.module(channels) if dead is None else self.module(channels, dead)
         if self.dip_smoothing:
             amplitudes = channels[:, 0]  # of the section itself
-            logits = smooth_along_reflectors(logits, amplitudes, self.dip_smoothing)
+            logits = smooth_along_reflectors(logits, amplitudes, self.dip_smoothing, dead=dead)
         return torch.softmax(logits, dim=1) if probabilities else logits
 
 

@@ -4,7 +4,7 @@ import difflib
 import inspect
 import threading
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from numbers import Integral
 
 import segmentation_models_pytorch as smp
@@ -12,7 +12,7 @@ import timm
 import torch
 from torch import nn
 
-from skfacies._nn.normalisation import let_norms_adapt
+from skfacies._nn.normalisation import let_norms_adapt, without_dead_places
 from skfacies._nn.upsampling import spare_doubled_convolutions
 
 __all__ = [
@@ -84,8 +84,9 @@ class FaciesNetwork(nn.Module):
 
     Notes
     -----
-    Input is ``(batch, in_channels, n_traces, n_samples)``, output ``(batch, n_classes, n_traces,
-    n_samples)``. No softmax: the loss takes logits.
+    Input is ``(batch, in_channels, n_traces, n_samples)``, and a mask of dead samples without the
+    axis of channels if there are some; output ``(batch, n_classes, n_traces, n_samples)``. No
+    softmax: the loss takes logits.
     """
 
     def __init__(
@@ -125,17 +126,19 @@ class FaciesNetwork(nn.Module):
         self.network.to(memory_format=self._layout)
         self.precision = precision
 
-    def forward(self, amplitudes):
+    def forward(self, amplitudes, dead=None):
         """Logits ``(batch, n_classes, n_traces, n_samples)`` in float32."""
         shape = amplitudes.shape[-2:]
         if min(shape) < self.smallest:
             amplitudes = _mirror_to(amplitudes, self.smallest)
+            dead = None if dead is None else _mirror_to(dead, self.smallest)
         amplitudes = amplitudes.contiguous(memory_format=self._layout)
-        with torch.autocast(
+        autocast = torch.autocast(
             amplitudes.device.type,
             dtype=torch.bfloat16,
             enabled=self.precision == "bfloat16",
-        ):
+        )
+        with autocast, without_dead_places(dead) if dead is not None else nullcontext():
             logits = self.network(amplitudes)
         if logits.shape[-2:] != amplitudes.shape[-2:]:
             raise ValueError(

@@ -7,7 +7,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["SectionBatchNorm2d", "let_norms_adapt", "normalised_by_section", "prior_for"]
+__all__ = [
+    "SectionBatchNorm2d",
+    "let_norms_adapt",
+    "normalised_by_section",
+    "prior_for",
+    "without_dead_places",
+]
 
 #: Difference of the number of samples, as a part of it, up to which a section is as high as those
 #: of the training.
@@ -32,6 +38,23 @@ def normalised_by_section(prior):
         yield
     finally:
         _this_thread.prior = before
+
+
+@contextmanager
+def without_dead_places(dead):
+    """Let places of dead samples have no say in the statistics of the networks' norms.
+
+    Parameters
+    ----------
+    dead : tensor of shape (n_items, n_traces, n_samples), or None
+        1 for samples that nothing was recorded at, else 0; in the size of the network's input.
+    """
+    before = getattr(_this_thread, "live", None)
+    _this_thread.live = None if dead is None or not bool(dead.any()) else 1 - dead[:, None]
+    try:
+        yield
+    finally:
+        _this_thread.live = before
 
 
 def prior_for(height, prior, heights):
@@ -81,11 +104,21 @@ class SectionBatchNorm2d(nn.BatchNorm2d):
     """
 
     def forward(self, maps):
+        live = getattr(_this_thread, "live", None)
+        if live is not None:
+            live = functional.adaptive_avg_pool2d(live, maps.shape[-2:])
         prior = getattr(_this_thread, "prior", None)
         n_places = maps.shape[-2] * maps.shape[-1]
-        if prior is None or self.training or n_places < 2:  # a single value has no spread
+        if self.training:
+            if live is None or float(live.sum()) < 2:
+                return super().forward(maps)
+            return self._normalise(maps, *self._learn(maps, live))
+        if prior is None or n_places < 2:  # a single value has no spread
             return super().forward(maps)
         share = n_places / (n_places + prior)
+        if live is not None:
+            items = zip(maps.split(1), live.split(1), strict=True)
+            return torch.cat([self._normalise_live(*item, prior) for item in items])
         if maps.device.type == "cpu" and not torch.is_grad_enabled():
             return self._normalise_fast(maps, share)
         items = []
@@ -96,6 +129,32 @@ class SectionBatchNorm2d(nn.BatchNorm2d):
                 functional.batch_norm(item, mean, variance, self.weight, self.bias, eps=self.eps)
             )
         return torch.cat(items)
+
+    def _normalise_live(self, maps, live, prior):
+        """One section, by the statistics of its live places and those of the training."""
+        n_live = float(live.sum())
+        if n_live < 2:
+            return super().forward(maps)
+        share = n_live / (n_live + prior)
+        mean, variance = _live_statistics(maps, live)
+        mean = torch.lerp(self.running_mean, mean, share)
+        variance = torch.lerp(self.running_var, variance * (n_live / (n_live - 1)), share)
+        return self._normalise(maps, mean, variance)
+
+    def _learn(self, maps, live):
+        """Statistics of the live places of a batch, which those of the training learn from."""
+        mean, variance = _live_statistics(maps, live)
+        n_live = float(live.sum())
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * (n_live / (n_live - 1)), self.momentum)
+        return mean, variance
+
+    def _normalise(self, maps, mean, variance):
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        shift = self.bias - mean * scale
+        return (maps * scale[:, None, None] + shift[:, None, None]).to(maps.dtype)
 
     def _normalise_fast(self, maps, share):
         """The same by operations that compute nothing but the statistics, and copy nothing."""
@@ -110,3 +169,11 @@ class SectionBatchNorm2d(nn.BatchNorm2d):
                 out=(out, mean.new_empty(0), mean.new_empty(0)),
             )
         return result
+
+
+def _live_statistics(maps, live):
+    """Mean and biased variance of each feature map over its live places, which are weights."""
+    maps, total = maps.float(), live.sum()
+    mean = (maps * live).sum((0, 2, 3)) / total
+    variance = ((maps - mean[:, None, None]).square() * live).sum((0, 2, 3)) / total
+    return mean, variance

@@ -45,7 +45,7 @@ LARGE = 1e6
 STEEPEST = 3.0
 
 
-def smooth_along_reflectors(logits, amplitudes, length, *, doubt=DOUBT):
+def smooth_along_reflectors(logits, amplitudes, length, *, doubt=DOUBT, dead=None):
     """Add to the logits what their mean along the local dip differs from them, in place.
 
     An interpreter's contact follows a reflector. A network looks at each place anew: where two
@@ -61,6 +61,8 @@ def smooth_along_reflectors(logits, amplitudes, length, *, doubt=DOUBT):
     length : float
     doubt : float
         How much less unsure places weigh, see `DOUBT`; 0: not at all.
+    dead : tensor of shape (batch, n_traces, n_samples), or None
+        1 for samples that nothing was recorded at: blocks that are mostly dead have no say.
 
     Returns
     -------
@@ -77,6 +79,8 @@ def smooth_along_reflectors(logits, amplitudes, length, *, doubt=DOUBT):
     coarse = _mean_of_blocks(blocks)
     dips, continuity = dips_and_continuity(amplitudes)
     trust = torch.exp(-doubt * _unsureness(coarse))
+    if dead is not None:
+        trust = trust * (functional.avg_pool2d(dead, BLOCK) < 0.5)
     coarse -= coarse.amax(dim=-1, keepdim=True)
     bounded = coarse.clamp_min(-FARTHEST)
     change = _mean_along(bounded, trust, dips, continuity * math.exp(-BLOCK / length)) - coarse
@@ -160,4 +164,5 @@ def _mean_along(values, trust, dips, weights):
         sums[i].addcmul_(moved, weights[i - 1])
     one, other = sums.view(n_traces, 2, n_items, n_samples, n + 1).unbind(dim=1)
     total = one + other.flip(0) - own.view(n_traces, 2, n_items, n_samples, n + 1)[:, 0]
-    return (total[..., :-1] / total[..., -1:]).transpose(0, 1)
+    least = torch.finfo(total.dtype).tiny  # where all along the reflector are dead
+    return (total[..., :-1] / total[..., -1:].clamp_min(least)).transpose(0, 1)

@@ -83,25 +83,32 @@ class FaciesLoss(nn.Module):
 
     Parameters
     ----------
-    loss : {"cross_entropy", "dice", "focal", "lovasz"}
-        Cross-entropy here, the others of segmentation-models-pytorch.
+    loss : {"cross_entropy", "dice", "focal", "lovasz"}, torch Module or class of one
+        Cross-entropy here, the others of segmentation-models-pytorch. A module of the user's is
+        called with logits and codes.
     class_weight : tensor of shape (n_classes,) or None
         For the cross-entropy.
     label_smoothing : float
         Part of each label of the cross-entropy that is spread evenly over the classes.
+    mean_weight : float
+        Mean weight of the labelled samples of the whole training.
 
     Notes
     -----
-    The cross-entropy is the weighted mean over samples that count. A batch in which none counts
-    gives 0 and no gradient, where torch's own gives NaN.
+    The cross-entropy is the sum of weighted losses, divided by the number of samples that count
+    and by `mean_weight`. Divided by the weights of the batch, weights would cancel where all of a
+    batch have the same. A batch in which no sample counts gives 0 and no gradient, where torch's
+    own gives NaN.
     """
 
-    def __init__(self, loss="cross_entropy", class_weight=None, label_smoothing=0.0):
+    def __init__(
+        self, loss="cross_entropy", class_weight=None, label_smoothing=0.0, mean_weight=1.0
+    ):
         super().__init__()
         self.loss = loss
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.mean_weight = label_smoothing, mean_weight
         self.register_buffer("class_weight", class_weight)
-        self.whole = None if loss == "cross_entropy" else _smp_loss(loss)
+        self.whole = _whole_loss(loss)
 
     def forward(self, logits, target):
         """Mean loss over the samples that count; `target` is codes, or dict with weights too."""
@@ -113,8 +120,11 @@ class FaciesLoss(nn.Module):
         if weights is None and self.class_weight is None:
             return self._cross_entropy(logits, codes)
         losses = self._cross_entropy(logits, codes, reduction="none")
-        weights = self._weights(codes, weights)
-        return (losses * weights).sum() / weights.sum().clamp_min(torch.finfo(torch.float32).tiny)
+        total = (losses * self._weights(codes, weights)).sum()
+        return total / self._divisor(codes)
+
+    def _divisor(self, codes):
+        return self.mean_weight * float((codes != IGNORED).sum())
 
     def _cross_entropy(self, logits, codes, reduction="mean"):
         return functional.cross_entropy(
@@ -125,13 +135,15 @@ class FaciesLoss(nn.Module):
             label_smoothing=self.label_smoothing,
         )
 
-    def total_weight(self, target):
-        """What the loss of a batch is the mean over: number or weight of the samples that count."""
+    def totals(self, loss, target):
+        """Sum of the losses of a batch, and the number or weight of its samples that count."""
         codes, weights = _codes_and_weights(target)
         if self.whole is not None or (weights is None and self.class_weight is None):
-            return float((codes != IGNORED).sum())
+            n_counted = float((codes != IGNORED).sum())
+            return n_counted * loss, n_counted
         codes = codes.to(self.class_weight.device) if self.class_weight is not None else codes
-        return float(self._weights(codes, weights).sum(dtype=torch.float64))
+        total_weight = float(self._weights(codes, weights).sum(dtype=torch.float64))
+        return self._divisor(codes) * loss, total_weight
 
     def _weights(self, codes, weights):
         counted = codes != IGNORED
@@ -145,7 +157,14 @@ def _codes_and_weights(target):
     return (target["codes"], target["weights"]) if isinstance(target, dict) else (target, None)
 
 
-def _smp_loss(loss):
+def _whole_loss(loss):
+    """Module of a loss that takes a batch as a whole; None for the cross-entropy."""
+    if loss == "cross_entropy":
+        return None
+    if isinstance(loss, type):
+        return loss()
+    if isinstance(loss, nn.Module):
+        return copy.deepcopy(loss)
     from segmentation_models_pytorch import losses
 
     return {
@@ -159,22 +178,29 @@ class Losses(Callback):
     """Record the loss of an epoch as the mean over its samples; NaN if none counts.
 
     skorch's own is the mean of the batches' losses: one with few labels counts there as much as a
-    full one, and one without as a loss of 0.
+    full one, and one without as a loss of 0. As skorch does, "train_loss_best" and
+    "valid_loss_best" say whether no epoch of this training had a smaller one before.
     """
+
+    def on_train_begin(self, net, **kwargs):
+        self.smallest_ = {"train_loss": math.inf, "valid_loss": math.inf}
 
     def on_epoch_begin(self, net, **kwargs):
         self.sums_ = {"train_loss": [0.0, 0.0], "valid_loss": [0.0, 0.0]}
 
     def on_batch_end(self, net, batch=None, training=False, loss=None, **kwargs):
         sums = self.sums_["train_loss" if training else "valid_loss"]
-        weight = net.criterion_.total_weight(batch[1])
-        sums[0] += weight * float(loss.detach())
+        total, weight = net.criterion_.totals(float(loss.detach()), batch[1])
+        sums[0] += total
         sums[1] += weight
 
     def on_epoch_end(self, net, dataset_valid=None, **kwargs):
         for name, (total, weight) in self.sums_.items():
             if name == "train_loss" or dataset_valid is not None:
-                net.history.record(name, total / weight if weight > 0 else math.nan)
+                mean = total / weight if weight > 0 else math.nan
+                net.history.record(name, mean)
+                net.history.record(f"{name}_best", mean < self.smallest_[name])
+                self.smallest_[name] = min(self.smallest_[name], mean)  # in this order: not NaN
 
 
 class ValidationScores(Callback):
@@ -219,28 +245,31 @@ class StopIfDiverged(Callback):
 class BestWeights(Callback):
     """Keep the weights of the best epoch in memory and restore them when training ends.
 
-    The best is where the running mean of the loss, over a twentieth of all epochs, is smallest. Of
-    many epochs a single one has the smallest loss by chance, long before the learning rate is low.
+    The best is where the mean loss of the last epochs is smallest: of the last tenth of the epochs
+    so far. Of many epochs a single one has the smallest loss by chance, long before the learning
+    rate is low. That mean is recorded as "mean_loss", which early stopping goes by.
     """
 
     def __init__(self, monitor):
         self.monitor = monitor
 
     def on_train_begin(self, net, **kwargs):
-        self.best_, self.epoch_, self.state_ = math.inf, None, None
-        self.mean_, self.share_ = None, 1 / max(1, net.max_epochs / 20)
+        self.best_, self.epoch_, self.state_, self.losses_ = math.inf, None, None, []
 
     def on_epoch_end(self, net, **kwargs):
         row = net.history[-1]
-        value = row.get(self.monitor, math.nan)
-        if math.isfinite(value):
-            before = value if self.mean_ is None else self.mean_
-            self.mean_ = value = before + self.share_ * (value - before)
-        best = value < self.best_
-        net.history.record("best", bool(best))
+        self.losses_.append(row.get(self.monitor, math.nan))
+        last = [x for x in self.losses_[-self._n_last() :] if math.isfinite(x)]
+        mean = sum(last) / len(last) if last else math.nan
+        best = math.isfinite(self.losses_[-1]) and mean < self.best_
+        net.history.record("mean_loss", mean)
+        net.history.record("best", best)
         if best:
-            self.best_, self.epoch_ = value, row["epoch"]
+            self.best_, self.epoch_ = mean, row["epoch"]
             self.state_ = {k: v.detach().clone() for k, v in net.module_.state_dict().items()}
+
+    def _n_last(self):
+        return max(1, len(self.losses_) // 10)
 
     def on_train_end(self, net, **kwargs):
         if self.state_ is not None and self.epoch_ != net.history[-1, "epoch"]:
@@ -382,7 +411,7 @@ def training_callbacks(
         callbacks.append(("lr_schedule", WarmupDecay(n_steps, warmup=max(1, n_steps // 20))))
     if patience:
         callbacks.append(
-            ("early_stopping", EarlyStopping(monitor=monitor, patience=patience, threshold=1e-4))
+            ("early_stopping", EarlyStopping("mean_loss", patience=patience, threshold=1e-4))
         )
     if verbose == 1:
         callbacks.append(("progress", ProgressBar()))

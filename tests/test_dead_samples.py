@@ -1,0 +1,183 @@
+"""Missing and dead samples: they have no say in what is learnt or predicted of others."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from torch import nn
+
+from skfacies import AmplitudeScaler
+from skfacies._nn.data import BatchBuilder, Conditioner
+from skfacies._nn.normalisation import (
+    SectionBatchNorm2d,
+    normalised_by_section,
+    without_dead_places,
+)
+from skfacies._nn.smoothing import smooth_along_reflectors
+from skfacies._undefined import SHORTEST_MUTE, dead_samples
+
+
+def adaptive_norm(n=3):
+    norm = nn.BatchNorm2d(n)
+    norm.__class__ = SectionBatchNorm2d
+    generator = torch.Generator().manual_seed(0)
+    norm.running_mean.copy_(torch.randn(n, generator=generator))
+    norm.running_var.copy_(torch.rand(n, generator=generator) + 0.5)
+    return norm
+
+
+# --- which are dead -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [0.0, -17.5, np.nan, 1e30])
+def test_dead_traces_and_mutes_of_any_value_are_dead(value):
+    rng = np.random.default_rng(0)
+    section = rng.normal(size=(6, 80)).astype(np.float32)
+    expected = np.zeros(section.shape, dtype=bool)
+    expected[2] = expected[3, :SHORTEST_MUTE] = expected[4, -20:] = True
+    section[expected] = value
+    assert_array_equal(dead_samples(section), expected)
+
+
+def test_live_samples_that_are_equal_are_not_dead():
+    section = np.random.default_rng(0).normal(size=(3, 80))
+    section[0, 30:60] = 4.0  # within the trace
+    section[1, : SHORTEST_MUTE - 1] = 4.0  # as clipped amplitudes may be
+    assert dead_samples(section) is None
+
+
+@pytest.mark.parametrize("value", [0.0, 400.0, np.nan, 1e30, -999.25])
+def test_they_do_not_set_the_scale(value):
+    sections = np.random.default_rng(0).normal(size=(4, 50, 60))
+    expected = AmplitudeScaler().fit(sections[:, 10:, 25:])
+    sections[:, :10] = sections[:, :, :25] = value
+    found = AmplitudeScaler().fit(sections)
+    assert_allclose([found.centre_, found.scale_], [expected.centre_, expected.scale_])
+    assert found.n_samples_seen_ == 4 * 40 * 35
+
+
+def test_scaled_undefined_amplitudes_are_nan():
+    section = np.random.default_rng(0).normal(size=(5, 40))
+    section[2] = 1e30
+    scaled = AmplitudeScaler().fit_transform([section])[0]
+    assert_array_equal(np.isnan(scaled), np.arange(5)[:, None] == np.full(40, 2))
+
+
+def test_amplitudes_of_nothing_are_refused(make_tiny, survey):
+    for value in (0.0, 7.0):
+        with pytest.raises(ValueError, match="`X` has no live sample"):
+            make_tiny().fit(np.full(survey.data.shape, value), survey.target)
+
+
+def test_undefined_amplitudes_are_errors_unless_they_are_to_be_ignored(make_tiny, survey):
+    X = survey.data.copy()
+    X[2, 3:5] = 1e30
+    with pytest.raises(ValueError, match=r"undefined values such as 1e\+30 .*nan_policy='ignore'"):
+        make_tiny().fit(X, survey.target)
+    model = make_tiny(nan_policy="ignore").fit(X, survey.target)
+    labels = model.predict(X)
+    assert_array_equal(labels == -1, X == 1e30)
+    assert_array_equal(np.isnan(model.predict_proba(X)[..., 0]), X == 1e30)
+
+
+# --- the network ----------------------------------------------------------------------------------
+
+
+def test_norms_go_by_live_places_only():
+    norm, maps = adaptive_norm().eval(), torch.randn(1, 3, 8, 10)
+    with torch.inference_mode(), normalised_by_section(10.0):
+        alone = norm(maps)
+        beside = torch.cat([maps, torch.full((1, 3, 32, 10), 5.0)], dim=2)
+        dead = torch.cat([torch.zeros(1, 8, 10), torch.ones(1, 32, 10)], dim=1)
+        with without_dead_places(dead):
+            assert_allclose(norm(beside)[:, :, :8], alone, rtol=1e-4, atol=1e-5)
+        assert not torch.allclose(norm(beside)[:, :, :8], alone, atol=0.1)
+
+
+def test_training_learns_from_live_places_only():
+    one, other, maps = adaptive_norm(), adaptive_norm(), torch.randn(2, 3, 8, 10)
+    alone = one(maps)
+    dead = torch.zeros(2, 16, 10)
+    dead[:, 8:] = 1
+    with without_dead_places(dead):
+        beside = other(torch.cat([maps, torch.full((2, 3, 8, 10), 5.0)], dim=2))
+    assert_allclose(beside[:, :, :8].detach(), alone.detach(), rtol=1e-4, atol=1e-5)
+    for name in ("running_mean", "running_var", "num_batches_tracked"):
+        assert_allclose(getattr(other, name), getattr(one, name), rtol=1e-4)
+
+
+def test_masks_move_with_the_traces(make_tiny):
+    """Dead traces keep their mask through augmentation: what is dead stays nearly zero."""
+    rng = np.random.default_rng(0)
+    section = rng.normal(size=(64, 64)).astype(np.float32) + 3
+    section[10:30] = 0
+    channels, missing, dead = Conditioner(None, None)(section)
+    assert missing is None
+    collate = make_tiny(augment={"noise": 0, "frequency": 0})._collate(0, 1)[0]
+    codes = np.zeros(section.shape, np.int64)
+    for _ in range(5):
+        batch, _ = collate([(channels, codes, None, dead)] * 2)
+        own = batch["dead"] > 0
+        assert 0.2 < own.float().mean() < 0.45
+        assert batch["amplitudes"][:, 0][own].abs().mean() < 0.3
+        assert batch["amplitudes"][:, 0][~own].abs().mean() > 1
+
+
+def test_batches_without_dead_samples_have_no_mask():
+    items = [(np.zeros((1, 32, 32), np.float32), np.zeros((32, 32), np.int64), None, None)]
+    assert isinstance(BatchBuilder(32)(items)[0], torch.Tensor)
+
+
+def test_dead_blocks_have_no_say_along_reflectors():
+    generator = torch.Generator().manual_seed(0)
+    amplitudes = torch.zeros(1, 64, 64)
+    logits = torch.randn(1, 2, 64, 64, generator=generator)
+    other = logits.clone()
+    other[:, :, 32:48] = 100 * torch.randn(1, 2, 16, 64, generator=generator)
+    dead = torch.zeros(1, 64, 64)
+    dead[:, 32:48] = 1
+    one, two = (smooth_along_reflectors(x, amplitudes, 50, dead=dead) for x in (logits, other))
+    live = (dead == 0)[:, None].expand(1, 2, 64, 64)
+    assert_allclose(one[live], two[live], rtol=1e-4, atol=1e-4)
+
+
+# --- the estimator --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tolerant(fitted):
+    return copy.deepcopy(fitted).set_params(nan_policy="ignore", dip_smoothing=20.0)
+
+
+@pytest.mark.parametrize("value", [np.nan, 1e30, 3.4e38, -999.25, -9999.0])
+def test_labels_of_live_samples_do_not_depend_on_what_stands_for_nothing(tolerant, survey, value):
+    section = survey.data[3:5].copy()
+    section[:, 25:] = np.nan
+    section[:, 5:8, 20:] = np.nan
+    live = ~np.isnan(section)
+    expected = tolerant.predict(section)
+    assert_array_equal(expected == -1, ~live)
+    section[~live] = value
+    assert_array_equal(tolerant.predict(section), expected)
+    assert_allclose(tolerant.predict_proba(section)[live].sum(-1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [0.0, 2.5])
+def test_dead_traces_are_like_missing_ones_to_the_others(tolerant, survey, value):
+    section = survey.data[3:5].copy()
+    section[:, 25:] = np.nan
+    missing = tolerant.predict(section)[:, :25]
+    section[:, 25:] = value
+    dead = tolerant.predict(section)[:, :25]
+    assert (dead == missing).mean() > 0.999  # their own labels are contacts beside the live ones
+
+
+def test_live_traces_beside_many_missing_ones_are_predicted_as_without(tolerant, survey):
+    alone = tolerant.predict_proba(survey.data[3:6])
+    for n_missing in (40, 360):
+        wide = np.full((3, 40 + n_missing, 48), np.nan, np.float32)
+        wide[:, :40] = survey.data[3:6]
+        beside = tolerant.predict_proba(wide)[:, :40]
+        assert (beside.argmax(-1) == alone.argmax(-1)).mean() > 0.98

@@ -1,0 +1,91 @@
+"""Surveys of another scale or sample interval than the one that was learnt from."""
+
+import copy
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skfacies._survey_scale import OTHER_SCALE, amplitude_spread, sample_interval
+
+
+def test_the_spread_is_that_of_live_samples_whatever_the_size():
+    rng = np.random.default_rng(0)
+    for shape in ((40, 48), (700, 462), (3, 5000)):
+        section = rng.normal(scale=4.0, size=shape)
+        section[: shape[0] // 3] = 0
+        assert_allclose(amplitude_spread(section), 4.0, rtol=0.1)
+    assert np.isnan(amplitude_spread(np.zeros((40, 48))))
+
+
+@pytest.mark.parametrize("change", [lambda X: 1000 * X, lambda X: X / 20, lambda X: 0.1 * X + 50])
+def test_amplitudes_of_another_scale_are_warned_of_and_can_be_rescaled(fitted, survey, change):
+    X = survey.data[8:]
+    expected = fitted.predict(X)
+    with pytest.warns(UserWarning, match="rescale='survey'"):
+        wrong = fitted.predict(change(X))
+    assert (wrong == expected).mean() < 0.9
+    model = copy.deepcopy(fitted).set_params(rescale="survey")
+    assert (model.predict(change(X)) == expected).mean() > 0.97
+    assert model.score(change(X), survey.target[8:]) > 0.9 * fitted.score(X, survey.target[8:])
+    assert_allclose(model.scaler_.scale_, fitted.scaler_.scale_)  # the model itself stays
+
+
+def test_small_differences_of_scale_are_no_matter(fitted, survey):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted.predict(survey.data[8:] * 0.8 * OTHER_SCALE)
+        fitted.predict(survey.data[8:9, :16] / (0.8 * OTHER_SCALE))
+
+
+def test_a_model_without_scaler_warns_but_cannot_rescale(make_tiny, survey):
+    model = make_tiny(scaler=None).fit(survey.data, survey.target)
+    with pytest.warns(UserWarning, match="more than 3 times as large"):
+        model.predict(100 * survey.data)
+    with pytest.raises(ValueError, match="needs a `scaler`"):
+        model.set_params(rescale="survey").predict(survey.data)
+
+
+def test_surveys_of_different_scale_train_together(make_tiny, survey):
+    X = survey.data.copy()
+    X[::2] = 500 * X[::2] + 20
+    which = np.arange(12) % 2
+    params = {"max_epochs": 15, "validation_fraction": 0, "rescale": "survey"}
+    model = make_tiny(**params).fit(X, survey.target, surveys=which)
+    own = make_tiny(**params).fit(survey.data, survey.target)
+    for scaled in (X[::2], X[1::2]):
+        truth = survey.target[::2] if scaled.max() > 100 else survey.target[1::2]
+        assert model.score(scaled, truth) > own.score(survey.data, survey.target) - 0.1
+    with pytest.raises(ValueError, match=r"`surveys` must have shape \(12,\)"):
+        make_tiny().fit(X, survey.target, surveys=[0, 1])
+
+
+# --- sample interval ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sections(survey):
+    xarray = pytest.importorskip("xarray")
+
+    def make(interval):
+        places = {"inline": range(12), "crossline": range(40), "twt": interval * np.arange(48)}
+        return xarray.DataArray(survey.data, places, list(places))
+
+    return make
+
+
+def test_the_interval_is_that_of_the_vertical_coordinate(sections, survey):
+    assert sample_interval(sections(4.0)) == 4.0
+    assert sample_interval([sections(2.0)[3]]) == 2.0
+    assert sample_interval(sections(4.0).drop_vars("twt")) is None
+    assert sample_interval(survey.data) is None
+
+
+def test_another_interval_is_warned_of(make_tiny, sections, survey):
+    model = make_tiny().fit(sections(4.0), survey.target)
+    assert model.sample_interval_ == 4.0
+    expected = model.predict(survey.data)  # which does not tell
+    assert_array_equal(model.predict(sections(4.0)), expected)
+    with pytest.warns(UserWarning, match="interval of 8, the training had 4.*Resample"):
+        model.predict(sections(8.0))
