@@ -597,14 +597,14 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     # --- scikit-learn -------------------------------------------------------------------------
 
     def get_metadata_routing(self):
-        """Return the routing: metadata of `fit` are for the estimator inside, weights of `score` not.
+        """Return the routing: metadata of `fit` are for the estimator inside.
 
         Returns
         -------
         routing : MetadataRouter
         """
         mapping = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self).add_self_request(self)
+        router = MetadataRouter(owner=self).add_self_request(self)  # for weights of `score`
         return router.add(estimator=self.estimator, method_mapping=mapping)
 
     def __sklearn_tags__(self):

@@ -100,8 +100,8 @@ def _check_coordinates(own, others, dim, y_name, X_name, fill_value):
     if _are_same(own, others):
         return
     advice = (
-        f"Use {y_name}.reindex_like({X_name}, fill_value={fill_value!r}), which finds them by their "
-        "coordinates"
+        f"Use {y_name}.reindex_like({X_name}, fill_value={fill_value!r}), which finds them by "
+        "their coordinates"
     )
     if not np.isin(own, others).any():
         advice = f"They have no {dim} in common"

@@ -84,7 +84,7 @@ def _predict(estimator, X, y_true, sample_weight, ignore_label):
 
 
 def _nan_policy(estimator):
-    """What an estimator itself does about NaN; None if it, or what comes before it, may fill them."""
+    """What an estimator itself does about NaN; None if what comes before it may fill them in."""
     estimator = getattr(estimator, "best_estimator_", estimator)
     return getattr(estimator, "_nan_policy", getattr(estimator, "nan_policy", None))
 

@@ -110,7 +110,8 @@ def test_lazy_lines_are_predicted_alike(cubes, direction, axis, neighbours):
     assert_array_equal(np.squeeze(expected)[:, 0], np.arange(SHAPE[1 - axis]) % 3)
     assert_array_equal(probabilities.compute().argmax(-1), expected)
     if direction != ("inline", "crossline")[axis]:
-        with pytest.warns(UserWarning) as caught:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             lazy = segmenter.predict(lazy)
         said = [str(warning.message) for warning in caught]
         assert len(said) == 1 + neighbours  # also that it stands for its own neighbours
