@@ -23,26 +23,29 @@ from tqdm.auto import tqdm
 from skfacies._cube_dask import predict_lazily
 from skfacies._cubes import (
     AXES,
+    DIRECTIONS,
+    check_axes,
     check_cube,
     check_out,
     chunk_length,
-    has_named_axes,
     is_dask,
     is_transposed,
+    ordered_dims,
     read_lines,
     release_pages,
+    section_axes,
     shape_of,
     unwrap,
     warn_if_incomplete,
     write_lines,
 )
+from skfacies._pairing import check_pair, check_weights
 from skfacies._probability_store import make_store, scratch_bytes
 from skfacies._slabs import copies_of_amplitudes, plan_slabs, read_slabs
 from skfacies._training_lines import choose_lines, labelled_traces, take_sections
 from skfacies._unit_order import check_unit_order, put_in_order, remove_spikes
 from skfacies._validation import (
     MOST_CHANNELS,
-    check_same_structure,
     find_parameter,
     last_step,
     prediction_dtype,
@@ -51,7 +54,8 @@ from skfacies.metrics import iou_scorer
 
 __all__ = ["CubeSegmenter"]
 
-DIRECTIONS = {"inline": (0,), "crossline": (1,), "both": (0, 1)}
+#: Sections of fewer traces hardly show what a network looks at.
+FEWEST_TRACES = 4
 
 
 class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -208,7 +212,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         self._validate_params()
         self._check_estimator()
-        cube, labels = _check_pair(X, y)
+        cube, labels = check_pair(X, y, self._ignore_label())
         params = self._route(fit_params, sample_weight, validation_data)
         with tempfile.TemporaryDirectory(
             prefix="skfacies-", dir=self.scratch_dir, ignore_cleanup_errors=True
@@ -216,7 +220,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             sections, section_labels, lines = self._cut(cube, labels, folder)
             for name, value in params.items():
                 if value is not None and name.endswith("sample_weight"):
-                    weights = _check_weights(value, cube)
+                    weights = check_weights(value, X, cube)
                     params[name] = self._take(weights, lines, folder, "sample_weight")
                 elif value is not None and name.endswith("validation_data"):
                     params[name] = self._cut_validation(value, folder)
@@ -250,7 +254,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _cut(self, cube, labels, folder, names=("X", "y")):
         """Sections with labels, their labels, and the lines that they lie on."""
         labelled = labelled_traces(labels, self._ignore_label())
-        axes = DIRECTIONS[self.direction]
+        axes = self._check_lines(shape_of(cube), names[0])
         lines = choose_lines(labelled, axes, min_labelled=self.min_labelled, step=self.step)
         if not lines:
             raise ValueError(
@@ -268,7 +272,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
             raise ValueError("`validation_data` must be a tuple (X, y) of cubes.")
         names = ("validation_data[0]", "validation_data[1]")
-        return self._cut(*_check_pair(*validation_data, *names), folder, names)[:2]
+        pair = check_pair(*validation_data, self._ignore_label(), *names)
+        return self._cut(*pair, folder, names)[:2]
 
     def _allocator(self, folder):
         """Maker of arrays for training sections: in memory, or in files if they are large."""
@@ -344,7 +349,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             result = _check_place(out, shape, X)
             if np.dtype(out.dtype).kind != "f":
                 raise ValueError(f"`out` must be of floats for probabilities; got {out.dtype}.")
-        for number, axis in enumerate(DIRECTIONS[self.direction]):
+        for number, axis in enumerate(section_axes(self.direction, shape)):
             for lines, sections in self._read_slabs(cube, axis, out):
                 probabilities = self._probabilities(sections)
                 if number:  # the average with those of the first direction
@@ -369,7 +374,9 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         -------
         score : float in [0, 1]
         """
-        cube, labels = _check_pair(X, y)
+        cube, labels = check_pair(X, y, self._ignore_label())
+        if sample_weight is not None:
+            sample_weight = check_weights(sample_weight, X, cube)
         return iou_scorer(self, cube, labels, sample_weight)
 
     def estimate_memory(self, shape):
@@ -392,10 +399,11 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             )
         n_classes, n_samples = len(self.classes_), int(np.prod(shape))
         working, scratch = self.memory_limit / 2, 0
-        for axis in DIRECTIONS[self.direction]:
+        axes = section_axes(self.direction, shape)
+        for axis in axes:
             least = 2 * shape[1 - axis] * shape[2] * self._bytes_per_sample(8)
             working = max(working, self._network_bytes(shape, axis) + least)
-        if self.direction == "both":
+        if len(axes) == 2:
             in_memory = n_samples * n_classes * 4
             if in_memory <= self.memory_limit / 2:
                 working += in_memory
@@ -412,22 +420,40 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "estimator_")
         self._validate_params()
         self._check_estimator()
+        check_axes(X)
         cube, wrap = unwrap(X)
         cube = check_cube(cube)
         if np.dtype(cube.dtype).kind not in "biuf":
             raise ValueError(f"`X` must hold real amplitudes; got dtype {cube.dtype}.")
         warn_if_incomplete(cube)
-        shape = shape_of(cube)
-        for axis in DIRECTIONS[self.direction]:
-            if shape[axis] <= self.neighbours:
-                warnings.warn(
-                    f"`X` has {shape[axis]} {AXES[axis]}(s), but neighbours={self.neighbours}: "
-                    "lines stand for their own neighbours. Predict all of the cube, and take lines "
-                    "of the result.",
-                    UserWarning,
-                    stacklevel=3,
-                )
+        self._check_lines(shape_of(cube), "X")
         return cube, wrap
+
+    def _check_lines(self, shape, name):
+        """Axes whose lines are cut; warns of what a cube of a few lines cannot give."""
+        axes = section_axes(self.direction, shape)
+        if axes != DIRECTIONS[self.direction]:
+            also = ", too" if self.direction == "both" else ""
+            _warn(
+                f"`{name}` is one {AXES[axes[0]]} and is cut along it: a section of "
+                f"{shape[1 - axes[0]]} traces. direction={self.direction!r} would cut it into "
+                f"single traces{also}."
+            )
+        for axis in axes:
+            n_lines, n_traces = shape[axis], shape[1 - axis]
+            if 1 < n_traces < min(FEWEST_TRACES, n_lines):
+                _warn(
+                    f"`{name}` has only {n_traces} {AXES[1 - axis]}s: its {AXES[axis]} sections "
+                    f"have {n_traces} traces, too few to tell units by. "
+                    f"direction={AXES[1 - axis]!r} cuts sections of {n_lines} traces."
+                )
+            if n_lines <= self.neighbours:
+                _warn(
+                    f"`{name}` has {n_lines} {AXES[axis]}(s), but neighbours={self.neighbours}: "
+                    "lines stand for their own neighbours. Give all of the cube, and take lines of "
+                    "the result."
+                )
+        return axes
 
     def _check_label_type(self, dtype):
         """Refuse a type of labels that cannot hold all that may be predicted."""
@@ -475,7 +501,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return predict_lazily(
             cube,
             self.estimator_,
-            DIRECTIONS[self.direction],
+            section_axes(self.direction, shape_of(cube)),
             to_labels=self._to_labels(dtype),
             dtype=dtype,
             n_classes=len(self.classes_),
@@ -486,7 +512,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _predict_slabs(self, cube, out):
         """Yield (axis, lines, labels) until the cube is complete."""
-        axes = DIRECTIONS[self.direction]
+        axes = section_axes(self.direction, shape_of(cube))
         if len(axes) == 1:
             for lines, sections in self._read_slabs(cube, axes[0], out):
                 yield axes[0], lines, np.asarray(self.estimator_.predict(sections))
@@ -563,17 +589,23 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         results = 8 * len(self.classes_) if self.direction == "both" else 8
         return copies_of_amplitudes(self.neighbours) * itemsize + results
 
+    @property
+    def _nan_policy(self):
+        """What the estimator itself does about NaN, for scorers; None if others come before it."""
+        return getattr(self.estimator_, "nan_policy", None)
+
     # --- scikit-learn -------------------------------------------------------------------------
 
     def get_metadata_routing(self):
-        """Return the routing of `fit`: all metadata are for the estimator inside.
+        """Return the routing: metadata of `fit` are for the estimator inside.
 
         Returns
         -------
         routing : MetadataRouter
         """
         mapping = MethodMapping().add(caller="fit", callee="fit")
-        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+        router = MetadataRouter(owner=self).add_self_request(self)  # for weights of `score`
+        return router.add(estimator=self.estimator, method_mapping=mapping)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -586,56 +618,16 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _check_pair(X, y, X_name="X", y_name="y"):
-    """Cube and labels as arrays with the same order of axes."""
-    if y is None:
-        raise ValueError(f"This estimator requires {y_name} to be passed, but it is None.")
-    y = _align(y, X, y_name, X_name)
-    cube = check_cube(unwrap(X)[0], X_name)
-    labels = check_same_structure(unwrap(y)[0], cube, y_name, X_name)
-    for array in (cube, labels):
-        warn_if_incomplete(array)
-    return cube, labels
-
-
-def _align(y, X, y_name, X_name):
-    """Labels with the order of axes of the amplitudes, of which both may have names."""
-    if not has_named_axes(X) or not has_named_axes(y):
-        if is_transposed(X):
-            raise ValueError(
-                f"`{X_name}` has the axes {X.dims}, of which those of `{y_name}` are not known. "
-                f"Give both as DataArrays, or {X_name}.transpose('inline', 'crossline', ...)."
-            )
-        return y
-    if set(X.dims) != set(y.dims):
-        raise ValueError(
-            f"`{y_name}` has the axes {y.dims}, `{X_name}` has {X.dims}. Give them the same names."
-        )
-    for name in set(X.indexes) & set(y.indexes):
-        if not X.indexes[name].equals(y.indexes[name]) and X.sizes[name] == y.sizes[name]:
-            raise ValueError(
-                f"`{y_name}` has other coordinates {name!r} than `{X_name}`: labels must lie where "
-                "the amplitudes do. Use reindex_like or sel to bring them together."
-            )
-    return y.transpose(*X.dims)
-
-
-def _check_weights(weights, cube):
-    """Weights as an array of the shape of the cube; those of inlines are stretched, not copied."""
-    if np.ndim(weights) == 1:
-        weights = np.asarray(weights)
-        if len(weights) == cube.shape[0]:
-            return np.broadcast_to(weights[:, None, None], shape_of(cube))
-    if np.ndim(weights) == 0:
-        return np.broadcast_to(np.asarray(weights), shape_of(cube))
-    return check_same_structure(unwrap(weights)[0], cube, "sample_weight")
+def _warn(message):
+    """Warn at the call of `fit` or `predict`, three calls above."""
+    warnings.warn(message, UserWarning, stacklevel=5)
 
 
 def _check_place(out, shape, X):
     """Check an array for results, which has the axes of a cube in their usual order."""
     if is_transposed(X):
         raise ValueError(
-            f"`out` takes results with the axes inline, crossline, samples; `X` has {X.dims}. "
+            f"`out` takes results with the axes {', '.join(ordered_dims(X))}; `X` has {X.dims}. "
             "Transpose it, or leave `out` away."
         )
     return check_out(out, shape)

@@ -14,7 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from skfacies._cubes import check_cube, chunk_length, is_dask, release_pages, unwrap
+from skfacies._cubes import (
+    check_axes,
+    check_cube,
+    chunk_length,
+    is_dask,
+    ordered_dims,
+    release_pages,
+    unwrap,
+)
 from skfacies._segy import (
     FORMATS,
     HEADER,
@@ -61,10 +69,9 @@ class Parts:
 def take_apart(cube, classes=None):
     """Parts of a cube; `classes` are the names of those of a fourth axis."""
     labelled = hasattr(cube, "dims") and hasattr(cube, "coords")
-    if labelled and {"inline", "crossline"} <= set(cube.dims) and cube.ndim > 2:
-        last = [dim for dim in cube.dims if dim == "facies"] if cube.ndim == 4 else []
-        first = [dim for dim in cube.dims if dim not in ("inline", "crossline", *last)]
-        cube = cube.transpose("inline", "crossline", *first, *last)
+    if labelled:
+        check_axes(cube, "cube")
+        cube = cube.transpose(*ordered_dims(cube))
     array = unwrap(cube)[0]
     if len(getattr(array, "shape", ())) != 4 or 0 in array.shape:
         array = check_cube(array, "cube")

@@ -9,20 +9,26 @@ import warnings
 
 import numpy as np
 
+from skfacies._axes import known_axes
 from skfacies._validation import as_array, is_listlike
 
 __all__ = [
     "AXES",
+    "DIRECTIONS",
     "SectionsOnDisk",
+    "check_axes",
+    "check_chunks",
     "check_cube",
     "check_out",
     "chunk_length",
     "has_named_axes",
     "is_dask",
     "is_transposed",
+    "ordered_dims",
     "read_lines",
     "read_safely",
     "release_pages",
+    "section_axes",
     "shape_of",
     "swap_lines",
     "unwrap",
@@ -33,6 +39,8 @@ __all__ = [
 #: Names of the lines along which sections are cut.
 AXES = ("inline", "crossline")
 
+DIRECTIONS = {"inline": (0,), "crossline": (1,), "both": (0, 1)}
+
 
 def check_cube(X, name="X"):
     """Return a cube as an array of three axes, unread and uncopied."""
@@ -41,17 +49,14 @@ def check_cube(X, name="X"):
             f"`{name}` must be a cube of shape (n_inlines, n_crosslines, n_samples); got a list of "
             "sections of different shapes. They need no cutting: give them to the segmenter."
         )
+    check_axes(X, name)
     if is_transposed(X):
         raise ValueError(
             f"`{name}` has the axes {X.dims}, but inlines come first and crosslines second. Use "
-            f"{name}.transpose('inline', 'crossline', ...)."
+            f"{name}.transpose{ordered_dims(X)}."
         )
     cube = as_array(X, name)
-    if is_dask(cube) and np.isnan(cube.shape).any():
-        raise ValueError(
-            f"`{name}` has chunks of unknown size. Use {name}.compute_chunk_sizes(), or read it "
-            "from a store."
-        )
+    check_chunks(cube, name)
     shape = shape_of(cube, name)
     if len(shape) != 3:
         advice = {2: f" A section needs no cutting: give {name}[None] to the segmenter."}
@@ -63,6 +68,24 @@ def check_cube(X, name="X"):
         empty = ("inline", "crossline", "sample")[shape.index(0)]
         raise ValueError(f"`{name}` is empty: Found cube with 0 {empty}(s) (shape={shape}).")
     return cube
+
+
+def check_chunks(cube, name="X"):
+    """Refuse a Dask array whose shape is not known before it is computed."""
+    if is_dask(cube) and np.isnan(cube.shape).any():
+        raise ValueError(
+            f"`{name}` has chunks of unknown size. Use {name}.compute_chunk_sizes(), or read it "
+            "from a store."
+        )
+
+
+def section_axes(direction, shape):
+    """Axes whose lines are cut: those of the direction, but of a cube of one line that line's.
+
+    Across a line, each section would be one trace.
+    """
+    single = [axis for axis in (0, 1) if shape[axis] == 1]
+    return tuple(single) if len(single) == 1 else DIRECTIONS[direction]
 
 
 def shape_of(data, name="X"):
@@ -141,11 +164,39 @@ def has_named_axes(cube):
     return hasattr(cube, "dims") and hasattr(cube, "coords")
 
 
+def check_axes(cube, name="X"):
+    """Refuse a DataArray of which some axes are known by name, but not which is which."""
+    if not has_named_axes(cube) or len(cube.dims) != 3:
+        return
+    axes = list(known_axes(cube.dims).values())
+    if axes and (len(set(axes)) < len(axes) or not set(AXES) <= set(axes)):
+        known = [dim for dim in cube.dims if dim in known_axes(cube.dims)]
+        raise ValueError(
+            f"`{name}` has the axes {tuple(cube.dims)}, of which the names {known} are known: they "
+            "do not tell inlines, crosslines and samples apart. Name them with "
+            f"{name}.rename, such as 'inline', 'crossline' and 'twt'; or give {name}.data, whose "
+            "axes must be inlines, crosslines and samples, in this order."
+        )
+
+
+def ordered_dims(cube):
+    """Names of the axes of a DataArray in the order of a cube, as far as the names tell it.
+
+    An axis "facies", of probabilities, comes after the samples.
+    """
+    dims, known = tuple(cube.dims), known_axes(cube.dims)
+    names = {axis: dim for dim, axis in known.items()}
+    if len(dims) < 3 or not set(AXES) <= set(names):
+        return dims
+    lines = tuple(names[axis] for axis in AXES)
+    others = [dim for dim in dims if dim not in lines]
+    others.sort(key=lambda dim: (known.get(dim) != "samples", dim == "facies"))
+    return (*lines, *others)
+
+
 def is_transposed(cube):
-    """Tell a DataArray with the axes inline and crossline, but not as the first two."""
-    dims = tuple(cube.dims) if has_named_axes(cube) else ()
-    named = len(dims) == 3 and {"inline", "crossline"} <= set(dims)
-    return named and dims[:2] != ("inline", "crossline")
+    """Tell a DataArray whose axes, by their names, are not in the order of a cube."""
+    return has_named_axes(cube) and ordered_dims(cube) != tuple(cube.dims)
 
 
 def unwrap(cube):
@@ -161,7 +212,7 @@ def unwrap(cube):
     if not has_named_axes(cube):
         return cube, lambda result, name, classes=None: result
     dims = tuple(cube.dims)
-    ordered = cube.transpose("inline", "crossline", ...) if is_transposed(cube) else cube
+    ordered = cube.transpose(*ordered_dims(cube)) if is_transposed(cube) else cube
 
     def wrap(result, name, classes=None):
         if not isinstance(result, np.ndarray) and not is_dask(result):

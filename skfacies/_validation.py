@@ -463,6 +463,7 @@ def check_classes(classes, y, ignore_label=-1):
     Parameters
     ----------
     classes : array-like of shape (n_classes,)
+        `ignore_label` may be among them, as in ``np.unique(y)``, and is left out.
     y : labels that are there already
         The classes take their type where it can hold them.
     ignore_label : int, str or None, default=-1
@@ -477,12 +478,9 @@ def check_classes(classes, y, ignore_label=-1):
             f"`classes` must be a 1-D array of labels; got a {classes.ndim}-D array of shape "
             f"{classes.shape}."
         )
-    if np.any(is_ignored(classes, ignore_label)):
-        raise ValueError(
-            f"`classes` holds ignore_label={ignore_label!r}, which marks samples without "
-            "interpretation. Leave it out, or choose another ignore_label."
-        )
-    classes = class_labels(classes, name="classes")
+    classes = class_labels(classes, ignore_label, "classes")
+    if not len(classes):
+        raise ValueError(f"`classes` has no label other than ignore_label={ignore_label!r}.")
     y = y if is_listlike(y) else [y]
     types = [as_array(part, "y").dtype for part in y]
     if types and all(dtype.kind in "biu" for dtype in types) and classes.dtype.kind in "biuf":

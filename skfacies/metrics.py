@@ -10,15 +10,15 @@ from math import prod
 from numbers import Real
 
 import numpy as np
-from sklearn.metrics import make_scorer
 from sklearn.utils import Bunch
 
+from skfacies._cubes import chunk_length, unwrap
+from skfacies._pairing import align_known
+from skfacies._scorers import FaciesScorer
 from skfacies._validation import (
     as_array,
     check_same_structure,
     class_labels,
-    find_parameter,
-    ignore_missing,
     is_ignored,
     is_listlike,
     label_codes,
@@ -286,7 +286,7 @@ def contact_error(y_true, y_pred, *, labels=None, ignore_label=-1):
     >>> errors.contacts, errors.mean, errors.count
     ([(0, 1), (1, 2)], array([0.5, 1. ]), array([2, 2]))
     """
-    y_true, y_pred = _check_pair(y_true, y_pred, min_ndim=2)
+    y_true, y_pred = _check_pair(y_true, y_pred, ignore_label, min_ndim=2)
     units = _check_labels(labels, y_true, y_pred, ignore_label)
     if len(units) < 2:
         raise ValueError(f"`labels` must be two or more units to have contacts; got {units}.")
@@ -315,45 +315,9 @@ def contact_error(y_true, y_pred, *, labels=None, ignore_label=-1):
     )
 
 
-class _FaciesScorer:
-    """Scorer that leaves out what the estimator ignores; ``make_scorer(iou_score)`` cannot know.
-
-    That is what has the estimator's `ignore_label`, and samples with NaN amplitudes.
-    """
-
-    def __init__(self, score_func):
-        self._score_func = score_func
-        self._routing = make_scorer(score_func)
-
-    def __call__(self, estimator, X, y_true, sample_weight=None):
-        ignore_label = find_parameter(estimator, "ignore_label", -1)
-        y_true = ignore_missing(X, y_true, ignore_label)  # no prediction is wanted there
-        y_pred = estimator.predict(X)
-        if hasattr(y_pred, "compute"):  # a lazy array, which would be computed for each piece
-            y_pred = y_pred.compute()
-        return self._score_func(
-            y_true, y_pred, ignore_label=ignore_label, sample_weight=sample_weight
-        )
-
-    def __repr__(self):
-        return self._score_func.__name__ + "r"  # iou_score -> iou_scorer
-
-    def set_score_request(self, *, sample_weight):
-        """Say whether meta-estimators route `sample_weight` here, as scikit-learn's scorers do."""
-        self._routing.set_score_request(sample_weight=sample_weight)
-        return self
-
-    def get_metadata_routing(self):
-        """Return what was requested, for scikit-learn's metadata routing."""
-        return self._routing.get_metadata_routing()
-
-    def _accept_sample_weight(self):
-        return True  # asked by multimetric scoring and searches while routing is disabled
-
-
-iou_scorer = _FaciesScorer(iou_score)
-pixel_accuracy_scorer = _FaciesScorer(pixel_accuracy_score)
-mean_class_accuracy_scorer = _FaciesScorer(mean_class_accuracy_score)
+iou_scorer = FaciesScorer(iou_score)
+pixel_accuracy_scorer = FaciesScorer(pixel_accuracy_score)
+mean_class_accuracy_scorer = FaciesScorer(mean_class_accuracy_score)
 
 
 def _score(y_true, y_pred, labels, ignore_label, sample_weight, zero_division=np.nan):
@@ -384,7 +348,8 @@ def _score(y_true, y_pred, labels, ignore_label, sample_weight, zero_division=np
 
 def _count(y_true, y_pred, labels, ignore_label, sample_weight):
     """Confusion matrix with one more row and column, last, for all other labels; and labels."""
-    y_true, y_pred = _check_pair(y_true, y_pred)
+    sample_weight = unwrap(align_known(sample_weight, y_pred, "sample_weight", "y_pred", 0))[0]
+    y_true, y_pred = _check_pair(y_true, y_pred, ignore_label)
     weights = _check_weights(sample_weight, y_true)
     labels = _check_labels(labels, y_true, y_pred, ignore_label)
     known = labels
@@ -404,7 +369,9 @@ def _count(y_true, y_pred, labels, ignore_label, sample_weight):
     return np.column_stack([counts[:, listed], counts[:, others].sum(axis=1)]), labels
 
 
-def _check_pair(y_true, y_pred, min_ndim=1):
+def _check_pair(y_true, y_pred, ignore_label, min_ndim=1):
+    y_true = align_known(y_true, y_pred, "y_true", "y_pred", ignore_label)
+    y_true, y_pred = unwrap(y_true)[0], unwrap(y_pred)[0]
     y_true, y_pred = _as_labels(y_true, "y_true", min_ndim), _as_labels(y_pred, "y_pred", min_ndim)
     return y_true, check_same_structure(y_pred, y_true, "y_pred", "y_true")
 
@@ -478,6 +445,8 @@ def _pieces(y_true, y_pred, weights=None, labels=None):
             yield from _pieces(y_true[i], y_pred[i], weight, labels)
         return
     n_rows = max(1, PIECE // prod(y_true.shape[1:]))
+    chunk = max(chunk_length(part, 0) for part in (y_true, y_pred))
+    n_rows = -(-n_rows // chunk) * chunk  # so that each is read once
     for start in range(0, y_true.shape[0], n_rows):
         rows = slice(start, start + n_rows)
         true, pred = _read(y_true[rows], "y_true"), _read(y_pred[rows], "y_pred")

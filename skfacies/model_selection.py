@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 
+from skfacies._cubes import is_transposed, ordered_dims
 from skfacies._validation import (
     as_array,
     class_labels,
@@ -87,6 +88,7 @@ class _BlockSplitter(BaseCrossValidator):
                 UserWarning,
                 stacklevel=2,
             )
+        _check_order(X)
         n = _count_sections(X, "X")
         folds = [_make_fold(block, self.gap, n) for block in self._place_blocks(n)]
         if y is not None:
@@ -318,6 +320,15 @@ def _no_training_error(fold, block, gap, n, remedy):
         f"gap={gap} leaves no training section in {fold}: with its test block, sections {start} "
         f"to {stop - 1}, it takes all {n}. Use a gap of at most {_room(block, n) - 1}, or {remedy}."
     )
+
+
+def _check_order(X):
+    """Refuse a cube whose inlines, by the names of its axes, do not come first."""
+    if is_transposed(X):
+        raise ValueError(
+            f"`X` has the axes {X.dims}, but folds are of inlines, which come first. Use "
+            f"X.transpose{ordered_dims(X)}."
+        )
 
 
 def _count_sections(data, name):

@@ -217,7 +217,7 @@ def test_class_weights_that_are_no_weights(make_tiny, weight):
     ("classes", "message"),
     [
         ([[0, 1]], "`classes` must be a 1-D array of labels; got a 2-D"),
-        ([-1, 0, 1], "`classes` holds ignore_label=-1"),
+        ([-1], "`classes` has no label other than ignore_label=-1"),
         ([0.5, 1], "`classes` is continuous"),
         ([0], r"not in the classes \[0\]: \[1\]"),
     ],

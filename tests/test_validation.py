@@ -15,6 +15,7 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 
 from skfacies._validation import (
+    check_classes,
     check_finite_section,
     check_labels,
     check_same_structure,
@@ -534,6 +535,33 @@ def test_ignored_labels_need_no_class():
     labels = np.array([["salt", "unknown"]])
     codes = encode_labels(labels, np.array(["salt"]), ignore_label="unknown")
     assert codes.tolist() == [[0, -100]]
+
+
+# --- classes that are announced ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("labels", "ignore_label", "expected"),
+    [
+        ([2, -1, 0], -1, [0, 2]),
+        ([2, -1, 0], None, [-1, 0, 2]),
+        ([0, 7, 255], 255, [0, 7]),
+        (["salt", "", "chalk"], "", ["chalk", "salt"]),
+        ([2.0, -1.0, 0.0], -1, [0, 2]),
+        ([0, 1], -1, [0, 1]),
+    ],
+)
+def test_the_ignore_label_is_no_class(labels, ignore_label, expected):
+    """What `learning_curve` announces is numpy.unique(y)."""
+    y = np.array([labels])
+    found = check_classes(np.unique(labels), y, ignore_label)
+    assert found.tolist() == expected
+    assert found.dtype == y.dtype
+
+
+def test_the_ignore_label_alone_is_no_announcement():
+    with pytest.raises(ValueError, match="`classes` has no label other than ignore_label=255"):
+        check_classes([255], np.array([[255]]), 255)
 
 
 # --- missing amplitudes ---------------------------------------------------------------------
