@@ -112,14 +112,13 @@ def _check_range(horizons, n_samples, names):
                 stacklevel=4,
             )
     # A contact in time of s is within the first ten samples, of which no two are alike.
-    if n_samples > 20 * FEW_SAMPLES and 0 < lowest and highest < min(10, n_samples / 20):
-        if np.mean(picks != np.round(picks)) > 0.5:
-            warnings.warn(
-                f"All picks lie in the first samples of {n_samples}, at {lowest:g} to "
-                f"{highest:g}. If they are seconds or kilometres, give (horizon - first_sample) / "
-                "sample_interval.",
-                stacklevel=4,
-            )
+    shallow = 0 < lowest and highest < min(10, n_samples / 20)
+    if shallow and np.mean(picks != np.round(picks)) > 0.5:
+        warnings.warn(
+            f"All picks lie in the first samples of {n_samples}, at {lowest:g} to {highest:g}. If "
+            "they are seconds or kilometres, give (horizon - first_sample) / sample_interval.",
+            stacklevel=4,
+        )
 
 
 def _advice_on_units(picks, n_samples):
