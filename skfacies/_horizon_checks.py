@@ -105,14 +105,19 @@ def _check_range(horizons, n_samples, names):
         outside = (own <= -TOLERANCE) | (own >= n_samples + TOLERANCE)
         share = np.mean(outside) if own.size else 0
         if share > FEW:
-            advice = _advice_on_units(own[outside], n_samples)
+            near = np.abs(own[outside] - n_samples / 2).max() < 0.6 * n_samples
+            advice = (
+                "Labels end with the cube; depths are counted from its first sample."
+                if near
+                else _advice_on_units(own[outside], n_samples)
+            )
             warnings.warn(
                 f"{name} lies outside of the cube of {n_samples} samples on {_percent(share)} of "
                 f"its traces, at {own[outside].min():g} to {own[outside].max():g}. {advice}",
                 stacklevel=4,
             )
     # A contact in time of s is within the first ten samples, of which no two are alike.
-    shallow = 0 < lowest and highest < min(10, n_samples / 20)
+    shallow = lowest > 0 and highest < min(10, n_samples / 20)
     if shallow and np.mean(picks != np.round(picks)) > 0.5:
         warnings.warn(
             f"All picks lie in the first samples of {n_samples}, at {lowest:g} to {highest:g}. If "

@@ -126,7 +126,8 @@ def header_columns(lines, n_columns):
         # Units in brackets are no columns of their own.
         text = re.sub(r"[(\[][^)\]]*[)\]]", "", text)
         names = split_line(text, n_columns)
-        if len(names) == n_columns and (found := _columns_of(names)):
+        words = all(_number(name) is None for name in names)
+        if words and len(names) == n_columns and (found := _columns_of(names)):
             return found
     return None
 

@@ -82,8 +82,8 @@ def fill_grid(points, values, numbers, grid, path):
         )
         raise ValueError(
             f"Lines {numbers[first]} and {last} of {str(path)!r} give two values for inline "
-            f"{points[0][first]}, crossline {points[1][first]}; values differ like that on {n_twice} of "
-            f"{n_traces} traces. {advice}"
+            f"{points[0][first]}, crossline {points[1][first]}; values differ like that on "
+            f"{n_twice} of {n_traces} traces. {advice}"
         )
     return data.reshape(len(grid[0]), n_crosslines)
 

@@ -105,7 +105,7 @@ def _advice_for_values(values, name, axis, first):
         return f"It seems to be a grey picture with equal channels: use {first}."
     if (values == values[..., :1]).all():
         return f"Its {n_channels} channels are equal: use {first}."
-    fractions = values.dtype.kind == "f" and 0 <= lowest and highest <= 1
+    fractions = values.dtype.kind == "f" and lowest >= 0 and highest <= 1
     if n_channels in (3, 4) and lowest >= 0 and (fractions or 31 < highest <= 255):
         return (
             "It seems to hold colours: map each colour to a number of its own, with "
