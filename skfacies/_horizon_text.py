@@ -8,10 +8,20 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-__all__ = ["read_horizon", "write_horizon"]
+from skfacies._horizon_checks import check_values
+from skfacies._horizon_formats import (
+    REQUIRED,
+    advise_on_columns,
+    check_format,
+    encoding_of,
+    header_columns,
+    read_head,
+    split_line,
+)
+from skfacies._horizon_points import check_grid, fill_grid, keep_points
+from skfacies._undefined import undefined_values
 
-NULL_VALUES = (1e30, -999.25)  # of the systems that most files come from
-REQUIRED = ("inline", "crossline", "value")
+__all__ = ["read_horizon", "write_horizon"]
 
 
 def write_horizon(
@@ -100,13 +110,16 @@ def read_horizon(
     crosslines=None,
     sample_interval=1.0,
     first_sample=0.0,
-    null_value=NULL_VALUES,
+    null_value=(),
     skip_lines=0,
+    name=None,
 ):
     r"""Read a horizon from text with inline, crossline and value in each line.
 
-    Columns are separated by blanks, tabs or commas. Empty lines and those that begin with ``#`` or
-    ``!`` are comments.
+    Columns are separated by blanks, tabs, commas or semicolons; where these separate, decimals may
+    have commas. Quotes around cells are left out. Empty lines and those that begin with ``#``,
+    ``!`` or ``@`` are comments. Other formats of horizons and map grids are recognised, and the
+    error says what to export instead.
 
     Parameters
     ----------
@@ -114,7 +127,8 @@ def read_horizon(
         The file.
     columns : sequence of str, default=("inline", "crossline", "value")
         What the columns hold, all of them, in order, such as
-        ``("inline", "crossline", "x", "y", "value")``. Names other than these three are not read.
+        ``("inline", "crossline", "x", "y", "value")``. "name" is the name of a horizon, see `name`.
+        Columns of other names are not read.
     inlines, crosslines : array-like of shape (n_inlines,), (n_crosslines,), default=None
         Line numbers of the survey: the horizon gets its shape, points on other lines are left out.
         None is the numbers that occur in the file, sorted.
@@ -123,10 +137,13 @@ def read_horizon(
         if values are ms or m.
     first_sample : float, default=0.0
         Time or depth of the first sample.
-    null_value : float or sequence of floats, default=(1e+30, -999.25)
-        Values that say that there is no contact; "nan" says so as well.
+    null_value : float or sequence of floats, default=()
+        Further values that say that there is no contact. NaN, an empty cell, -999.25, -9999, -99999
+        and magnitudes of 1e30 and more always say so.
     skip_lines : int, default=0
         Lines at the beginning that are not read, such as a line of titles.
+    name : str, default=None
+        Name of the horizon in a file of several, of which `columns` has the "name".
 
     Returns
     -------
@@ -139,7 +156,14 @@ def read_horizon(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If a line cannot be read, which is named; if a point has two values; if nothing is found.
+        If a line cannot be read, which is named; if the file is in another format; if points have
+        two values; if nothing is found; if inlines and crosslines seem to be swapped; if values
+        cannot be of the unit or sign of `sample_interval` and `first_sample`.
+
+    Warns
+    -----
+    UserWarning
+        If most points are not on the given lines, or if values seem to be of another unit.
 
     Examples
     --------
@@ -161,28 +185,27 @@ def read_horizon(
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No file {str(path)!r}; expected a text file of a horizon.")
-    numbers, points, values = _read_points(path, columns, skip_lines)
+    numbers, points, values = _read_points(path, columns, skip_lines, name)
     if not len(values):
         raise ValueError(f"{str(path)!r} has no point: all of its lines are empty or comments.")
-    for null in np.atleast_1d(null_value):
+    values[undefined_values(values)] = np.nan
+    for null in () if null_value is None else np.atleast_1d(null_value):
         values[np.isclose(values, null, rtol=1e-6, atol=0)] = np.nan
-    grid = []
-    inside = np.ones(len(values), dtype=bool)
-    for name, lines, found in zip(
-        ("inlines", "crosslines"), (inlines, crosslines), points, strict=True
-    ):
-        lines = np.unique(found) if lines is None else _check_lines(lines, name)
-        inside &= np.isin(found, lines)
-        grid.append(lines)
-    if not inside.any():
-        raise ValueError(
-            f"{str(path)!r} has no point on the lines of `inlines` and `crosslines`: its inlines "
-            f"are {points[0].min()}-{points[0].max()}, its crosslines {points[1].min()}-"
-            f"{points[1].max()}. Are the columns {columns}?"
+    grid = [
+        np.unique(found) if lines is None else _check_lines(lines, kind)
+        for kind, lines, found in zip(
+            ("inlines", "crosslines"), (inlines, crosslines), points, strict=True
         )
-    cells = [_positions(found[inside], lines) for found, lines in zip(points, grid, strict=True)]
-    data = _fill_grid(cells, values[inside], numbers[inside], grid, path)
-    return Bunch(data=(data - first_sample) / sample_interval, inlines=grid[0], crosslines=grid[1])
+    ]
+    both_given = inlines is not None and crosslines is not None
+    inside = keep_points(points, grid, path, columns, both_given=both_given)
+    check_grid(grid, len(values), path)
+    data = fill_grid(
+        [found[inside] for found in points], values[inside], numbers[inside], grid, path
+    )
+    depths = (data - first_sample) / sample_interval
+    check_values(values[inside], depths, path, sample_interval, first_sample)
+    return Bunch(data=depths, inlines=grid[0], crosslines=grid[1])
 
 
 # --- checks ----------------------------------------------------------------------------------
@@ -245,61 +268,69 @@ def _check_columns(columns):
 # --- points ----------------------------------------------------------------------------------
 
 
-def _read_points(path, columns, skip_lines):
+def _read_points(path, columns, skip_lines, name):
     """Numbers of lines in the file, (inlines, crosslines) and values of its points."""
-    places = [columns.index(name) for name in REQUIRED]
-    numbers, found = array("q"), (array("d"), array("d"), array("d"))
-    # A mark of the byte order is no part of the text.
-    with open(path, encoding="utf-8-sig", errors="replace") as file:  # comments are in any encoding
+    head, first_lines = read_head(path, skip_lines)
+    check_format(path, head, first_lines)
+    named = header_columns(first_lines, len(columns))
+    if columns == REQUIRED and named not in (None, columns):
+        raise ValueError(f"The header of {str(path)!r} names other columns. Give columns={named}.")
+    places = [columns.index(role) for role in REQUIRED]
+    at_name = columns.index("name") if "name" in columns else None
+    numbers, found, names = array("q"), (array("d"), array("d"), array("d")), {}
+    # Comments are in any encoding.
+    with open(path, encoding=encoding_of(head), errors="replace") as file:
         for number, line in enumerate(file, start=1):
-            cells = line.replace(",", " ").split()
-            if number <= skip_lines or not cells or cells[0][0] in "#!":
+            if number <= skip_lines or not line.strip() or line.lstrip()[0] in "#!@":
                 continue
+            cells = split_line(line.strip(" \r\n"), len(columns))
             if len(cells) != len(columns):
                 raise ValueError(
                     f"Line {number} of {str(path)!r} has {len(cells)} columns, `columns` names "
-                    f"{len(columns)}, {columns}: {line.strip()[:80]!r}. Name all of them in order."
+                    f"{len(columns)}, {columns}: {line.strip()[:80]!r}. "
+                    f"{advise_on_columns(line.strip(), number, cells, columns, first_lines)}"
                 )
-            for values, place in zip(found, places, strict=True):
-                values.append(_parse(cells[place], columns[place], number, path))
+            try:
+                point = [_parse(cells[place], columns[place]) for place in places]
+            except ValueError as error:
+                raise ValueError(
+                    f"Line {number} of {str(path)!r}: {error} "
+                    f"{advise_on_columns(line.strip(), number, cells, columns, first_lines)}"
+                ) from None
+            if at_name is not None:
+                names.setdefault(cells[at_name])
+                if name is not None and cells[at_name] != name:
+                    continue
+            for values, value in zip(found, point, strict=True):
+                values.append(value)
             numbers.append(number)
+    _check_name(name, at_name, list(names), path)
     inlines, crosslines, values = map(np.array, found)
     points = inlines.astype(np.int64), crosslines.astype(np.int64)
     return np.array(numbers), points, values
 
 
-def _parse(cell, name, number, path):
+def _parse(cell, role):
+    if role == "value" and not cell:
+        return np.nan
     try:
         value = float(cell)
     except ValueError:
         value = None
-    if value is None or (np.isinf(value) if name == "value" else not value.is_integer()):
-        kind = "number" if name == "value" else "whole number"
-        raise ValueError(
-            f"Line {number} of {str(path)!r}: {cell[:40]!r} is no {kind}, expected the {name}. "
-            "Comments begin with # or !; `skip_lines` leaves out titles."
-        )
+    if value is None or (np.isinf(value) if role == "value" else not value.is_integer()):
+        kind = "number" if role == "value" else "whole number"
+        raise ValueError(f"{cell[:40]!r} is no {kind}, expected the {role}.")
     return value
 
 
-def _positions(found, lines):
-    order = np.argsort(lines)
-    return order[np.searchsorted(lines, found, sorter=order)]
-
-
-def _fill_grid(cells, values, numbers, grid, path):
-    """Horizon on the grid; a point that occurs twice must have one value."""
-    n_crosslines = len(grid[1])
-    flat = cells[0] * n_crosslines + cells[1]
-    data = np.full(len(grid[0]) * n_crosslines, np.nan)
-    data[flat] = values
-    differs = ~((data[flat] == values) | (np.isnan(data[flat]) & np.isnan(values)))
-    if differs.any():
-        first = np.flatnonzero(differs)[0]
-        last = numbers[np.flatnonzero(flat == flat[first])[-1]]
+def _check_name(name, at_name, names, path):
+    if name is not None and at_name is None:
+        raise ValueError(f'`name` is {name!r}, but `columns` has no column "name".')
+    listed = ", ".join(map(repr, names[:20])) + (", …" if len(names) > 20 else "")
+    if name is not None and name not in names:
+        raise ValueError(f"{str(path)!r} has no horizon of name={name!r}; it has {listed}.")
+    if name is None and len(names) > 1:
         raise ValueError(
-            f"Lines {numbers[first]} and {last} of {str(path)!r} give two values for inline "
-            f"{grid[0][cells[0][first]]}, crossline {grid[1][cells[1][first]]}. A horizon has one "
-            "value a trace: take out one of them."
+            f"{str(path)!r} has {len(names)} horizons, {listed}. Choose one, such as "
+            f"name={names[0]!r}."
         )
-    return data.reshape(len(grid[0]), n_crosslines)

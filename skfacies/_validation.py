@@ -15,7 +15,8 @@ from numbers import Integral, Number, Real
 import numpy as np
 from scipy.sparse import issparse
 
-from skfacies._undefined import undefined_amplitudes
+from skfacies._label_shapes import wrong_shape_message
+from skfacies._undefined import undefined_amplitudes, undefined_values
 
 __all__ = [
     "MOST_CHANNELS",
@@ -43,6 +44,9 @@ __all__ = [
     "section_shape",
     "union_labels",
 ]
+
+#: Labels are 32-bit integers. The lowest of these is what casts make of NaN.
+LARGEST_LABEL = np.iinfo(np.int32).max
 
 SECTIONS_SHAPE = "(n_sections, n_traces, n_samples)"
 
@@ -292,43 +296,15 @@ def check_same_structure(y, X, name="y", like="X", *, channels=False):
             n_axes = 2 if channels else None
             if tuple(labels.shape) != tuple(section.shape[:n_axes]):
                 raise ValueError(
-                    _wrong_shape_message(
-                        labels.shape, section.shape, f"{name}[{i}]", f"{like}[{i}]", n_axes
+                    wrong_shape_message(
+                        labels, section.shape, f"{name}[{i}]", f"{like}[{i}]", n_axes
                     )
                 )
         return y
     y, n_axes = as_array(y, name), 3 if channels else None
     if tuple(y.shape) != tuple(X.shape[:n_axes]):
-        raise ValueError(_wrong_shape_message(y.shape, X.shape, name, like, n_axes))
+        raise ValueError(wrong_shape_message(y, X.shape, name, like, n_axes))
     return y
-
-
-def _wrong_shape_message(shape, whole, name, like, n_axes):
-    """What is wrong with a shape; `whole` is that of the sections, channels among them."""
-    shape, whole = tuple(shape), tuple(whole)
-    expected = whole[:n_axes]
-    message = f"`{name}` must have the shape of `{like}`, {expected}; got {shape}."
-    if len(whole) > len(expected):
-        message = (
-            f"`{name}` must have the shape of `{like}`, {whole}, without its channels, which come "
-            f"last; got {shape}."
-        )
-        if shape == whole:
-            return (
-                f"{message} If `{like}` is a cube, cut it into sections; if it has one channel "
-                "before the traces, leave that axis out of both."
-            )
-        if shape == whole[: n_axes - 2] + whole[n_axes - 1 :]:
-            return f"{message} They seem to come before the traces: move that axis to the end."
-    if len(shape) == len(expected) + 1:
-        for axis in (len(expected) - 2, len(expected)):  # channels before the traces, or last
-            if shape[:axis] + shape[axis + 1 :] == expected:
-                return f"{message} For one-hot labels use {name}.argmax({axis})."
-    if sorted(shape) == sorted(expected):
-        return f"{message} The axes seem to be transposed: samples come last."
-    if len(shape) < len(expected):
-        return f"{message} Every sample needs a value of its own."
-    return message
 
 
 def is_ignored(labels, ignore_label):
@@ -351,15 +327,14 @@ def class_labels(labels, ignore_label=None, name="y"):
     Raises
     ------
     ValueError
-        If labels are neither integers, booleans, strings, nor floats that are whole numbers.
+        If labels are neither integers, booleans, strings, nor floats that are whole numbers; if
+        one but `ignore_label` is undefined, such as NaN, 1e30 or -9999, or no 32-bit integer.
     """
     labels = np.asarray(labels)
     kind = labels.dtype.kind
-    if kind == "f":
-        _check_whole_numbers(labels, name)
-    elif kind == "O":
+    if kind == "O":
         _check_strings(labels, name)
-    elif kind not in "biuUS":
+    elif kind not in "bifuUS":
         raise ValueError(f"`{name}` must hold integers or strings as labels; got {labels.dtype}.")
     if kind in "iu" and labels.size and labels.dtype.itemsize <= 2:
         lowest = int(labels.min())  # counting beats sorting by far for a handful of small integers
@@ -367,19 +342,43 @@ def class_labels(labels, ignore_label=None, name="y"):
         distinct = (np.flatnonzero(counts) + lowest).astype(labels.dtype)
     else:
         distinct = np.unique(labels)
-    return distinct[~is_ignored(distinct, ignore_label)]
+    distinct = distinct[~is_ignored(distinct, ignore_label)]
+    if kind in "iuf" or (kind == "O" and not _holds_strings(labels)):
+        _check_numbers(distinct, labels, ignore_label, name)
+    return distinct
 
 
-def _check_whole_numbers(labels, name):
-    if not np.all(np.isfinite(labels)):
+def _check_numbers(distinct, labels, ignore_label, name):
+    """Check that numbers can be labels; `distinct` are those of `labels` but `ignore_label`."""
+    numbers = distinct.astype(np.float64)
+    mark = -1 if ignore_label is None else ignore_label
+    remedy = "Mark samples without interpretation with `ignore_label`"
+    if not np.isfinite(numbers).all():
+        n_bad = np.count_nonzero(~np.isfinite(labels))
         raise ValueError(
-            f"Input `{name}` contains NaN or infinity. Mark samples without interpretation with "
-            "`ignore_label` and give integers."
+            f"Input `{name}` contains NaN or infinity, in {n_bad} of {labels.size} samples. "
+            f"{remedy} and give integers: np.where(np.isfinite({name}), {name}, {mark!r})."
         )
-    if np.any(labels != np.floor(labels)):
+    undefined = undefined_values(numbers)
+    if undefined.any():
+        value = distinct[undefined][0]  # its str is shorter than that of a Python float
+        n_bad = np.count_nonzero(labels == value)
+        raise ValueError(
+            f"`{name}` has the label {value} in {n_bad} of {labels.size} samples, a value that "
+            f"stands for nothing in files of interpretation systems. {remedy}: "
+            f"np.where({name} == {value}, {mark!r}, {name}), or give ignore_label={value}."
+        )
+    if np.any(numbers != np.floor(numbers)):
         raise ValueError(
             f"Unknown label type: `{name}` is continuous, but facies are classes. Give integers "
             "or strings."
+        )
+    outside = np.abs(numbers) > LARGEST_LABEL
+    if outside.any():
+        value = distinct[outside][0]
+        raise ValueError(
+            f"`{name}` has the label {value}, which is outside of 32-bit integers: it holds "
+            f"amplitudes, or undefined samples that were cast to integers. {remedy}."
         )
 
 
@@ -389,9 +388,11 @@ def _check_strings(labels, name):
         issubclass(kind, (Integral, np.integer, np.bool_)) for kind in kinds
     ):
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        missing = kinds <= {str, float, type(None)} and str in kinds
+        advice = " Mark samples without interpretation with `ignore_label`, such as 'unknown'."
         raise ValueError(
             f"Unknown label type: `{name}` is an object array of {names}. Labels must all be "
-            "strings or all be integers."
+            f"strings or all be integers.{advice if missing else ''}"
         )
 
 

@@ -11,7 +11,9 @@ from numbers import Integral
 import numpy as np
 
 from skfacies._cubes import check_out, chunk_length, release_pages
+from skfacies._horizon_checks import check_depths
 from skfacies._horizon_text import read_horizon, write_horizon
+from skfacies._undefined import undefined_values
 from skfacies._validation import as_array, class_labels, label_codes, union_labels
 
 __all__ = ["horizons_from_labels", "labels_from_horizons", "read_horizon", "write_horizon"]
@@ -36,7 +38,8 @@ def labels_from_horizons(
     ----------
     horizons : array-like of shape (n_horizons, n_inlines, n_crosslines), list or dict of horizons
         Depths of the contacts in samples, the shallowest contact first, NaN where a contact is
-        absent; a DataArray may have any order of inline and crossline. For a section
+        absent. Values that stand for nothing in files (1e30, -999.25, -9999, -99999) are NaN, too.
+        A DataArray may have any order of inline and crossline. For a section
         (n_horizons, n_traces).
     n_samples : int
         Samples of each trace.
@@ -63,7 +66,14 @@ def labels_from_horizons(
     Raises
     ------
     ValueError
-        If horizons differ in shape, `units` do not fit them, or labels do not fit `out`.
+        If horizons differ in shape, `units` do not fit them, or labels do not fit `out`; if all
+        picks lie outside of the cube, as in another unit or sign, or if horizons are out of order.
+
+    Warns
+    -----
+    UserWarning
+        If that is so on a part of the traces, if two horizons are the same, or if NaN does not look
+        like a pinch-out.
 
     See Also
     --------
@@ -88,11 +98,13 @@ def labels_from_horizons(
      [2 2 2 2]
      [2 2 2 2]]
     """
-    horizons = _check_horizons(horizons)
+    keys, horizons = _keys_of(horizons), _check_horizons(horizons)
     if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
         raise ValueError(f"`n_samples` must be a positive integer; got {n_samples!r}.")
     if missing not in ("absent", "unknown"):
         raise ValueError(f"`missing` must be 'absent' or 'unknown'; got {missing!r}.")
+    names = [f"horizons[{key!r}]" for key in keys or range(len(horizons))]
+    check_depths(horizons, int(n_samples), names, missing=missing)
     units = _check_units(np.arange(len(horizons) + 1) if units is None else units, ignore_label)
     if len(units) != len(horizons) + 1:
         raise ValueError(
@@ -194,7 +206,7 @@ def horizons_from_labels(labels, contacts=None, *, units=None, pinch_out="follow
 
 
 def _check_horizons(horizons):
-    """Stack (n_horizons, n_inlines, n_crosslines) or (n_horizons, n_traces) of floats."""
+    """Stack (n_horizons, n_inlines, n_crosslines) or (n_horizons, n_traces), NaN where absent."""
     if hasattr(horizons, "values") and callable(horizons.values):  # a dict
         horizons = list(horizons.values())
     if isinstance(horizons, (list, tuple)):
@@ -214,7 +226,15 @@ def _check_horizons(horizons):
             f"(n_horizons, n_traces) for a section; got {stack.dtype} of shape {stack.shape}. For "
             "one horizon use horizon[None]."
         )
+    undefined = undefined_values(stack)
+    if stack.dtype.kind != "f" or (undefined & ~np.isnan(stack)).any():
+        stack = np.where(undefined, np.nan, stack)
     return stack
+
+
+def _keys_of(horizons):
+    is_dict = hasattr(horizons, "values") and callable(horizons.values)
+    return list(horizons) if is_dict else None
 
 
 def _inlines_first(horizon):

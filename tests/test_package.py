@@ -57,8 +57,20 @@ PUBLIC = {
 # From the bottom up. A module imports modules of lower layers only. Those of a folder have layers
 # among themselves, and count as their folder for all others.
 LAYERS = [
-    {"_axes", "_download", "_segy", "_synthetic", "_undefined", "_unit_order", "_version"},
-    {"_horizon_text", "_validation"},
+    {
+        "_axes",
+        "_download",
+        "_horizon_checks",
+        "_horizon_formats",
+        "_label_shapes",
+        "_segy",
+        "_synthetic",
+        "_undefined",
+        "_unit_order",
+        "_version",
+    },
+    {"_horizon_points", "_validation"},
+    {"_horizon_text"},
     {"_crossings", "_cubes", "_segy_geometry"},
     {"_cube_writing", "_pairing", "_slabs"},
     {"_scorers"},

@@ -1,0 +1,114 @@
+"""What helps when labels have another shape than their amplitudes, after a look at the values."""
+
+import numpy as np
+
+__all__ = ["wrong_shape_message"]
+
+
+def wrong_shape_message(y, whole, name, like, n_axes):
+    """What is wrong with the shape of `y`, and what to do.
+
+    Parameters
+    ----------
+    y : array of any shape
+        Only a few of its sections are read.
+    whole : tuple of int
+        Shape of the sections, channels among them.
+    name, like : str
+        Names of `y` and of the sections.
+    n_axes : int or None
+        Axes of `whole` that `y` should have. None is all of them.
+    """
+    shape, whole = tuple(y.shape), tuple(whole)
+    expected = whole[:n_axes]
+    message = f"`{name}` must have the shape of `{like}`, {expected}; got {shape}."
+    if len(whole) > len(expected):
+        message = (
+            f"`{name}` must have the shape of `{like}`, {whole}, without its channels, which come "
+            f"last; got {shape}."
+        )
+        if shape == whole:
+            return (
+                f"{message} If `{like}` is a cube, cut it into sections; if it has one channel "
+                "before the traces, leave that axis out of both."
+            )
+        if shape == whole[: n_axes - 2] + whole[n_axes - 1 :]:
+            return f"{message} They seem to come before the traces: move that axis to the end."
+    return f"{message} {_advice(y, shape, expected, name)}".rstrip()
+
+
+def _advice(y, shape, expected, name):
+    extra = [k for k in range(len(shape))[::-1] if shape[:k] + shape[k + 1 :] == expected]
+    if extra:
+        return _advice_for_channels(y, extra, name)
+    if sorted(shape) == sorted(expected):
+        return "The axes seem to be transposed: samples come last."
+    if len(shape) == len(expected) - 1 and expected == (1, *shape):
+        return f"For one section use {name}[None]."
+    if len(shape) < len(expected):
+        return "Every sample needs a value of its own."
+    return ""
+
+
+def _advice_for_channels(y, axes, name):
+    """Advice on the axis that is too many, which can be any of `axes` if some are of one length."""
+    for axis in axes:
+        if y.shape[axis] == 1:
+            return f"Leave out the axis of length 1: {_channel(name, axis, len(y.shape))}."
+    for axis in axes:
+        values = _look(y, axis)
+        if values.dtype.kind not in "biuf" or not values.size:
+            break
+        advice = _advice_for_values(values, name, axis, _channel(name, axis, len(y.shape)))
+        if advice:
+            return advice
+    return (
+        f"Axis {axes[0]} has {y.shape[axes[0]]} values for each sample, which are neither one-hot "
+        "nor probabilities. A sample has one label: choose or make it."
+    )
+
+
+def _channel(name, axis, n_axes):
+    return f"{name}[..., 0]" if axis == n_axes - 1 else f"{name}[{':, ' * axis}0]"
+
+
+def _look(y, axis):
+    """Values of a few sections, with `axis` moved to the end."""
+    other = 0 if axis else 1  # the sections, or traces of a section
+    n_others = y.shape[other]
+    found = []
+    for k in sorted({0, n_others // 3, n_others // 2, n_others - 1}):
+        piece = np.asarray(y[k] if other == 0 else y[:, k])
+        found.append(np.moveaxis(piece, axis - 1 if axis else 0, -1))
+    return np.stack(found)
+
+
+def _advice_for_values(values, name, axis, first):
+    n_channels = values.shape[-1]
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        return None
+    lowest, highest = values.min(), values.max()
+    if lowest >= 0 and highest <= 1:
+        sums = values.sum(axis=-1, dtype=np.float64)
+        whole = bool(np.isin(values, (0, 1)).all())
+        if np.allclose(sums, 1, atol=1e-2):
+            if whole:
+                return f"For one-hot labels use {name}.argmax({axis})."
+            return f"For probabilities use classes[{name}.argmax({axis})]."
+        if whole and sums.max() == 1:  # argmax would give the first class to samples of none
+            any_, argmax = f"{name}.any({axis})", f"{name}.argmax({axis})"
+            return (
+                "For one-hot labels, in which some samples have no class, use "
+                f"np.where({any_}, {argmax}, -1)."
+            )
+    if n_channels in (3, 4) and (values[..., :3] == values[..., :1]).all():
+        return f"It seems to be a grey picture with equal channels: use {first}."
+    if (values == values[..., :1]).all():
+        return f"Its {n_channels} channels are equal: use {first}."
+    fractions = values.dtype.kind == "f" and lowest >= 0 and highest <= 1
+    if n_channels in (3, 4) and lowest >= 0 and (fractions or 31 < highest <= 255):
+        return (
+            "It seems to hold colours: map each colour to a number of its own, with "
+            f"({name} == colour).all(-1) if colours come last."
+        )
+    return None
