@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skfacies import CubeSegmenter, _cube_writing, _segy
 from skfacies._cubes import swap_lines
+from skfacies._segy_structure import read_structure
 from skfacies.datasets import make_facies_cube
 from skfacies.io import open_cube, write_cube
 
@@ -503,7 +504,7 @@ def test_import_takes_no_optional_package():
 
 
 def headers_of(path):
-    file = _segy.read_structure(path)
+    file = read_structure(path)
     return _segy.read_bytes(file, np.arange(file.n_traces), 0, 240)
 
 

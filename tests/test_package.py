@@ -57,10 +57,11 @@ PUBLIC = {
 # From the bottom up. A module imports modules of lower layers only. Those of a folder have layers
 # among themselves, and count as their folder for all others.
 LAYERS = [
-    {"_download", "_segy", "_synthetic", "_undefined", "_unit_order", "_version"},
-    {"_horizon_text", "_validation"},
+    {"_cube_axes", "_download", "_segy", "_synthetic", "_undefined", "_unit_order", "_version"},
+    {"_horizon_text", "_segy_advice", "_segy_samples", "_segy_structure", "_validation"},
     {"_crossings", "_cubes", "_segy_geometry"},
-    {"_cube_writing", "_slabs"},
+    {"_cube_writing", "_lazy_cubes", "_slabs"},
+    {"_zarr_cubes"},
     {
         "_cube_dask",
         "_holdout",
