@@ -21,6 +21,7 @@ __all__ = [
     "HEADER",
     "TEXT",
     "SegyFile",
+    "decode_samples",
     "encode_samples",
     "new_headers",
     "read_bytes",
@@ -169,7 +170,12 @@ def _fill(file, position, view, segy):
 def read_samples(segy, numbers, window):
     """Samples `window` (start, stop) of traces, shape (n_traces, stop - start), as numbers."""
     first, stop = (segy.header + sample * segy.stored.itemsize for sample in window)
-    stored = read_bytes(segy, numbers, first, stop).view(segy.stored)
+    return decode_samples(read_bytes(segy, numbers, first, stop), segy)
+
+
+def decode_samples(content, segy):
+    """Bytes of samples as numbers, in the same memory where this is possible."""
+    stored = content.view(segy.stored)
     if segy.code == 1:
         return _from_ibm(stored)
     if not segy.stored.isnative:

@@ -182,8 +182,9 @@ def describe_duplicates(segy, inlines, crosslines, cells, used):
     some = later[:50]
     pairs = [read_samples(segy, order[some - back], (0, segy.n_samples)) for back in (1, 0)]
     same = "equal" if np.array_equal(*pairs, equal_nan=pairs[0].dtype.kind == "f") else "different"
+    places = find_line_bytes(segy)
+    others = f", or other bytes: {place_words(places)}" if places else ""
     return (
         f"{message}, by traces with {same} samples. Use duplicates='first' or 'last' to keep one "
-        f"of each, or other bytes: {place_words(find_line_bytes(segy))}. For one 2-D line of all "
-        "traces, inline_byte=None."
+        f"of each{others}. For one 2-D line of all traces, inline_byte=None."
     )

@@ -2,28 +2,24 @@
 
 import numpy as np
 
-from skfacies._segy import FORMATS, read_bytes, read_samples
+from skfacies._segy import FORMATS, read_bytes
 
-__all__ = ["doubt_format", "look_like_labels", "some_samples"]
+__all__ = ["doubt_format", "look_like_labels", "read_some"]
 
 N_TRACES, N_SAMPLES = 8, 1000
 LEAST_WORDS = 500
 MOST_LABELS, LARGEST_LABEL = 32, 1000
 
 
-def _some_traces(segy, live):
-    """Traces spread over the file that are not dead, and the window in their middle."""
+def read_some(segy, live=None):
+    """Bytes of samples in the middle of some traces, spread over the live ones of the file."""
     numbers = np.arange(segy.n_traces) if live is None else np.flatnonzero(live)
     if not len(numbers):
         numbers = np.arange(segy.n_traces)
     some = numbers[np.unique(np.linspace(0, len(numbers) - 1, N_TRACES + 2).astype(int)[1:-1])]
     first = max(0, (segy.n_samples - N_SAMPLES) // 2)
-    return some, (first, min(segy.n_samples, first + N_SAMPLES))
-
-
-def some_samples(segy, live=None):
-    """Samples of some traces, shape (n_traces, n_samples); `live` masks those of the file."""
-    return read_samples(segy, *_some_traces(segy, live))
+    window = (first, min(segy.n_samples, first + N_SAMPLES))
+    return read_bytes(segy, some, *(segy.header + n * segy.stored.itemsize for n in window))
 
 
 def look_like_labels(samples):
@@ -34,8 +30,10 @@ def look_like_labels(samples):
     return bool(distinct[0] >= -1 and distinct[-1] <= LARGEST_LABEL)
 
 
-def doubt_format(segy, live=None):
+def doubt_format(segy, content):
     """Say that samples look like IBM floats though the file tells IEEE, or the reverse; else None.
+
+    `content` are bytes of some samples.
 
     The first digit of an IBM fraction is not 0, and is 8 or more in a quarter of numbers. Of IEEE
     floats, these bits are the last of the exponent and the first of the fraction: 0 in one of
@@ -44,9 +42,7 @@ def doubt_format(segy, live=None):
     name = FORMATS[segy.code][0]
     if name not in ("ibm", "ieee"):
         return None
-    some, (first, stop) = _some_traces(segy, live)
-    window = [segy.header + 4 * sample for sample in (first, stop)]
-    words = read_bytes(segy, some, *window).view(segy.order + "u4").astype(np.uint32)
+    words = content.view(segy.order + "u4").astype(np.uint32)
     words = words[words & 0x7FFFFFFF > 0]
     leading = words >> 24 & 0x7F
     if len(words) < LEAST_WORDS or len(np.unique(leading)) < 3:

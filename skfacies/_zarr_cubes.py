@@ -44,7 +44,7 @@ def open_zarr(path, domain, variable):
     cubes = [str(name) for name, array in dataset.data_vars.items() if array.ndim in (3, 4)]
     name = choose_name(cubes, variable, path)
     stored = dataset[name]
-    coords = dict(stored.coords)
+    coords = {name: coord.load() for name, coord in stored.coords.items()}
     for mask in MASKS:
         if mask in dataset and set(dataset[mask].dims) < set(stored.dims) and "live" not in coords:
             coords |= _live(dataset[mask].dims, dataset[mask].values)

@@ -18,9 +18,9 @@ from skfacies._cube_writing import (
     write_zarr,
 )
 from skfacies._lazy_cubes import NumpyCube, SegyCube, lazy_variable, with_missing
-from skfacies._segy import FORMATS, HEADER
+from skfacies._segy import FORMATS, HEADER, decode_samples
 from skfacies._segy_geometry import DEAD, coordinates_of, find_geometry, read_headers
-from skfacies._segy_samples import doubt_format, look_like_labels, some_samples
+from skfacies._segy_samples import doubt_format, look_like_labels, read_some
 from skfacies._segy_structure import code_of, read_structure
 from skfacies._undefined import undefined_amplitudes
 from skfacies._zarr_cubes import choose_name, open_zarr
@@ -218,7 +218,8 @@ def _open_segy(path, places, domain, sample_interval, first_sample, sample_forma
             "wrong."
         )
     first = geometry.delays[0] if first_sample is None else first_sample
-    doubt = None if sample_format is not None else doubt_format(segy, words["code"] != DEAD)
+    some = read_some(segy, words["code"] != DEAD)
+    doubt = None if sample_format is not None else doubt_format(segy, some)
     for note in (geometry.note, doubt):
         if note:
             warnings.warn(note, UserWarning, stacklevel=3)
@@ -228,7 +229,7 @@ def _open_segy(path, places, domain, sample_interval, first_sample, sample_forma
         domain: (domain, first + interval * np.arange(segy.n_samples), {"units": unit}),
         **_more_coordinates(geometry, words, places),
     }
-    samples = some_samples(segy, words["code"] != DEAD)
+    samples = decode_samples(some, segy)
     source = SegyCube(segy, geometry, geometry.live is not None and look_like_labels(samples))
     variable = lazy_variable(with_missing(source, samples), (*DIMS[:2], domain))
     attrs = _segy_attrs(segy, geometry, places, duplicates)
