@@ -1,13 +1,74 @@
-"""Names that programs give to the axes of cubes: what an axis is called decides, not its place."""
+"""Axes of cubes by their names in other software, and the units of the vertical one."""
 
-__all__ = ["AXIS_NAMES", "known_axes"]
+import re
 
-#: Names of each axis, in small letters and without what separates words.
-AXIS_NAMES = {
-    "inline": ("inline", "inlines", "iline", "ilines", "il"),
-    "crossline": ("crossline", "crosslines", "xline", "xlines", "xl"),
-    "samples": ("twt", "twtt", "time", "depth", "tvd", "tvdss", "z", "sample", "samples"),
+__all__ = ["AXES_BY_NAME", "UNITS", "axes_by_name", "known_axes", "unit_of"]
+
+UNITS = {"twt": "ms", "depth": "m"}
+#: What other programs call an axis, without case, blanks and signs. "" is the vertical axis of
+#: either kind.
+AXES_BY_NAME = {
+    **dict.fromkeys(["inline", "inlines", "iline", "ilines", "il", "inl"], "inline"),
+    **dict.fromkeys(
+        ["crossline", "crosslines", "xline", "xlines", "xl", "crl", "cdp"], "crossline"
+    ),
+    **dict.fromkeys(["twt", "time", "times", "twtt", "t"], "twt"),
+    **dict.fromkeys(["depth", "depths", "z", "tvd", "tvdss"], "depth"),
+    **dict.fromkeys(["sample", "samples"], ""),
+    **dict.fromkeys(["facies", "class", "classes"], "facies"),
 }
+#: Names that say nothing: those of Zarr, xarray and netCDF for axes without one, and x and y.
+NAMELESS = re.compile(r"(dim|axis|d|phony_?dim)?_?\d*|[xy]")
+
+
+def axes_by_name(names, domain="twt", what="the cube"):
+    """Names of the package for the axes of a cube, in the order in which they are stored.
+
+    Parameters
+    ----------
+    names : sequence of 3 or 4 str
+    domain : {"twt", "depth"}, default="twt"
+        Name of the vertical axis where its own does not tell.
+    what : str, default="the cube"
+        Begin of messages.
+
+    Returns
+    -------
+    axes : tuple of str
+        Inline, crossline, twt or depth, and facies of four; in this order where `names` say
+        nothing. A cube with the axes inline and crossline keeps the name of a third one.
+
+    Raises
+    ------
+    ValueError
+        If some names are known, and the others could be any axis.
+    """
+    names = tuple(map(str, names))
+    by_position = ("inline", "crossline", domain, "facies")[: len(names)]
+    known = {name: AXES_BY_NAME[key] for name in names if (key := _key(name)) in AXES_BY_NAME}
+    known = {name: axis or domain for name, axis in known.items()}
+    if "twt" in known.values() or "depth" in known.values():
+        vertical = next(axis for axis in known.values() if axis in UNITS)
+        by_position = ("inline", "crossline", vertical, "facies")[: len(names)]
+    left = [axis for axis in by_position if axis not in known.values()]
+    others = [name for name in names if name not in known]
+    at_place = all(
+        known.get(name, axis) == axis for name, axis in zip(names, by_position, strict=True)
+    )
+    nameless = all(NAMELESS.fullmatch(name.casefold()) for name in others)
+    is_whole = len(set(known.values())) == len(known) and len(left) == len(others)
+    if not is_whole or (others and not (nameless and at_place) and not _is_last(known, left)):
+        raise ValueError(
+            f"{what} has the axes {names}, of which it is not clear what they are. Rename them to "
+            f"{by_position} as they are meant, such as cube.rename({{{names[0]!r}: 'inline'}})."
+        )
+    rest = iter(left)
+    axes = tuple(known[name] if name in known else next(rest) for name in names)
+    if {"inline", "crossline"} <= set(names) and len(names) == 3:
+        return tuple(
+            name if axis in UNITS else axis for name, axis in zip(names, axes, strict=True)
+        )
+    return axes
 
 
 def known_axes(dims):
@@ -16,7 +77,6 @@ def known_axes(dims):
     Parameters
     ----------
     dims : sequence of str
-        Names of axes. Capitals, ``_``, ``-`` and blanks do not matter.
 
     Returns
     -------
@@ -24,5 +84,27 @@ def known_axes(dims):
         "inline", "crossline" or "samples" by name, without the names that are not known. Two names
         may mean the same axis.
     """
-    plain = {dim: str(dim).lower().translate(str.maketrans("", "", "_- ")) for dim in dims}
-    return {dim: axis for dim in dims for axis, names in AXIS_NAMES.items() if plain[dim] in names}
+    kinds = {"inline": "inline", "crossline": "crossline", "facies": None}
+    found = {dim: AXES_BY_NAME.get(_key(str(dim)), "facies") for dim in dims}
+    axes = {dim: kinds.get(kind, "samples") for dim, kind in found.items()}
+    return {dim: axis for dim, axis in axes.items() if axis is not None}
+
+
+def _key(name):
+    return re.sub(r"[\W_]+", "", name).casefold()
+
+
+def _is_last(known, left):
+    """Tell whether only the vertical axis, or that of facies, has a name that is not known."""
+    return len(left) == 1 and left[0] in (*UNITS, "facies") and "inline" in known.values()
+
+
+def unit_of(axis, values, attrs):
+    """Unit of a vertical axis: that of its attributes, or by its name; None if it has neither."""
+    unit = attrs.get("units") or attrs.get("unit")
+    if unit:
+        return str(unit)
+    kind = AXES_BY_NAME.get(_key(str(axis)))
+    if kind == "twt" and len(values) > 1 and 0 < abs(float(values[1]) - float(values[0])) < 0.1:
+        return "s"
+    return UNITS.get(kind)

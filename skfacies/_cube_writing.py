@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skfacies._axes import AXES_BY_NAME, axes_by_name
 from skfacies._cubes import (
     check_axes,
     check_cube,
@@ -30,19 +31,25 @@ from skfacies._segy import (
     encode_samples,
     new_headers,
     read_bytes,
-    read_structure,
     stamp_text,
     write_records,
 )
-from skfacies._segy_geometry import Geometry, find_geometry
+from skfacies._segy_geometry import Geometry, find_geometry, read_headers
+from skfacies._segy_structure import read_structure
 from skfacies._version import __version__
 
-__all__ = ["CODES", "DIMS", "take_apart", "write_npy", "write_segy", "write_zarr"]
+__all__ = ["CODES", "DIMS", "POSITIONS", "take_apart", "write_npy", "write_segy", "write_zarr"]
 
 DIMS = ("inline", "crossline", "twt", "facies")
+#: Coordinates of X and Y of the traces.
+POSITIONS = ("cdp_x", "cdp_y")
+#: Milliseconds or metres in other units of the vertical axis.
+SCALES = {"s": 1000.0, "sec": 1000.0, "seconds": 1000.0, "us": 1e-3, "km": 1000.0}
 #: Formats of SEG-Y revision 1 that are written.
 CODES = {FORMATS[code][0]: code for code in (1, 2, 3, 5, 8)}
 SLAB_BYTES = 32_000_000
+#: Coordinates of new SEG-Y files have centimetres.
+POSITION_SCALE = 100
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,21 @@ class Parts:
     def along(self, axis):
         """Coordinates of an axis; None if it has none."""
         coordinate = self.coords.get(self.dims[axis])
-        return None if coordinate is None else np.asarray(coordinate)
+        if coordinate is None or axis != 2 or self.unit not in SCALES:
+            return None if coordinate is None else np.asarray(coordinate)
+        return np.asarray(coordinate) * SCALES[self.unit]
+
+    @property
+    def unit(self):
+        """Unit of the vertical axis; None if it is not known."""
+        return getattr(self.coords.get(self.dims[2]), "attrs", {}).get("units")
 
 
 def take_apart(cube, classes=None):
     """Parts of a cube; `classes` are the names of those of a fourth axis."""
     labelled = hasattr(cube, "dims") and hasattr(cube, "coords")
     if labelled:
+        cube = _with_axes(cube) if cube.ndim in (3, 4) else cube
         check_axes(cube, "cube")
         cube = cube.transpose(*ordered_dims(cube))
     array = unwrap(cube)[0]
@@ -94,6 +109,15 @@ def take_apart(cube, classes=None):
     attrs = dict(cube.attrs) if labelled else {}
     names = None if len(array.shape) == 3 else list(classes)
     return Parts(array, dims, coords, names, "cube" if name in coords else name, attrs)
+
+
+def _with_axes(cube):
+    """A DataArray with the names of the package, where it has those of other software."""
+    if not any(str(name).casefold() in AXES_BY_NAME for name in cube.dims):
+        return cube
+    axes = axes_by_name(cube.dims, what="`cube`")
+    renamed = {old: new for old, new in zip(cube.dims, axes, strict=True) if old != new}
+    return cube.rename(renamed) if renamed else cube
 
 
 def _read_slabs(array, axis, min_lines=1):
@@ -185,11 +209,20 @@ def write_segy(path, parts, like, sample_format, places, note):
             )
             headers = headers_of(numbers[live], *(part[live] for part in crossings))
             traces = values[live]
+            if geometry.dead is not None:
+                traces = _without_nan(traces, geometry.dead[np.ix_(rows, columns)][live])
             for k, file in enumerate(files):
                 chosen = traces if parts.classes is None else traces[..., k]
                 samples = encode_samples(chosen, target)
                 write_records(file, target, numbers[live], headers, samples)
     return paths[0] if parts.classes is None else paths
+
+
+def _without_nan(traces, dead):
+    """Traces with 0 where dead ones are NaN: their headers say what they are."""
+    if traces.dtype.kind == "f" and dead.any():
+        traces[dead] = np.where(np.isnan(traces[dead]), 0, traces[dead])
+    return traces
 
 
 def _places(parts, inline_byte, crossline_byte):
@@ -228,15 +261,23 @@ def _code(dtype, sample_format, like_code=None):
 
 def _target_like(like, parts, sample_format, places, lines):
     """File with the headers of another: its structure and geometry, and maker of headers."""
-    source = read_structure(like)
-    geometry = find_geometry(source, *places)
+    own = parts.attrs.get("source")
+    opened = parts.attrs if own and os.path.exists(own) and os.path.samefile(own, like) else {}
+    source = read_structure(like, opened.get("sample_format"))
+    words = read_headers(source, *places)
+    geometry = find_geometry(source, words, *places, parts.attrs.get("duplicates", "raise"))
     _check_like(like, parts, source, geometry)
     target = replace(source, code=_code(parts.array.dtype, sample_format, source.code))
+    kept = np.arange(source.n_traces)
+    if geometry.index is not None:  # of traces at one crossing, one is written
+        kept = np.unique(geometry.index[geometry.index >= 0])
+        index = np.where(geometry.index < 0, -1, np.searchsorted(kept, geometry.index))
+        target, geometry = replace(target, n_traces=len(kept)), replace(geometry, index=index)
     with open(like, "rb") as file:
         head = bytearray(file.read(source.start))
     head[:3200] = stamp_text(bytes(head[:3200]), lines)
     head[3224:3226] = target.code.to_bytes(2, "big" if source.order == ">" else "little")
-    return target, geometry, head, lambda numbers, *_: read_bytes(source, numbers, 0, HEADER)
+    return target, geometry, head, lambda n, *_: read_bytes(source, kept[n], 0, source.header)
 
 
 def _check_like(like, parts, source, geometry):
@@ -276,8 +317,12 @@ def _new_target(parts, sample_format, places, lines):
     index[live] = np.arange(np.count_nonzero(live))
     geometry = Geometry(inlines, crosslines, "inline", index=index)
     code = _code(parts.array.dtype, sample_format)
-    target = SegyFile("", 3600, int(live.sum()), n_samples, code, interval=interval)
-    unit = "m" if parts.dims[2] == "depth" else "ms"
+    is_deep = AXES_BY_NAME.get(parts.dims[2]) == "depth"
+    feet = is_deep and parts.unit in ("ft", "feet", "foot")
+    lengths = "ft" if feet else "m"
+    target = SegyFile("", 3600, int(live.sum()), n_samples, code, interval=interval, unit=lengths)
+    unit = lengths if is_deep else "ms"
+    positions = _whole_positions(parts, live)
     words = [byte for byte in places if byte is not None]
     texts = [
         *lines,
@@ -292,15 +337,29 @@ def _new_target(parts, sample_format, places, lines):
         headers = np.tile(template.view(">i4"), (len(numbers), 1))
         fields = {1: numbers + 1, 5: numbers + 1, 9: own_inlines, 21: own_crosslines}
         fields |= {25: 1, 189: own_inlines, 193: own_crosslines}
+        fields |= {byte: xy[numbers] for byte, xy in positions.items()}
         for byte, value in fields.items():
             headers[:, (byte - 1) // 4] = value
         headers = headers.view(np.uint8)
+        if positions:
+            headers[:, 70:72] = np.array([-POSITION_SCALE], ">i2").view(np.uint8)
         for byte, value in zip(places, (own_inlines, own_crosslines), strict=True):
             if byte is not None:
                 headers[:, byte - 1 : byte + 3] = value.astype(">i4")[:, None].view(np.uint8)
         return headers
 
     return target, geometry, head, headers_of
+
+
+def _whole_positions(parts, live):
+    """X and Y of live traces as words of trace headers, by byte; none if they do not fit."""
+    if not set(POSITIONS) <= set(parts.coords):
+        return {}
+    words = [np.asarray(parts.coords[name])[live] * POSITION_SCALE for name in POSITIONS]
+    words = [np.rint(np.nan_to_num(xy)) for xy in words]
+    if max(np.abs(xy).max(initial=0) for xy in words) >= 2**31:
+        return {}
+    return dict(zip((181, 185), words, strict=True))
 
 
 _ADVICE = (

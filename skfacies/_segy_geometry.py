@@ -5,12 +5,34 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from skfacies._segy import read_words
+from skfacies._segy_advice import (
+    describe_duplicates,
+    describe_gathers,
+    find_line_bytes,
+    place_words,
+    varies,
+)
 
-__all__ = ["Geometry", "find_geometry"]
+__all__ = ["DEAD", "Geometry", "coordinates_of", "find_geometry", "read_headers"]
 
-#: Where inline and crossline numbers are found, the usual places first. No coordinates.
-LINE_BYTES = (189, 193, 9, 21, 13, 17, 5, 25, 1, 181, 185, 197, 221, 225, 229, 233, 237)
-OFFSET_BYTE = 37
+DEAD = 2
+#: What the codes of other traces must be, so that one of them is believed.
+LIVE_CODES = (0, 1)
+LEAST_LIVE = 0.25
+#: A sparse survey has at least so many traces on a line, in both directions.
+LEAST_ON_A_LINE = 8
+FIELDS = {
+    "cdp": (21, "i4"),
+    "code": (29, "i2"),
+    "offset": (37, "i4"),
+    "xy_scalar": (71, "i2"),
+    "source_x": (73, "i4"),
+    "source_y": (77, "i4"),
+    "delay": (109, "i2"),
+    "x": (181, "i4"),
+    "y": (185, "i4"),
+    "scalar": (215, "i2"),
+}
 
 
 @dataclass(frozen=True)
@@ -27,8 +49,14 @@ class Geometry:
         is regular.
     index : array of int of shape (n_inlines, n_crosslines) or None
         Trace numbers where it is not; -1 where there is no trace.
+    dead : bool array of shape (n_inlines, n_crosslines) or None
+        Traces that their headers mark as dead; None if there are none.
     delays : tuple of float
-        Times or depths that traces begin at.
+        Times or depths that live traces begin at.
+    path : pair of arrays of shape (n_crosslines,) or None
+        Inline and crossline numbers of a survey along a 2-D line.
+    note : str
+        What the reader of the file should know; empty if nothing.
     """
 
     inlines: np.ndarray
@@ -37,13 +65,17 @@ class Geometry:
     base: int = 0
     strides: tuple = (0, 0)
     index: np.ndarray | None = field(default=None, repr=False)
+    dead: np.ndarray | None = field(default=None, repr=False)
     delays: tuple = (0.0,)
+    path: tuple | None = field(default=None, repr=False)
+    note: str = ""
 
     @property
     def live(self):
-        """Mask of the crossings that have a trace; None if all have."""
-        live = None if self.index is None else self.index >= 0
-        return None if live is None or live.all() else live
+        """Mask of the crossings that have a live trace; None if all have."""
+        live = np.True_ if self.index is None else self.index >= 0
+        live = live if self.dead is None else live & ~self.dead
+        return None if live.all() else live
 
     def numbers(self, inlines, crosslines):
         """Trace numbers at positions of lines, shape (n_inlines, n_crosslines)."""
@@ -52,20 +84,47 @@ class Geometry:
         step_i, step_j = self.strides
         return self.base + inlines[:, None] * step_i + crosslines[None, :] * step_j
 
+    def place(self, values, missing):
+        """Values of traces at their crossings, `missing` where there is no trace."""
+        numbers = self.numbers(np.arange(len(self.inlines)), np.arange(len(self.crosslines)))
+        return np.where(numbers >= 0, values[numbers], missing)
 
-def find_geometry(segy, inline_byte=189, crossline_byte=193):
-    """Geometry of a file from the line numbers in its trace headers.
 
-    `inline_byte` None makes one line of all traces, in the order of the file.
-    """
+def read_headers(segy, inline_byte=189, crossline_byte=193):
+    """Words of all trace headers that geometry needs, by one pass over the file."""
     lines = {"inline": (inline_byte, "i4"), "crossline": (crossline_byte, "i4")}
-    fields = {"delay": (109, "i2"), "scalar": (215, "i2"), **({} if inline_byte is None else lines)}
-    words = read_words(segy, fields)
     if inline_byte is None:
-        geometry = _line(segy, crossline_byte)
+        del lines["inline"]
+    return read_words(segy, {**FIELDS, **lines})
+
+
+def find_geometry(segy, words, inline_byte=189, crossline_byte=193, duplicates="raise"):
+    """Geometry of a file from the words of its trace headers.
+
+    `inline_byte` None makes one line of all traces, in the order of the file. `duplicates` tells
+    which of several traces at one crossing is taken: "first", "last" or none ("raise").
+    """
+    if inline_byte is None:
+        geometry = _line(segy, words)
     else:
-        geometry = _survey(segy, words["inline"], words["crossline"], inline_byte, crossline_byte)
-    return replace(geometry, delays=_delays(words["delay"], int(words["scalar"][0])))
+        geometry = _survey(segy, words, (inline_byte, crossline_byte), duplicates)
+    dead, delays = _find_dead(words["code"]), words["delay"]
+    if dead is not None:
+        delays = delays[~dead]
+        geometry = replace(geometry, dead=geometry.place(dead, False))
+    return replace(geometry, delays=_delays(delays, int(words["scalar"][0])))
+
+
+def _find_dead(codes):
+    """Mask of traces whose code says that they are dead; None if there are none.
+
+    The code is not believed where it is that of all traces, or one of many meaningless ones.
+    """
+    dead = codes == DEAD
+    n_dead = np.count_nonzero(dead)
+    if not n_dead or n_dead == len(codes):
+        return None
+    return dead if np.isin(codes[~dead], LIVE_CODES).mean() > 0.9 else None
 
 
 def _delays(delays, scalar):
@@ -76,32 +135,115 @@ def _delays(delays, scalar):
     return tuple(distinct.tolist())
 
 
-def _survey(segy, inlines, crosslines, inline_byte, crossline_byte):
-    constant = bool((inlines == inlines[0]).all() and (crosslines == crosslines[0]).all())
-    if constant and segy.n_traces > 1:
-        places = _plausible_bytes(segy)
-        if places:
-            raise ValueError(
-                f"{segy.path}: bytes {inline_byte} and {crossline_byte} of the trace headers hold "
-                f"inline {inlines[0]} and crossline {crosslines[0]} in all {segy.n_traces} traces. "
-                f"Line numbers seem to be in {_place_words(places)}; for one 2-D line of all "
-                "traces, inline_byte=None."
-            )
-        return _line(segy, crossline_byte)
-    return _regular(inlines, crosslines) or _irregular(
-        segy, inlines, crosslines, (inline_byte, crossline_byte)
-    )
+def coordinates_of(geometry, words, places):
+    """X and Y of the traces, shape (n_inlines, n_crosslines), NaN without a trace; None if unset.
 
-
-def _line(segy, crossline_byte):
-    """A 2-D line: one inline, with CDP numbers if they tell traces apart, else 1, 2, …."""
-    for byte in (crossline_byte, 21):
-        numbers = read_words(segy, {"number": (byte, "i4")})["number"]
-        if np.all(numbers[1:] > numbers[:-1]) and (len(numbers) > 1 or numbers[0]):
+    CDP coordinates (bytes 181-188), or those of sources (bytes 73-80) where these are unset or
+    hold the line numbers.
+    """
+    pairs = [("x", "y"), ("source_x", "source_y")]
+    for names in pairs[bool({181, 185} & set(places)) :]:
+        x, y = (words[name] for name in names)
+        if x.any() and y.any():
             break
     else:
-        numbers = np.arange(1, segy.n_traces + 1, dtype=np.int32)
-    return Geometry(np.ones(1, np.int32), numbers, "inline", 0, (segy.n_traces, 1))
+        return None
+    scalar = words["xy_scalar"].astype(float)
+    factor = np.where(scalar < 0, -1 / np.where(scalar, scalar, 1), np.where(scalar, scalar, 1))
+    factor[(x == 0) & (y == 0)] = np.nan
+    return tuple(geometry.place(numbers * factor, np.nan) for numbers in (x, y))
+
+
+# --- surveys --------------------------------------------------------------------------------
+
+
+def _survey(segy, words, used, duplicates):
+    inlines, crosslines = words["inline"], words["crossline"]
+    is_one = [bool((numbers == numbers[0]).all()) for numbers in (inlines, crosslines)]
+    if segy.n_traces > 1 and all(is_one):
+        _refuse_better(
+            segy,
+            f"bytes {used[0]} and {used[1]} of the trace headers hold inline {inlines[0]} and "
+            f"crossline {crosslines[0]} in all {segy.n_traces} traces",
+        )
+        return _line(segy, words)
+    if segy.n_traces > 1 and any(is_one):
+        line = _running_line(segy, words, is_one, used)
+        if line is not None:
+            return line
+    regular = _regular(inlines, crosslines)
+    if regular is None:
+        return _irregular(segy, words, used, duplicates)
+    if varies(words["offset"]) and len(np.unique(words["offset"])) <= segy.n_traces / 2:
+        note = (
+            f"{segy.path}: the traces have {len(np.unique(words['offset']))} different offsets "
+            "(bytes 37-40), as pre-stack gathers have. Stack them, or export one offset, if they "
+            "are gathers."
+        )
+        return replace(regular, note=note)
+    return regular
+
+
+def _refuse_better(segy, reason, least=0.5):
+    """Refuse gathers, and line numbers that other bytes hold better."""
+    gathers = describe_gathers(segy)
+    if gathers is not None:
+        raise ValueError(
+            f"{segy.path}: {reason}, and {gathers}; if it is a stacked line, inline_byte=None."
+        )
+    places = find_line_bytes(segy, least)
+    if places:
+        records = (
+            " If bytes 9-16 hold record and channel numbers, these are pre-stack gathers: stack "
+            "them."
+        )
+        raise ValueError(
+            f"{segy.path}: {reason}. Line numbers seem to be in {place_words(places)}; for one "
+            f"2-D line of all traces, inline_byte=None.{records if (9, 13) in places else ''}"
+        )
+
+
+def _running_line(segy, words, is_one, used):
+    """A 2-D line whose traces are numbered where inlines are expected; None if it is none.
+
+    Refuse gathers, and running numbers of a survey whose lines are in other bytes.
+    """
+    numbers, other = (words[name] for name in ("inline", "crossline")[:: -1 if is_one[0] else 1])
+    steps = np.diff(numbers)
+    if varies(words["offset"]) or np.all(steps == 1):
+        _refuse_better(
+            segy,
+            f"bytes {used[0]} and {used[1]} of the trace headers hold numbers from {numbers[0]} to "
+            f"{numbers[-1]}, and {other[0]} in all {segy.n_traces} traces",
+            0.9,
+        )
+    if is_one[0] or other[0] or not _is_monotonic(numbers):
+        return None
+    note = (
+        f"{segy.path}: the {segy.n_traces} traces have one number each (bytes {used[0]}), and "
+        "crossline 0: they are opened as a 2-D line of one inline, with these numbers as "
+        "crosslines."
+    )
+    return replace(_along(numbers), note=note)
+
+
+def _line(segy, words):
+    """A 2-D line: one inline, with CDP or shot-point numbers if they tell traces apart."""
+    for name in ("crossline", "cdp", "shotpoint"):
+        numbers = words.get(name)
+        if numbers is None:
+            numbers = read_words(segy, {name: (17, "i4")})[name]
+        if _is_monotonic(numbers) and (len(numbers) > 1 or numbers[0]):
+            return _along(numbers)
+    return _along(np.arange(1, segy.n_traces + 1, dtype=np.int32))
+
+
+def _along(numbers):
+    """Geometry of one inline whose crosslines are these numbers, made to ascend."""
+    one, n_traces = np.ones(1, np.int32), len(numbers)
+    if numbers[0] > numbers[-1]:
+        return Geometry(one, numbers[::-1].copy(), "inline", n_traces - 1, (n_traces, -1))
+    return Geometry(one, numbers, "inline", 0, (n_traces, 1))
 
 
 def _regular(inlines, crosslines):
@@ -130,70 +272,78 @@ def _is_monotonic(numbers):
     return bool((steps > 0).all() or (steps < 0).all())
 
 
-def _irregular(segy, inlines, crosslines, used):
+def _irregular(segy, words, used, duplicates):
     """Geometry with a table of trace numbers."""
+    inlines, crosslines = words["inline"], words["crossline"]
     numbers_i, row = np.unique(inlines, return_inverse=True)
     numbers_j, column = np.unique(crosslines, return_inverse=True)
-    n_crossings = len(numbers_i) * len(numbers_j)
     cells = row.astype(np.int64) * len(numbers_j) + column
-    distinct, first, counts = np.unique(cells, return_index=True, return_counts=True)
-    if len(distinct) < len(cells):
-        raise ValueError(_duplicate_message(segy, inlines, crosslines, cells, first, counts, used))
-    if n_crossings > max(20 * segy.n_traces, 1 << 20):
-        raise ValueError(
-            f"{segy.path}: bytes {used[0]} and {used[1]} of the trace "
-            f"headers hold {len(numbers_i)} inlines and {len(numbers_j)} crosslines, of whose "
-            f"{n_crossings} crossings only {segy.n_traces} have a trace. Give the bytes of the "
-            f"line numbers: {_place_words(_plausible_bytes(segy))}; for one 2-D line of all "
-            "traces, inline_byte=None."
-        )
+    n_distinct = len(np.unique(cells))
+    if n_distinct < len(cells) and duplicates == "raise":
+        gathers = describe_gathers(segy)
+        message = describe_duplicates(segy, inlines, crosslines, cells, used)
+        if gathers is not None:
+            message = f"{message.partition('. ')[0]}, and {gathers}."
+        raise ValueError(message)
+    note = ""
+    if n_distinct == len(cells):
+        path, note = _question(segy, words, used, (len(numbers_i), len(numbers_j)))
+        if path is not None:
+            return path
+    n_crossings = len(numbers_i) * len(numbers_j)
     index = np.full(n_crossings, -1, np.int32 if segy.n_traces < 2**31 else np.int64)
-    index[cells] = np.arange(segy.n_traces)
+    order = slice(None, None, -1 if duplicates == "first" else 1)
+    index[cells[order]] = np.arange(segy.n_traces)[order]  # the last one that is written stays
     index = index.reshape(len(numbers_i), len(numbers_j))
-    return Geometry(numbers_i, numbers_j, "irregular", index=index)
+    return Geometry(numbers_i, numbers_j, "irregular", index=index, note=note)
 
 
-def _duplicate_message(segy, inlines, crosslines, cells, first, counts, used):
-    most = int(counts.argmax())
-    trace = first[most]
-    together = np.flatnonzero(cells == cells[trace])[:1000]
-    offsets = np.unique(read_words(segy, {"offset": (OFFSET_BYTE, "i4")}, together)["offset"])
-    message = (
-        f"{segy.path}: {counts[most]} traces have inline {inlines[trace]} and crossline "
-        f"{crosslines[trace]}, but a cube has one trace at each crossing."
+def _question(segy, words, used, n_lines):
+    """A 2-D line that its survey's numbers cross, or a note on a sparse survey.
+
+    Refuse numbers that are no line numbers: few of the crossings of their lines have a trace.
+    """
+    inlines, crosslines = words["inline"], words["crossline"]
+    n_crossings = n_lines[0] * n_lines[1]
+    is_sparse = segy.n_traces < LEAST_LIVE * n_crossings
+    is_straight = all(_n_turns(numbers) == 0 for numbers in (inlines, crosslines))
+    if not is_sparse and not (is_straight and segy.n_traces > 2):
+        return None, ""
+    reason = (
+        f"bytes {used[0]} and {used[1]} of the trace headers hold {n_lines[0]} inlines and "
+        f"{n_lines[1]} crosslines, of whose {n_crossings} crossings only {segy.n_traces} have a "
+        "trace"
     )
-    if len(offsets) > 1:
-        return (
-            f"{message} Their offsets (bytes {OFFSET_BYTE}-{OFFSET_BYTE + 3}) are "
-            f"{', '.join(map(str, offsets[:4]))}{', …' if len(offsets) > 4 else ''}: these are "
-            "pre-stack gathers. Stack them, or export one offset."
+    _refuse_better(segy, reason, 0.9)
+    if is_straight or (_is_path(inlines) and _is_path(crosslines)):
+        line = _line(segy, words)
+        order = slice(None, None, line.strides[1])
+        note = (
+            f"{segy.path}: the {segy.n_traces} traces lie along one path through {n_lines[0]} "
+            f"inlines and {n_lines[1]} crosslines (bytes {used[0]} and {used[1]}): they are opened "
+            "as a 2-D line of one inline. Their numbers are its coordinates `path_inline` and "
+            "`path_crossline`."
         )
-    return (
-        f"{message} Line numbers were read from bytes {used[0]} and "
-        f"{used[1]}; others: {_place_words(_plausible_bytes(segy))}. For one 2-D "
-        "line of all traces, inline_byte=None."
-    )
+        return replace(line, path=(inlines[order], crosslines[order]), note=note), ""
+    if segy.n_traces < LEAST_ON_A_LINE * max(n_lines) or n_crossings > 20 * segy.n_traces:
+        raise ValueError(
+            f"{segy.path}: {reason}. Give the bytes of the line numbers: "
+            f"{place_words(find_line_bytes(segy))}; for one 2-D line of all traces, "
+            "inline_byte=None."
+        )
+    return None, f"{segy.path}: {reason}. Are these the bytes of the line numbers?"
 
 
-def _plausible_bytes(segy):
-    """Pairs of bytes whose words number the traces of a survey, in its first traces."""
-    some = np.arange(min(segy.n_traces, 20_000))
-    words = read_words(segy, {str(byte): (byte, "i4") for byte in LINE_BYTES}, some)
-    codes = {byte: np.unique(words[str(byte)], return_inverse=True) for byte in LINE_BYTES}
-    pairs = []
-    for slow in LINE_BYTES:
-        for fast in LINE_BYTES:
-            n_slow, n_fast = len(codes[slow][0]), len(codes[fast][0])
-            if slow == fast or min(n_slow, n_fast) < 2 or n_slow * n_fast > 2 * len(some):
-                continue
-            inner = codes[slow][1].astype(np.int64) * n_fast + codes[fast][1]
-            n_changes = [np.count_nonzero(np.diff(codes[byte][1])) for byte in (slow, fast)]
-            if len(np.unique(inner)) == len(some) and n_changes[0] < n_changes[1]:
-                pairs.append((slow, fast))
-    return pairs[:3]
+def _n_turns(numbers):
+    """How often numbers turn from ascending to descending and back."""
+    steps = np.sign(np.diff(numbers.astype(np.int64)))
+    return np.count_nonzero(np.diff(steps[steps != 0]))
 
 
-def _place_words(places):
-    if not places:
-        return "no other bytes hold numbers of two kinds of lines"
-    return " or ".join(f"inline_byte={i}, crossline_byte={j}" for i, j in places)
+def _is_path(numbers):
+    """Tell numbers that change by few steps at a time, and seldom turn."""
+    steps = np.abs(np.diff(numbers.astype(np.int64)))
+    steps = steps[steps > 0]
+    if not len(steps) or _n_turns(numbers) > len(numbers) // 20:
+        return not len(steps)
+    return bool(steps.max() <= 5 * np.median(steps))

@@ -1,21 +1,42 @@
 """Cubes in files: SEG-Y, Zarr and NumPy, opened without reading and written piece by piece."""
 
-import functools
 import importlib
 import os
-from dataclasses import dataclass
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from skfacies._cube_writing import CODES, DIMS, take_apart, write_npy, write_segy, write_zarr
-from skfacies._segy import FORMATS, HEADER, SegyFile, read_samples, read_structure
-from skfacies._segy_geometry import Geometry, find_geometry
+from skfacies._axes import UNITS
+from skfacies._cube_writing import (
+    CODES,
+    DIMS,
+    POSITIONS,
+    take_apart,
+    write_npy,
+    write_segy,
+    write_zarr,
+)
+from skfacies._lazy_cubes import NumpyCube, SegyCube, lazy_variable, with_missing
+from skfacies._segy import FORMATS, HEADER, decode_samples
+from skfacies._segy_geometry import DEAD, coordinates_of, find_geometry, read_headers
+from skfacies._segy_samples import doubt_format, look_like_labels, read_some
+from skfacies._segy_structure import code_of, read_structure
+from skfacies._undefined import undefined_amplitudes
+from skfacies._zarr_cubes import choose_name, open_zarr
 
 __all__ = ["open_cube", "write_cube"]
 
-SUFFIXES = {".sgy": "segy", ".segy": "segy", ".zarr": "zarr", ".npy": "npy", ".npz": "npz"}
-UNITS = {"twt": "ms", "depth": "m"}
+SUFFIXES = {
+    ".sgy": "segy",
+    ".segy": "segy",
+    ".zarr": "zarr",
+    ".npy": "npy",
+    ".npz": "npz",
+    ".mdio": "zarr",
+}
+READ_ONLY = (".npz", ".mdio")
+DUPLICATES = ("raise", "first", "last")
 CHUNK_BYTES = 64_000_000
 
 
@@ -27,28 +48,37 @@ def open_cube(
     domain="twt",
     sample_interval=None,
     first_sample=None,
+    sample_format=None,
+    duplicates="raise",
     variable=None,
     chunks=None,
 ):
-    """Open a cube in a SEG-Y, Zarr or NumPy file without reading its samples.
+    """Open a cube in a SEG-Y, Zarr or NumPy file; its samples are read when they are used.
 
-    What is taken of the result is read then, and nothing else: ``cube[7]`` reads one inline.
+    ``cube[7]`` reads one inline, and nothing else.
 
     Parameters
     ----------
     path : path
-        By suffix: ``.sgy`` or ``.segy``; ``.zarr``, a store of an array, or of a dataset with one
-        cube; ``.npy``, mapped into memory; ``.npz`` with one array, which is loaded.
+        By suffix: ``.sgy`` or ``.segy``; ``.zarr`` or ``.mdio``, a store of an array, or of a
+        dataset with one cube; ``.npy``, mapped into memory; ``.npz`` with one array, which is
+        loaded.
     inline_byte : int or None, default=189
         First byte of the inline numbers in SEG-Y trace headers, counted from 1. None takes all
         traces as one 2-D line, in the order of the file.
     crossline_byte : int, default=193
         First byte of the crossline numbers.
     domain : {"twt", "depth"}, default="twt"
-        Name of the vertical axis of SEG-Y and NumPy files: two-way time in milliseconds, or depth
-        in metres.
+        Name of the vertical axis of SEG-Y and NumPy files, and of Zarr stores whose own does not
+        tell: two-way time in milliseconds, or depth in metres, or in feet where bytes 3255-3256
+        of a SEG-Y file say so.
     sample_interval, first_sample : float, default=None
-        In milliseconds or metres, in place of what the SEG-Y headers say.
+        In these units, in place of what the SEG-Y headers say.
+    sample_format : str, default=None
+        Of the samples of SEG-Y, in place of what bytes 3225-3226 say: "ibm", "ieee", "float64",
+        "int8", "int16", "int32", "uint8", "uint16" or "uint32".
+    duplicates : {"raise", "first", "last"}, default="raise"
+        Which of several SEG-Y traces at one crossing is taken; "raise" refuses them.
     variable : str, default=None
         Name of the cube, where a file has several.
     chunks : "auto", int, tuple or dict, default=None
@@ -58,18 +88,31 @@ def open_cube(
     Returns
     -------
     cube : xarray.DataArray of shape (n_inlines, n_crosslines, n_samples)
-        With line numbers and times or depths as coordinates where the file has them. Where a
-        SEG-Y file lacks traces of the rectangle, these are NaN (integers become floats), and the
-        coordinate `live`, (n_inlines, n_crosslines), tells which are there. A 2-D line is one
-        inline; its CDP numbers are the crosslines.
+        With line numbers and times or depths as coordinates where the file has them. A 2-D line
+        is one inline; its CDP or shot-point numbers are the crosslines.
+
+        Where a SEG-Y file lacks traces of the rectangle, or marks them as dead (bytes 29-30), these
+        are NaN, and the coordinate `live`, (n_inlines, n_crosslines), tells which are there.
+        Integers become floats then, but for labels (few and small numbers), whose missing traces
+        are -1. X and Y of the traces are the coordinates `cdp_x` and `cdp_y`, of this shape.
+
+        Float samples that stand for nothing are NaN: 1e30 and more, and -999.25, -9999 or -99999
+        where no amplitude is of that size.
 
     Raises
     ------
     ValueError
-        If the file is damaged or of a kind that is not read, or traces share a place (pre-stack
-        gathers). The message tells what to do.
+        If the file is damaged or of a kind that is not read, traces share a place (pre-stack
+        gathers), or less than a quarter of the crossings of its lines have a trace. The message
+        tells what to do.
     ImportError
         If xarray or zarr is needed and missing.
+
+    Warns
+    -----
+    UserWarning
+        If traces with the line numbers of a survey are a 2-D line, headers tell two sample
+        intervals, or samples look like those of another format.
 
     See Also
     --------
@@ -77,8 +120,8 @@ def open_cube(
 
     Notes
     -----
-    Line numbers in all trace headers of a SEG-Y file are read, no samples. A file that will be read
-    often, along crosslines above all, is better converted once:
+    All trace headers of a SEG-Y file are read, and samples of a few traces. A file that will be
+    read often, along crosslines above all, is better converted once:
     ``write_cube("survey.zarr", open_cube("survey.sgy"))``. Dask workers open the file by its path.
 
     Examples
@@ -107,14 +150,18 @@ def open_cube(
     for name, byte in (("inline_byte", inline_byte), ("crossline_byte", crossline_byte)):
         if byte is not None and not 1 <= byte <= HEADER - 3:
             raise ValueError(f"`{name}` must be from 1 to {HEADER - 3}; got {byte}.")
+    if duplicates not in DUPLICATES:
+        raise ValueError(f"`duplicates` must be one of {list(DUPLICATES)}; got {duplicates!r}.")
+    code_of(sample_format)  # refuse a name that is none
     path, kind = Path(path), _kind(path, SUFFIXES)
     if not path.exists():
         raise FileNotFoundError(f"`path` {path} does not exist.")
     if kind == "segy":
-        places = (inline_byte, crossline_byte)
-        cube = _open_segy(path, places, domain, sample_interval, first_sample)
+        sampling = (sample_interval, first_sample, sample_format)
+        cube = _open_segy(path, (inline_byte, crossline_byte), domain, *sampling, duplicates)
     elif kind == "zarr":
-        cube = _open_zarr(path, domain, variable)
+        _import("zarr", "zarr")
+        cube = open_zarr(path, domain, variable)
     else:
         cube = _open_numpy(path, domain, variable)
     cube.attrs["source"] = os.path.abspath(path)
@@ -126,7 +173,7 @@ def open_cube(
 
 
 def _kind_to_write(path):
-    return _kind(path, {suffix: kind for suffix, kind in SUFFIXES.items() if kind != "npz"})
+    return _kind(path, {s: kind for s, kind in SUFFIXES.items() if s not in READ_ONLY})
 
 
 def _kind(path, suffixes):
@@ -152,148 +199,17 @@ def _auto_chunks(cube):
     return {dim: n_lines if k == axis else -1 for k, dim in enumerate(cube.dims)}
 
 
-# --- lazy cubes -----------------------------------------------------------------------------
+# --- kinds of files --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _SegyCube:
-    """Samples of a SEG-Y file by position; a handle of its own for each read."""
-
-    segy: SegyFile
-    geometry: Geometry
-
-    @property
-    def shape(self):
-        return (len(self.geometry.inlines), len(self.geometry.crosslines), self.segy.n_samples)
-
-    @property
-    def dtype(self):
-        dtype = self.segy.dtype
-        return dtype if self.geometry.live is None else np.result_type(dtype, np.float32)
-
-    def read(self, key):
-        """Samples at a key of integers, slices and arrays, each of an axis of its own."""
-        chosen = [np.arange(n)[part] for n, part in zip(self.shape, key, strict=True)]
-        rows, columns, samples = map(np.atleast_1d, chosen)
-        window = (int(samples.min()), int(samples.max()) + 1) if len(samples) else (0, 0)
-        numbers = self.geometry.numbers(rows, columns)
-        live = numbers >= 0
-        traces = read_samples(self.segy, numbers[live], window)
-        if not live.all():
-            found = np.full((*live.shape, traces.shape[1]), np.nan, self.dtype)
-            found[live] = traces
-        else:
-            found = traces.reshape(*live.shape, traces.shape[1]).astype(self.dtype, copy=False)
-        if len(samples) != found.shape[2] or np.any(np.diff(samples) != 1):
-            found = found[:, :, samples - window[0]]
-        return found[tuple(0 if np.ndim(part) == 0 else slice(None) for part in chosen)]
-
-
-@dataclass(frozen=True)
-class _ZarrCube:
-    array: object
-
-    shape = property(lambda self: self.array.shape)
-    dtype = property(lambda self: self.array.dtype)
-
-    def read(self, key):
-        return np.asarray(self.array.oindex[key])
-
-
-@dataclass(frozen=True)
-class _Transposed:
-    """Axes of a source in another order."""
-
-    source: object
-    order: tuple
-
-    dtype = property(lambda self: self.source.dtype)
-    shape = property(lambda self: tuple(self.source.shape[axis] for axis in self.order))
-
-    def read(self, key):
-        own = [None] * len(self.order)
-        for axis, part in zip(self.order, key, strict=True):
-            own[axis] = part
-        left = [axis for axis in range(len(own)) if np.ndim(own[axis]) or not _is_int(own[axis])]
-        found = self.source.read(tuple(own))
-        return found.transpose([left.index(axis) for axis in self.order if axis in left])
-
-
-def _is_int(part):
-    return isinstance(part, (int, np.integer))
-
-
-@functools.cache
-def _lazy_classes():
-    """Classes that xarray indexes lazily; made here since xarray is optional."""
-    from xarray.backends import BackendArray
-    from xarray.core.indexing import (
-        IndexingSupport,
-        LazilyIndexedArray,
-        OuterIndexer,
-        explicit_indexing_adapter,
-    )
-
-    class LazyCube(BackendArray):
-        def __init__(self, source):
-            self.source, self.shape, self.dtype = source, source.shape, source.dtype
-
-        def __getitem__(self, key):
-            return explicit_indexing_adapter(
-                key, self.shape, IndexingSupport.OUTER, self.source.read
-            )
-
-        def __reduce__(self):
-            return _lazy_cube, (self.source,)
-
-    class LazyView(LazilyIndexedArray):
-        """Stays a view of lines when its axes change places.
-
-        That of xarray turns into one of points: 16 crosslines took 2.2 s instead of 30 ms.
-        """
-
-        __slots__ = ()
-
-        def transpose(self, order):
-            key = self.key.tuple
-            fixed = [axis for axis, part in enumerate(key) if _is_int(part)]
-            free = [axis for axis in range(len(key)) if axis not in fixed]
-            axes = (*(free[k] for k in order), *fixed)
-            cube = _lazy_cube(_Transposed(self.array.source, axes))
-            return LazyView(cube, OuterIndexer(tuple(key[axis] for axis in axes)))
-
-        def __reduce__(self):
-            return _lazy_view, (self.array.source, self.key.tuple)
-
-    return LazyCube, LazyView, OuterIndexer
-
-
-def _lazy_cube(source):
-    return _lazy_classes()[0](source)
-
-
-def _lazy_view(source, key):
-    _, view, indexer = _lazy_classes()
-    return view(_lazy_cube(source), indexer(key))
-
-
-def _lazy_variable(source, dims):
-    from xarray import Variable
-
-    return Variable(dims, _lazy_view(source, (slice(None),) * len(source.shape)))
-
-
-def _open_segy(path, places, domain, sample_interval, first_sample):
+def _open_segy(path, places, domain, sample_interval, first_sample, sample_format, duplicates):
     from xarray import DataArray
 
-    segy = read_structure(path)
-    interval = segy.interval if sample_interval is None else sample_interval
-    if interval is None or not interval > 0:
-        raise ValueError(
-            f"{path}: bytes 3217-3218 and 117-118 hold no sample interval. Give `sample_interval` "
-            f"> 0 in {UNITS[domain]}, such as 4."
-        )
-    geometry = find_geometry(segy, *places)
+    segy = read_structure(path, sample_format)
+    unit = segy.unit if domain == "depth" else UNITS[domain]
+    interval = _choose_interval(segy, sample_interval, unit)
+    words = read_headers(segy, *places)
+    geometry = find_geometry(segy, words, *places, duplicates)
     if first_sample is None and len(geometry.delays) > 1:
         raise ValueError(
             f"{path}: traces begin at different times or depths, {geometry.delays[0]:g} to "
@@ -302,55 +218,76 @@ def _open_segy(path, places, domain, sample_interval, first_sample):
             "wrong."
         )
     first = geometry.delays[0] if first_sample is None else first_sample
+    some = read_some(segy, words["code"] != DEAD)
+    doubt = None if sample_format is not None else doubt_format(segy, some)
+    for note in (geometry.note, doubt):
+        if note:
+            warnings.warn(note, UserWarning, stacklevel=3)
+    coords = {
+        "inline": geometry.inlines,
+        "crossline": geometry.crosslines,
+        domain: (domain, first + interval * np.arange(segy.n_samples), {"units": unit}),
+        **_more_coordinates(geometry, words, places),
+    }
+    samples = decode_samples(some, segy)
+    source = SegyCube(segy, geometry, geometry.live is not None and look_like_labels(samples))
+    variable = lazy_variable(with_missing(source, samples), (*DIMS[:2], domain))
+    attrs = _segy_attrs(segy, geometry, places, duplicates)
+    return DataArray(variable, coords=coords, attrs=attrs, name="amplitude")
+
+
+def _choose_interval(segy, sample_interval, unit):
+    """Sample interval; warn where two headers tell different ones."""
+    interval = segy.interval if sample_interval is None else sample_interval
+    if interval is None or not interval > 0:
+        raise ValueError(
+            f"{segy.path}: bytes 3217-3218 and 117-118 hold no sample interval. Give "
+            f"`sample_interval` > 0 in {unit}, such as 4."
+        )
+    if sample_interval is None and _differ(*segy.intervals):
+        binary, trace = segy.intervals
+        warnings.warn(
+            f"{segy.path}: the sample interval is {binary:g} {unit} in the binary header (bytes "
+            f"3217-3218) and {trace:g} {unit} in the first trace header (bytes 117-118). "
+            f"{interval:g} {unit} is taken; give sample_interval={trace:g} for the other.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return interval
+
+
+def _differ(binary, trace):
+    return bool(binary and trace) and abs(binary - trace) > 1e-3 * max(binary, trace)
+
+
+def _more_coordinates(geometry, words, places):
+    """Live traces, their X and Y, and the numbers of a survey along a line that crosses it."""
+    coords = {}
+    if geometry.live is not None:
+        coords["live"] = (DIMS[:2], geometry.live)
+    positions = coordinates_of(geometry, words, places)
+    if positions is not None:
+        coords |= {name: (DIMS[:2], xy) for name, xy in zip(POSITIONS, positions, strict=True)}
+    if geometry.path is not None:
+        names = ("path_inline", "path_crossline")
+        coords |= {name: (DIMS[1], n) for name, n in zip(names, geometry.path, strict=True)}
+    return coords
+
+
+def _segy_attrs(segy, geometry, places, duplicates):
     attrs = {
         "sorting": geometry.sorting,
         "sample_format": FORMATS[segy.code][0],
         "inline_byte": places[0] or 0,  # None cannot be stored in a Zarr file
         "crossline_byte": places[1],
     }
-    coords = {
-        "inline": geometry.inlines,
-        "crossline": geometry.crosslines,
-        domain: (domain, first + interval * np.arange(segy.n_samples), {"units": UNITS[domain]}),
-    }
-    if geometry.live is not None:
-        coords["live"] = (DIMS[:2], geometry.live)
-    variable = _lazy_variable(_SegyCube(segy, geometry), (*DIMS[:2], domain))
-    return DataArray(variable, coords=coords, attrs=attrs, name="amplitude")
-
-
-def _open_zarr(path, domain, variable):
-    import xarray
-
-    zarr = _import("zarr", "zarr")
-    try:
-        node = zarr.open(path, mode="r")
-    except Exception as error:  # zarr has many of its own
-        raise ValueError(
-            f"{path} is no Zarr store that can be opened: {type(error).__name__}: {error}."
-        ) from error
-    if isinstance(node, zarr.Array):
-        names = getattr(node.metadata, "dimension_names", None) or ()
-        dims = names if len(names) == node.ndim and all(names) else _dims(node.ndim, domain, path)
-        attrs = dict(node.attrs)
-        cube = xarray.DataArray(_lazy_variable(_ZarrCube(node), dims), attrs=attrs)
-        return _in_order(cube, domain, path, node.chunks)
-    # As it is stored: the fill value of Zarr is a label like any other.
-    dataset = xarray.open_dataset(
-        path,
-        engine="zarr",
-        chunks=None,
-        cache=False,
-        consolidated=False,
-        mask_and_scale=False,
-        decode_times=False,
-    )
-    cubes = [str(name) for name, array in dataset.data_vars.items() if array.ndim in (3, 4)]
-    name = _choose(cubes, variable, path)
-    stored = dataset[name]
-    lazy = _lazy_variable(_ZarrCube(node[name]), stored.dims)
-    cube = xarray.DataArray(lazy, coords=stored.coords, attrs=stored.attrs, name=name)
-    return _in_order(cube, domain, path, node[name].chunks)
+    if duplicates != "raise":
+        attrs["duplicates"] = duplicates
+    if geometry.dead is not None:
+        attrs["n_dead"] = int(geometry.dead.sum())
+    if _differ(*segy.intervals):
+        attrs["interval_binary"], attrs["interval_trace"] = segy.intervals
+    return attrs
 
 
 def _open_numpy(path, domain, variable):
@@ -358,20 +295,18 @@ def _open_numpy(path, domain, variable):
 
     if path.suffix.lower() == ".npz":
         with np.load(path) as arrays:
-            array = arrays[_choose(list(arrays), variable, path)]
-    else:
-        array = np.load(path, mmap_mode="r")
-    return DataArray(array, dims=_dims(array.ndim, domain, path))
-
-
-def _choose(names, variable, path):
-    if variable in names:
-        return variable
-    if variable is None and len(names) == 1:
-        return names[0]
-    listed = ", ".join(map(repr, names)) or "none"
-    asked = "one cube" if variable is None else f"`variable` {variable!r}"
-    raise ValueError(f"{path}: expected {asked}, found {listed}. Give `variable`, one of these.")
+            array = arrays[choose_name(list(arrays), variable, path)]
+        undefined = undefined_amplitudes(array)
+        if undefined is not None:
+            array[undefined] = np.nan
+        return DataArray(array, dims=_dims(array.ndim, domain, path))
+    array = np.load(path, mmap_mode="r")
+    dims = _dims(array.ndim, domain, path)
+    if array.dtype.kind != "f" or not array.size:
+        return DataArray(array, dims=dims)
+    some = [np.unique(np.linspace(0, n - 1, 4).astype(int)) for n in array.shape[:2]]
+    source = with_missing(NumpyCube(os.path.abspath(path)), array[np.ix_(*some)])
+    return DataArray(lazy_variable(source, dims), dims=dims)
 
 
 def _dims(ndim, domain, path):
@@ -381,16 +316,6 @@ def _dims(ndim, domain, path):
             f"{ndim}-D array. Save a section as section[None]."
         )
     return (*DIMS[:2], domain, "facies")[:ndim]
-
-
-def _in_order(cube, domain, path, chunks):
-    """Axes in the order of the package, with its names if they have none of these."""
-    if not {"inline", "crossline"} <= set(cube.dims):
-        cube = cube.rename(dict(zip(cube.dims, _dims(cube.ndim, domain, path), strict=True)))
-    chunks = dict(zip(cube.dims, chunks, strict=True))
-    cube = cube.transpose("inline", "crossline", ...)
-    cube.encoding["preferred_chunks"] = chunks
-    return cube
 
 
 # --- writing --------------------------------------------------------------------------------

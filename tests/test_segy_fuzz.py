@@ -2,6 +2,7 @@
 
 import re
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -40,7 +41,9 @@ def open_all(path, content):
     message = None
     tracemalloc.start()
     try:
-        cube = open_cube(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of intervals and formats that seem wrong
+            cube = open_cube(path)
         assert cube.nbytes < 50_000_000
         cube.load()
     except (ValueError, OSError) as error:
@@ -69,7 +72,7 @@ def put(content, byte, value, kind=">i2"):
         (3199, "cut short"),
         (3200, "cut short"),
         (3599, "cut short"),
-        (3600, "the file of 3600 bytes has no trace"),
+        (3600, "the file of 3600 bytes has no whole trace"),
         (3601, "no whole number of traces"),
         (3600 + 239, "no whole number of traces"),
         (3600 + 240, "no whole number of traces"),
@@ -101,11 +104,6 @@ def test_truncation_at_any_byte(tmp_path, content, size):
         (3225, 0, r"sample format 0; expected one of 1 \(ibm\)"),
         (3225, 4, "sample format 4"),
         (3225, 99, "sample format 99"),
-        (3505, 3, "announce 3 extended text headers"),
-        (3505, 1, "no whole number of traces"),
-        (3505, 32767, "announce 32767 extended text headers"),
-        (3505, -2, "announce -2 extended text headers"),
-        (3505, -1, r"none of them says '\(\(SEG: EndText\)\)'"),
     ],
 )
 def test_absurd_headers_are_named(tmp_path, content, byte, value, message):
@@ -120,8 +118,15 @@ def test_absurd_numbers_of_samples_of_revision_2(tmp_path, content):
         assert open_all(tmp_path / "new.sgy", put(newer, 3269, count, ">i4")) is None  # the other
         found = open_all(tmp_path / "new.sgy", put(put(newer, 3269, count, ">i4"), 3221, 9))
         assert found is None  # bytes 115-116 of the traces say it
-    message = open_all(tmp_path / "new.sgy", put(newer, 3507, 2, ">i4"))
-    assert "additional trace headers" in message
+    for count in (2, -1, 2**31 - 1):  # of additional trace headers, which do not fit
+        assert open_all(tmp_path / "new.sgy", put(newer, 3507, count, ">i4")) is None
+
+
+@pytest.mark.parametrize("count", [3, 1, 32767, -2, -1])
+def test_text_headers_that_do_not_fit_are_not_believed(tmp_path, content, count):
+    absurd = put(content, 3505, count)
+    assert open_all(tmp_path / "bad.sgy", absurd) is None
+    assert "cut short" in open_all(tmp_path / "bad.sgy", absurd[:-1])
 
 
 def test_number_of_samples_of_the_traces_stands_in(tmp_path, content):
@@ -211,7 +216,7 @@ def test_random_line_numbers(tmp_path, content, numbers):
         content = put(content, 3600 + trace * TRACE + 189, inline, ">i4")
         content = put(content, 3600 + trace * TRACE + 193, crossline, ">i4")
     message = open_all(tmp_path / "lines.sgy", content)
-    assert (message is None) == (len(set(numbers)) == 20)
+    assert message is not None or len(set(numbers)) in (1, 20)
 
 
 def test_file_cut_short_after_it_was_opened(tmp_path, content):
