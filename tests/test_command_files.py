@@ -78,7 +78,6 @@ def spellings(path):
         os.path.relpath(path),
         os.path.join(folder, ".", name),
         os.path.join(folder, "itself", name),
-        os.path.join(folder, "none", "..", name),
         os.path.join(folder, "symbolic"),
         os.path.join(folder, "hard"),
         f"{path}/",
@@ -233,7 +232,7 @@ def test_times_are_compared_in_their_units(survey):
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
-        ({"first": 1000}, "l has times 1000 to 1188, every 4, s 0 to 188 ms, every 4 ms. Labels"),
+        ({"first": 1000}, "l has times 1000 to 1188 ms, every 4 ms, s 0 to 188 ms, every 4 ms"),
         ({"first": 2}, "Labels lie between the samples of the amplitudes. Resample"),
         ({"interval": 2}, "Labels lie between the samples"),
         ({"interval": 0.004}, "Labels lie between the samples"),
@@ -245,16 +244,8 @@ def test_times_are_compared_in_their_units(survey):
 )
 def test_labels_elsewhere_are_refused_with_both_extents(survey, axes, message):
     labels = survey_of(survey[1].values, **axes)
-    labels = labels.rename(twt="time") if "twt" in labels.dims and "first" in axes else labels
-    if labels.dims[2] == "time":
-        labels.time.attrs["units"] = ""
     with pytest.raises(ValueError, match=message):
-        LabelCube(
-            labels,
-            "l",
-            survey=survey[0].assign_coords(twt=("twt", survey[0].twt.values, {"units": "ms"})),
-            survey_path="s",
-        )
+        LabelCube(labels, "l", survey=survey[0], survey_path="s")
 
 
 def test_lines_of_one_number_twice_are_refused(survey):
@@ -329,7 +320,7 @@ def test_a_range_may_pass_over_numbers_that_the_survey_leaves_out():
         choose_lines(["inline=104-106:2"], cube)
     with pytest.raises(ValueError, match="104 is not there.* 101 to 109, every 2"):
         choose_lines(["inline=104"], cube)
-    with pytest.raises(ValueError, match="100000000000 is not there"):
+    with pytest.raises(ValueError, match="99999999998 is not there"):
         choose_lines(["inline=101-100000000000:3"], cube)
 
 
