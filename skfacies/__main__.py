@@ -51,6 +51,7 @@ READING = {
     "first_sample": (_number, "MS", "time or depth of the first sample, likewise"),
     "variable": (str, "NAME", "which array of a Zarr or .npz file"),
     "sample_format": (str, "FORMAT", "of SEG-Y samples, in place of the header's: ibm, ieee, …"),
+    "duplicates": (str, "first|last", "which of several SEG-Y traces at one crossing is taken"),
 }
 
 #: What the arguments of the library, which its messages name, are called here.
@@ -213,7 +214,7 @@ def _add_reading(command, description, *, labels=False):
             group.add_argument(
                 f"--{prefix}{OPTIONS[name][2:]}",
                 type=kind,
-                choices=["twt", "depth"] if name == "domain" else None,
+                choices=metavar.split("|") if "|" in metavar else None,
                 default=argparse.SUPPRESS,
                 metavar=metavar,
                 help=text,

@@ -83,9 +83,7 @@ def fit_model(
     result : Bunch
         `model`, and `lines`, the numbers of the lines trained on by direction.
     """
-    weights = params.get("encoder_weights")
-    weights = weights if weights is not None and os.path.exists(weights) else None
-    inputs = {"SEISMIC": seismic, "LABELS": labels, "--weights": weights}
+    inputs = {"SEISMIC": seismic, "LABELS": labels, "--weights": _weights_file(params)}
     check_targets([model_file], inputs)
     check_model_name(model_file)
     step, named = check_lines(lines, direction)
@@ -113,6 +111,12 @@ def fit_model(
         model=model,
         lines={name: np.asarray(cube[name])[chosen] for name, chosen in model.lines_.items()},
     )
+
+
+def _weights_file(params):
+    """The file that training starts from, if there is one."""
+    weights = params.get("encoder_weights")
+    return weights if weights is not None and os.path.exists(weights) else None
 
 
 def _open_interpretation(path, cube, seismic, reading, own, ignore_label, lines=()):
@@ -185,8 +189,7 @@ def predict_cube(
         Of the labels; with `probabilities` one for each facies; with `entropy` one more.
     """
     out = Path(out)
-    to_segy = _kind_to_write(out) == "segy"
-    if like is not None and not to_segy:
+    if _kind_to_write(out) != "segy" and like is not None:
         raise ValueError(f"--like gives headers for SEG-Y files; OUT is {out}. Leave it out.")
     check_reading(reading, seismic, like)
     inputs = {"MODEL": model_file, "SEISMIC": seismic, "--like": like}
@@ -197,33 +200,37 @@ def predict_cube(
     cube = _open_amplitudes(seismic, model, reading, verbose)
     headers = _find_headers(cube, seismic, out, like, {**_stored(model), **(reading or {})})
     with _scratch_folder(out) as folder:
-        labels = _scratch_array(folder, "labels", cube.shape, _label_type(model))
         if not headers:  # what the file cannot hold is found out now, with nothing predicted yet
-            write_cube(Path(folder, f"one{out.suffix}"), _like(cube, labels, "facies")[:1, :1])
-        if probabilities or entropy:
-            shape = (*cube.shape, len(model.classes_))
-            scores = _scratch_array(folder, "scores", shape, np.float32)
-            model.predict_proba(cube, out=scores)
-            _choose_facies(model, scores, labels)
-        else:
-            model.predict(cube, out=labels)
-        _mark_missing(model, cube, labels)
-        results = {out: _like(cube, labels, "facies")}
-        if probabilities:
-            names = _facies_names(model)
-            results[_beside(out, "probability")] = _like(cube, scores, "probability", names)
-        if entropy:
-            doubt = _scratch_array(folder, "entropy", cube.shape, np.float32)
-            for i in range(len(scores)):
-                doubt[i] = prediction_entropy(scores[i])
-            results[_beside(out, "entropy")] = _like(cube, doubt, "entropy")
+            empty = _scratch_array(folder, "empty", cube.shape, _label_type(model))
+            write_cube(Path(folder, f"one{out.suffix}"), _like(cube, empty, "facies")[:1, :1])
         paths = []
-        for path, result in results.items():
+        for path, result in _predict_parts(model, cube, out, folder, probabilities, entropy):
             # The headers were compared with the cube as it was opened, which options may correct.
             result = result.drop_vars(cube.dims[2], errors="ignore") if headers else result
             written = write_cube(path, result, **headers)
             paths += written if isinstance(written, list) else [written]
     return paths
+
+
+def _predict_parts(model, cube, out, folder, probabilities, entropy):
+    """Yield the path and the cube of each result, once all are predicted."""
+    labels = _scratch_array(folder, "labels", cube.shape, _label_type(model))
+    if probabilities or entropy:
+        scores = _scratch_array(folder, "scores", (*cube.shape, len(model.classes_)), np.float32)
+        model.predict_proba(cube, out=scores)
+        _choose_facies(model, scores, labels)
+    else:
+        model.predict(cube, out=labels)
+    _mark_missing(model, cube, labels)
+    yield out, _like(cube, labels, "facies")
+    if probabilities:
+        names = _facies_names(model)
+        yield _beside(out, "probability"), _like(cube, scores, "probability", names)
+    if entropy:
+        doubt = _scratch_array(folder, "entropy", cube.shape, np.float32)
+        for i in range(len(scores)):
+            doubt[i] = prediction_entropy(scores[i])
+        yield _beside(out, "entropy"), _like(cube, doubt, "entropy")
 
 
 def _stored(model):
@@ -417,9 +424,7 @@ def benchmark_f3(
 ):
     """Fetch F3's benchmark, train on its training block, score its test blocks, write a report."""
     check_report_name(out)
-    weights = params.get("encoder_weights")
-    weights = weights if weights is not None and os.path.exists(weights) else None
-    check_targets([out], {"--weights": weights})
+    check_targets([out], {"--weights": _weights_file(params)})
     blocks = fetch_f3("all", data_home=data_home, verbose=verbose)
 
     from skfacies._segmenter import FaciesSegmenter
