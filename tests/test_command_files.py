@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from skfacies import FaciesSegmenter
 from skfacies.__main__ import _reword, main
 from skfacies._command_files import check_targets
 from skfacies._command_labels import LabelCube, check_lines, choose_lines, distinct_labels
+from skfacies._commands import fit_model
 from skfacies.datasets import make_facies_cube
 from skfacies.io import open_cube, write_cube
 from skfacies.persistence import load_model, save_model
@@ -43,11 +45,25 @@ def files(survey, tmp_path):
     ]
 
 
+TINY = {
+    "encoder_weights": None,
+    "encoder_depth": 3,
+    "decoder_channels": (8, 8, 8),
+    "max_epochs": 1,
+    "random_state": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def trained(survey):
+    segmenter = FaciesSegmenter(**TINY, nan_policy="ignore")
+    return segmenter.fit(survey[0].values, survey[1].values)
+
+
 @pytest.fixture
-def model(survey, make_tiny, tmp_path):
-    segmenter = make_tiny(max_epochs=1, nan_policy="ignore")
-    segmenter.fit(survey[0].values, survey[1].values)
-    save_model(segmenter, tmp_path / "model.safetensors")
+def model(trained, tmp_path):
+    """Path of a model."""
+    save_model(trained, tmp_path / "model.safetensors")
     return str(tmp_path / "model.safetensors")
 
 
@@ -361,16 +377,15 @@ def test_errors_name_options_that_help(survey, elsewhere, capsys):
     assert "inline_byte" not in shown
     assert main(["info", elsewhere[0], "--inline-byte", "9", "--crossline-byte", "21"]) == 0
     assert "100 to 107, step 1" in capsys.readouterr().out
-    assert main(["info", elsewhere[0], "--inline-byte", "none"]) == 0
-    assert "1 x 320 x 48" in capsys.readouterr().out
+    for byte in ("--inline-byte", "--crossline-byte"):
+        assert main(["info", elsewhere[0], byte, "none"]) == 0
+        assert "1 x 320 x 48" in capsys.readouterr().out
 
 
 def test_a_model_keeps_how_its_cube_was_opened(survey, elsewhere, tmp_path, capsys):
     seismic, labels = elsewhere
     path, out = str(tmp_path / "m.safetensors"), str(tmp_path / "facies.sgy")
-    places = ["--inline-byte", "9", "--crossline-byte", "21"]
-    train = ["--weights", "none", "--epochs", "1", "--encoder", "mobilenet_v2"]
-    assert main(["fit", seismic, labels, "-o", path, *places, *train]) == 0
+    fit_model(seismic, labels, path, reading={"inline_byte": 9, "crossline_byte": 21}, **TINY)
     assert load_model(path).reading_ == {"inline_byte": 9, "crossline_byte": 21}
     capsys.readouterr()
     assert main(["info", path]) == 0
