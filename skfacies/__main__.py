@@ -1,8 +1,11 @@
 """The command ``skfacies``."""
 
 import argparse
+import math
 import os
+import re
 import sys
+import warnings
 
 from skfacies._version import __version__
 
@@ -16,6 +19,63 @@ What next
              facies -1 where nothing is interpreted. See examples/ and docs/."""
 
 
+def _byte(text):
+    if text.lower() == "none":
+        return None
+    if not re.fullmatch("[0-9]{1,3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no byte of a header. Use 189, or none.")
+    return int(text)
+
+
+def _number(text):
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number.")
+    return number
+
+
+#: Options of `skfacies.io.open_cube`: type of the option, what stands for a value, help.
+READING = {
+    "inline_byte": (
+        _byte,
+        "N",
+        "first byte of inline numbers in SEG-Y trace headers, default 189; none takes all traces "
+        "as one 2-D line",
+    ),
+    "crossline_byte": (_byte, "N", "first byte of crossline numbers, default 193"),
+    "domain": (str, "twt|depth", "what the vertical axis is, where a file does not tell"),
+    "sample_interval": (_number, "MS", "in milliseconds, or metres, in place of the headers'"),
+    "first_sample": (_number, "MS", "time or depth of the first sample, likewise"),
+    "variable": (str, "NAME", "which array of a Zarr or .npz file"),
+    "sample_format": (str, "FORMAT", "of SEG-Y samples, in place of the header's: ibm, ieee, …"),
+    "duplicates": (str, "first|last", "which of several SEG-Y traces at one crossing is taken"),
+}
+
+#: What the arguments of the library, which its messages name, are called here.
+OPTIONS = {
+    **{name: f"--{name.replace('_', '-')}" for name in READING},
+    "X": "SEISMIC",
+    "cube": "SEISMIC",
+    "data_home": "--data-home",
+    "direction": "--directions",
+    "encoder_name": "--encoder",
+    "encoder_weights": "--weights",
+    "ignore_label": "--ignore-label",
+    "label_names": "--names",
+    "like": "--like",
+    "max_epochs": "--epochs",
+    "neighbours": "--neighbours",
+    "path": "the path",
+    "random_state": "--seed",
+    "step": "--step",
+    "subset": "--subset",
+    "y": "LABELS",
+}
+
+
 def main(argv=None):
     """Run the command line and return its exit code."""
     parser = _make_parser()
@@ -23,6 +83,8 @@ def main(argv=None):
     if arguments.run is None:
         parser.print_help()
         return 2
+    shown = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"skfacies: warning: {_reword(message)}\n"
     try:
         arguments.run(arguments)
     except KeyboardInterrupt:
@@ -31,9 +93,28 @@ def main(argv=None):
     except (ArithmeticError, ImportError, MemoryError, OSError, TypeError, ValueError) as error:
         if arguments.debug:
             raise
-        print(f"skfacies: {error}", file=sys.stderr)
+        print(f"skfacies: {_reword(error)}", file=sys.stderr)
         return 1
+    finally:
+        warnings.formatwarning = shown
     return 0
+
+
+def _reword(message):
+    """A message of the library in one line, with the names that its arguments have here."""
+    names = "|".join(OPTIONS)
+    value = r"'[^']*'|\"[^\"]*\"|-?\w+(?:\.\w+)*"
+    text = " ".join(str(message).split())
+    text = re.sub(rf"(?<![\w.])(`?)({names})\1=({value})", _with_value, text)
+    text = re.sub(rf"`({names})`", lambda match: OPTIONS[match[1]], text)
+    return re.sub(r"(--inline-byte \w+), (?=--crossline-byte)", r"\1 ", text)
+
+
+def _with_value(match):
+    option, value = OPTIONS[match[2]], match[3].strip("'\"")
+    if not option.startswith("--"):
+        return match[0]
+    return f"{option} {'none' if value == 'None' else value}"
 
 
 def _make_parser():
@@ -74,26 +155,32 @@ def _add_fit(commands):
     fit = commands.add_parser(
         "fit",
         help="train on an interpreted cube and write a model",
-        description="Train on amplitudes and labels of one geometry: SEG-Y (.sgy, .segy), Zarr or "
-        "NumPy (.npy) files. Labels are whole numbers, -1 where nothing is interpreted.",
+        description="Train on amplitudes and labels in SEG-Y (.sgy, .segy), Zarr or NumPy files. "
+        "Labels are whole numbers, -1 where nothing is interpreted. They are placed by line "
+        "numbers and times, and may cover a part of SEISMIC. Files without these, such as .npy, "
+        "are paired by position and need the same shape.",
         epilog="Example: skfacies fit survey.sgy facies.sgy -o model.safetensors "
         "--directions both --lines inline=300-700:50 crossline=400,600 --seed 0",
     )
     fit.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
     fit.add_argument("labels", metavar="LABELS", help="cube of labels")
-    fit.add_argument("-o", "--out", required=True, metavar="MODEL", help="file to write")
+    fit.add_argument(
+        "-o", "--out", required=True, metavar="MODEL", help="file to write, .safetensors"
+    )
     _add_training(fit)
     fit.add_argument(
         "--lines",
         nargs="+",
         default=[],
         metavar="LINES",
-        help="train on these lines only: every=10, inline=300,350, crossline=300-700:50",
+        help="train on these lines only: every=10, inline=300,350, crossline=300-700:50; all must "
+        "be there",
     )
     fit.add_argument(
         "--ignore-label", type=int, default=-1, help="label of samples without interpretation"
     )
     fit.add_argument("--names", metavar="A,B,…", help="names of the facies, in order of labels")
+    _add_reading(fit, "MODEL keeps them for predict and score.", labels=True)
     fit.set_defaults(run=_fit)
 
 
@@ -116,11 +203,40 @@ def _add_training(command):
     command.add_argument("--encoder", default="resnet18", help="default: %(default)s")
 
 
+def _add_reading(command, description, *, labels=False):
+    """Options of `open_cube`; those that are not given are not in the namespace."""
+    group = command.add_argument_group("how cubes are opened", description)
+    for prefix in ("", "labels-") if labels else ("",):
+        for name, (kind, metavar, text) in READING.items():
+            if prefix:
+                shared = name not in ("variable", "sample_format")
+                text = "for LABELS" + (f", in place of {OPTIONS[name]}" if shared else "")
+            group.add_argument(
+                f"--{prefix}{OPTIONS[name][2:]}",
+                type=kind,
+                choices=metavar.split("|") if "|" in metavar else None,
+                default=argparse.SUPPRESS,
+                metavar=metavar,
+                help=text,
+            )
+
+
+def _reading(arguments, prefix=""):
+    """Options of `open_cube` that are given."""
+    given = vars(arguments)
+    reading = {name: given[prefix + name] for name in READING if prefix + name in given}
+    if reading.get("crossline_byte", 0) is None:  # said of either, a 2-D line is meant
+        del reading["crossline_byte"]
+        reading["inline_byte"] = None
+    return reading
+
+
 def _add_predict(commands):
     predict = commands.add_parser(
         "predict",
         help="predict a cube and write it as a file",
-        description="Predict the facies of a cube. A SEG-Y result has the headers of SEISMIC.",
+        description="Predict the facies of a cube. A SEG-Y result has the headers of SEISMIC, or "
+        "of the file of --like.",
         epilog="Example: skfacies predict model.safetensors survey.sgy -o facies.sgy --entropy",
     )
     predict.add_argument("model", metavar="MODEL", help="file of skfacies fit")
@@ -132,6 +248,12 @@ def _add_predict(commands):
     predict.add_argument(
         "--entropy", action="store_true", help="write where the model is unsure, too"
     )
+    predict.add_argument(
+        "--like",
+        metavar="SURVEY",
+        help="SEG-Y file whose headers a SEG-Y result takes, if SEISMIC is a Zarr or NumPy copy",
+    )
+    _add_reading(predict, "Default: as for the training of MODEL.")
     predict.set_defaults(run=_predict)
 
 
@@ -139,12 +261,16 @@ def _add_others(commands):
     score = commands.add_parser(
         "score",
         help="predict a cube and compare it with labels",
+        description="Predict a cube and compare it with labels, which may cover a part of it.",
         epilog="Example: skfacies score model.safetensors survey.sgy facies.sgy",
     )
     score.add_argument("model", metavar="MODEL")
     score.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
     score.add_argument("labels", metavar="LABELS", help="cube of labels")
-    score.add_argument("--ignore-label", type=int, default=-1)
+    score.add_argument(
+        "--ignore-label", type=int, default=-1, help="label of samples without interpretation"
+    )
+    _add_reading(score, "Default: as for the training of MODEL.", labels=True)
     score.set_defaults(run=_score)
     info = commands.add_parser(
         "info",
@@ -152,6 +278,7 @@ def _add_others(commands):
         epilog="Example: skfacies info survey.sgy",
     )
     info.add_argument("file", metavar="FILE")
+    _add_reading(info, "")
     info.set_defaults(run=_info)
     fetch = commands.add_parser(
         "fetch-f3",
@@ -214,12 +341,14 @@ def _fit(arguments):
         direction=arguments.directions,
         lines=arguments.lines,
         ignore_label=arguments.ignore_label,
-        label_names=arguments.names and arguments.names.split(","),
+        label_names=None if arguments.names is None else arguments.names.split(","),
+        reading=_reading(arguments),
+        labels_reading=_reading(arguments, "labels_"),
         **_training_params(arguments),
     )
     for name, numbers in result.lines.items():
         shown = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
-        print(f"trained on {len(numbers)} {name}s: {shown}")
+        print(f"trained on {len(numbers)} {name}{'s' if len(numbers) > 1 else ''}: {shown}")
     last = result.model.estimator_.history_[-1]
     if "valid_miou" in last:
         print(f"mean IoU of the block held out to watch the training: {last['valid_miou']:.3f}")
@@ -235,6 +364,8 @@ def _predict(arguments):
         arguments.out,
         probabilities=arguments.proba,
         entropy=arguments.entropy,
+        like=arguments.like,
+        reading=_reading(arguments),
     )
     print("\n".join(f"wrote {path}" for path in paths))
 
@@ -248,16 +379,24 @@ def _score(arguments):
             arguments.seismic,
             arguments.labels,
             ignore_label=arguments.ignore_label,
+            reading=_reading(arguments),
+            labels_reading=_reading(arguments, "labels_"),
         )
     )
 
 
 def _info(arguments):
-    from skfacies._commands import describe_cube, describe_model
+    from skfacies._command_files import CUBE_SUFFIXES
+    from skfacies._command_info import describe_cube, describe_model
 
-    rows = describe_model(arguments.file) if os.path.isfile(arguments.file) else None
-    for title, text in rows or describe_cube(arguments.file):
-        print(f"{title:24}{text}")
+    is_cube = os.path.splitext(os.path.normpath(arguments.file))[1].lower() in CUBE_SUFFIXES
+    if is_cube or not os.path.isfile(arguments.file):
+        rows = list(describe_cube(arguments.file, reading=_reading(arguments)))
+    else:
+        rows = list(describe_model(arguments.file))
+    width = max(len(title) for title, _ in rows) + 2
+    for title, text in rows:
+        print(f"{title:{width}}{text}")
 
 
 def _fetch_f3(arguments):

@@ -60,7 +60,10 @@ _OPTIONAL = {
     }
 }
 # Matters of scikit-learn's configuration, and what the document has elsewhere.
-_NOT_KEPT = {"_metadata_request", "_sklearn_output_config", "_sklearn_version", "label_names_"}
+_NOT_KEPT = {
+    *("_metadata_request", "_sklearn_output_config", "_sklearn_version"),
+    *("label_names_", "reading_"),
+}
 
 _OPTIMIZERS = (
     *("ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax"),

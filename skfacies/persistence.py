@@ -63,7 +63,9 @@ def save_model(model, path, *, label_names=None):
     -----
     Parameters that are estimators, such as the `estimator` of CubeSegmenter, are kept as `clone`
     keeps them: unfitted. Metadata requests (``set_fit_request``) are not kept, nor are AdamW's
-    moments.
+    moments. An attribute ``reading_`` of the model is kept: a dict of options of
+    `skfacies.io.open_cube`, such as ``{"inline_byte": 9}``, with which ``skfacies predict`` and
+    ``skfacies score`` open cubes.
 
     Examples
     --------
@@ -94,6 +96,7 @@ def save_model(model, path, *, label_names=None):
     document = {"format_version": FORMAT_VERSION, "versions": _versions()}
     document["model"] = writer.encode_estimator(model, "model", fitted=True)
     summary = {**_summarise(model), "label_names": _check_label_names(label_names, model)}
+    summary["reading"] = _check_reading(getattr(model, "reading_", None))
     document["summary"] = writer.encode(summary, "summary")
     _write(target, _pack(document, writer.tensors))
 
@@ -112,7 +115,8 @@ def load_model(path, *, device=None):
     Returns
     -------
     model : FaciesSegmenter, CubeSegmenter, AmplitudeScaler, CubeToSections or Pipeline
-        Fitted. If the file has names of the facies, ``label_names_`` is a dict {label: name}.
+        Fitted. If the file has names of the facies, ``label_names_`` is a dict {label: name}; if
+        it says how the cube of the training was opened, ``reading_`` is a dict of these options.
 
     Raises
     ------
@@ -178,10 +182,13 @@ def _load(path, device):
         model = reader.decode_estimator(document["model"])
         if tensors:
             raise ValueError(f"it has tensors that belong to nothing: {sorted(tensors)[:5]}")
-        names = reader.decode(document["summary"]).get("label_names")
+        summary = reader.decode(document["summary"])
+        names, reading = summary.get("label_names"), _check_reading(summary.get("reading"))
         if names is not None:
             names = _check_label_names(names, model)
             model.label_names_ = dict(zip(model.classes_.tolist(), names, strict=True))
+        if reading is not None:
+            model.reading_ = reading
     return model
 
 
@@ -372,3 +379,19 @@ def _check_label_names(label_names, model):
             f"{label_names!r}{origin}."
         )
     return [str(name) for name in names]
+
+
+def _check_reading(reading):
+    """Options of `open_cube` as plain values, or None if there are none."""
+    if not reading:
+        return None
+    plain = (str, int, float, bool, type(None))
+    if not isinstance(reading, dict) or not all(
+        type(name) is str and name.isidentifier() and type(value) in plain
+        for name, value in reading.items()
+    ):
+        raise ValueError(
+            f"`reading_` must be a dict of options of open_cube, plain values by name; got "
+            f"{reading!r}."
+        )
+    return reading

@@ -52,7 +52,7 @@ def survey(tmp_path_factory):
 def model(survey):
     """A model that the command line has trained."""
     files = [str(survey / name) for name in ("seismic.sgy", "labels.sgy", "model.safetensors")]
-    arguments = ["fit", *files[:2], "-o", files[2], "--names", "a,b,c,d", *TRAIN]
+    arguments = ["fit", *files[:2], "-o", files[2], "--names", " a,b , c,d", *TRAIN]
     assert main(arguments) == 0
     return files[2]
 
@@ -130,7 +130,15 @@ def test_lines_that_are_trained_on(survey, tmp_path, capsys):
     [
         (["depth=3"], "'depth=3' is not understood"),
         (["inline=x"], "'x' is no line number or range"),
-        (["inline=5"], "the survey has inlines 100 to 159"),
+        (["inline=5"], "5 is not there, the survey has inlines 100 to 159"),
+        (["inline=100,9999"], "9999 is not there, the survey has inlines 100 to 159"),
+        (["inline=100", "crossline=299-310"], "299 is not there, the survey has crosslines 300"),
+        (["inline=150-170:4"], "170 is not there"),
+        (["inline=90-99"], "90, 99 are not there"),
+        (["inline=150-140"], "the lower number first"),
+        (["inline=100:5"], "'100:5' is no line number or range"),
+        (["inline=100-110:0"], "is no line number or range"),
+        (["inline=100,"], "'' is no line number or range"),
     ],
 )
 def test_lines_that_are_not_there(survey, lines, message):
@@ -147,10 +155,9 @@ def test_errors_are_one_line_and_leave_no_file(survey, model, tmp_path, capsys):
     for arguments, message in (
         (["predict", model, "nowhere.sgy", "-o", out], "nowhere.sgy does not exist"),
         (["predict", labels, seismic, "-o", out], "labels.sgy"),
-        (["predict", model, seismic, "-o", seismic], "the output would replace"),
         (["predict", model, seismic, "-o", str(tmp_path / "no" / "x.sgy")], "there is no folder"),
-        (["fit", seismic, seismic, "-o", out, *TRAIN], "which is no label"),
-        (["fit", seismic, labels, "-o", out, "--lines", "every=no"], "whole number"),
+        (["fit", seismic, seismic, "-o", f"{out}.m", *TRAIN], "which is no label"),
+        (["fit", seismic, labels, "-o", f"{out}.m", "--lines", "every=no"], "whole number"),
         (["info", str(survey)], "survey"),
     ):
         assert main(arguments) == 1
@@ -167,28 +174,49 @@ def test_places_of_results_are_checked_before_the_work(
 ):
     np.save(tmp_path / "cube.npy", open_cube(survey / "seismic.sgy").values)
     (tmp_path / "folder.npy").mkdir()
+    (tmp_path / "folder.zarr").mkdir()
     monkeypatch.setattr(f"skfacies._commands.CubeSegmenter.{work}", pytest.fail)
     files = [str(survey / name) for name in ("seismic.sgy", "labels.sgy")]
     for out, message in {
-        "fit": [("no/m.safetensors", "there is no folder"), ("folder.npy", "is a folder")],
+        "fit": [
+            ("no/m.safetensors", "there is no folder"),
+            ("folder.npy", "is a folder"),
+            ("model.sgy", "named as a cube. A model is a .safetensors file: -o "),
+            ("model.NPZ", "named as a cube"),
+            ("model.mdio", "named as a cube"),
+        ],
         "predict": [
             ("out.txt", "`path` must end in"),
             ("folder.npy", "is a folder"),
-            ("out.sgy", "inline"),  # the numbers of lines
+            ("out.sgy", "no numbers of inline, crossline, twt for SEG-Y headers. Give --like"),
+            ("folder.zarr", "is no Zarr store"),
         ],
     }[work]:
         inputs = files if work == "fit" else [model, str(tmp_path / "cube.npy")]
         assert main([work, *inputs, "-o", str(tmp_path / out)]) == 1
         assert message in capsys.readouterr().err
-    assert sorted(os.listdir(tmp_path)) == ["cube.npy", "folder.npy"]
+    assert sorted(os.listdir(tmp_path)) == ["cube.npy", "folder.npy", "folder.zarr"]
 
 
-def test_names_that_do_not_fit_cost_no_training(survey, tmp_path, capsys):
-    out = tmp_path / "model.safetensors"
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("a,b", "--names has 2 names, but "),
+        ("a,b,c,d,e", "holds the 4 labels [0, 1, 2, 3]"),
+        ("a,,c,d", "an empty name"),
+        ("", "an empty name"),
+        ("a,b,c, a", "one twice"),
+    ],
+)
+def test_names_that_do_not_fit_cost_no_training(
+    survey, tmp_path, monkeypatch, capsys, names, message
+):
+    monkeypatch.setattr("skfacies._commands.CubeSegmenter.fit", pytest.fail)
     files = [str(survey / "seismic.sgy"), str(survey / "labels.sgy")]
-    assert main(["fit", *files, "-o", str(out), "--names", "a,b", *TRAIN]) == 1
-    assert "without names" in capsys.readouterr().err
-    assert load_model(out).classes_.tolist() == [0, 1, 2, 3]
+    out = tmp_path / "model.safetensors"
+    assert main(["fit", *files, "-o", str(out), "--names", names, *TRAIN]) == 1
+    assert message in capsys.readouterr().err
+    assert not os.listdir(tmp_path)
 
 
 def test_lines_of_a_direction_that_is_not_trained_on_are_refused(survey, tmp_path, capsys):

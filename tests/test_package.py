@@ -92,6 +92,8 @@ LAYERS = [
     {"_cube", "_segmenter", "plotting", "qc"},
     {"_model_document"},
     {"_demo", "benchmark", "persistence"},
+    {"_command_files"},
+    {"_command_info", "_command_labels"},
     {"_commands"},
     {"__main__"},
 ]

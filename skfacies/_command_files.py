@@ -1,0 +1,204 @@
+"""Files of the commands: how they are opened, and which of them may be written over."""
+
+import os
+import shlex
+from pathlib import Path
+
+from skfacies.io import open_cube
+
+__all__ = [
+    "CUBE_SUFFIXES",
+    "check_model_name",
+    "check_reading",
+    "check_report_name",
+    "check_targets",
+    "is_segy",
+    "open_file",
+    "open_labels",
+    "open_like_training",
+    "reading_words",
+    "unit_of",
+    "used_options",
+]
+
+CUBE_SUFFIXES = (".sgy", ".segy", ".zarr", ".npy", ".npz", ".mdio")
+
+#: LABELS need not be of the format of SEISMIC, nor have its name.
+OF_ONE_FILE = ("variable", "sample_format")
+
+UNITS = {"twt": "ms", "time": "ms", "t": "ms", "depth": "m", "z": "m"}
+
+
+# --- reading --------------------------------------------------------------------------------
+
+
+def is_segy(path):
+    return Path(path).suffix.lower() in (".sgy", ".segy")
+
+
+def _uses(path, option):
+    """Tell whether an option means something for the format of a file."""
+    if is_segy(path):
+        return option != "variable"
+    return option == "domain" or (option == "variable" and Path(path).suffix.lower() != ".npy")
+
+
+def used_options(path, reading):
+    """Those of the options that mean something for the format of a file."""
+    return {name: value for name, value in reading.items() if _uses(path, name)}
+
+
+def open_file(path, reading=None, *, n_axes=3):
+    """Open a cube with the options that its format has a use for.
+
+    Parameters
+    ----------
+    path : path
+    reading : dict, default=None
+        Options of `open_cube`, given ones only.
+    n_axes : int or None, default=3
+        3 refuses probabilities, which have an axis more.
+    """
+    cube = open_cube(path, **used_options(path, reading or {}))
+    if n_axes is not None and cube.ndim != n_axes:
+        raise ValueError(
+            f"{path} has the axes {', '.join(map(str, cube.dims))}. A cube of inlines, crosslines "
+            "and samples is needed, not one of probabilities."
+        )
+    return cube
+
+
+def open_labels(path, reading=None, own=None, *, like):
+    """Open labels as the amplitudes were opened, but for the options of their own.
+
+    Parameters
+    ----------
+    path : path
+    reading, own : dict, default=None
+        Options of the amplitudes, and of the labels.
+    like : DataArray
+        Amplitudes. A first sample in the place of their header's holds for labels of as many
+        samples: a window in time has a begin of its own.
+    """
+    reading, own = reading or {}, own or {}
+    shared = {name: value for name, value in reading.items() if name not in OF_ONE_FILE}
+    labels = open_file(path, {**shared, **own})
+    if "first_sample" in shared.keys() - own and labels.shape[2] != like.shape[2]:
+        del shared["first_sample"]
+        labels = open_file(path, {**shared, **own})
+    return labels
+
+
+def open_like_training(path, stored, given):
+    """Open a cube as that of the training was, but for the options that are given now.
+
+    Returns
+    -------
+    cube : DataArray
+    reading : dict
+        The options that it was opened with.
+    """
+    reading = {**stored, **given}
+    try:
+        cube = open_file(path, reading)
+    except ValueError:
+        if "variable" not in stored or "variable" in given:
+            raise
+        del reading["variable"]  # another file may hold one cube, of another name
+        cube = open_file(path, reading)
+    return cube, used_options(path, reading)
+
+
+def check_reading(reading, *paths, prefix="--"):
+    """Refuse options that none of the files has a use for."""
+    for name in reading or {}:
+        if not any(_uses(path, name) for path in paths if path is not None):
+            files = ", ".join(str(path) for path in paths if path is not None)
+            kinds = "Zarr and .npz files" if name == "variable" else "SEG-Y files"
+            raise ValueError(
+                f"{prefix}{name.replace('_', '-')} is for {kinds}; {files} has no use for it. "
+                "Leave it out."
+            )
+
+
+def reading_words(reading):
+    """Options as they are typed."""
+    words = []
+    for name, value in reading.items():
+        text = "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+        words.append(f"--{name.replace('_', '-')} {shlex.quote(text)}")
+    return " ".join(words)
+
+
+def unit_of(axis):
+    """Unit of times or depths, by attribute or by name; "" if neither tells."""
+    return str(axis.attrs.get("units") or UNITS.get(str(axis.name).lower(), ""))
+
+
+# --- writing --------------------------------------------------------------------------------
+
+
+def check_targets(targets, inputs):
+    """Check the places of results before hours of work: no file that is read is written over.
+
+    Parameters
+    ----------
+    targets : list of path
+        Files and stores that will be written.
+    inputs : dict of path or None
+        What is read, by what the command calls it.
+    """
+    for target in map(Path, targets):
+        _check_place(target)
+        for name, path in inputs.items():
+            if path is not None and (_lies_in(target, path) or _lies_in(path, target)):
+                raise ValueError(
+                    f"the output would replace {path}, which is read as {name}: {target} is the "
+                    "same place. Give another name."
+                )
+
+
+def _check_place(path):
+    is_store = path.suffix.lower() == ".zarr"
+    if is_store and path.exists():
+        if not any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zarray")):
+            raise ValueError(
+                f"{path} exists and is no Zarr store. Remove it, or give another name."
+            )
+    elif path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder. Give the name of a file.")
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent}. Make it, or give another name.")
+    if not os.access(parent, os.W_OK):
+        raise PermissionError(f"nothing can be written to the folder {parent}. Give another name.")
+
+
+def _lies_in(inner, outer):
+    """Tell whether a path is another or lies below it, through links and in any letter case."""
+    inner, outer = (Path(os.path.realpath(path)) for path in (inner, outer))
+    for place in (inner, *inner.parents):
+        if place == outer:
+            return True
+        if place.exists() and outer.exists() and os.path.samefile(place, outer):
+            return True
+    return False
+
+
+def check_model_name(path):
+    """Refuse a name of a cube for a model: it is a slip, and would hide what the file is."""
+    _refuse_suffix(path, CUBE_SUFFIXES, "a cube", "A model is a .safetensors file", ".safetensors")
+
+
+def check_report_name(path):
+    _refuse_suffix(
+        path, (*CUBE_SUFFIXES, ".safetensors"), "a cube or a model", "A report is text", ".md"
+    )
+
+
+def _refuse_suffix(path, suffixes, what, instead, suffix):
+    path = Path(path)
+    if path.suffix.lower() in suffixes:
+        raise ValueError(
+            f"{path} is named as {what}. {instead}: -o {path.with_suffix(suffix)}, for example."
+        )
