@@ -1,5 +1,6 @@
 """The estimator of cubes: cuts them into sections, and puts predictions back."""
 
+import copy
 import functools
 import os
 import tempfile
@@ -28,6 +29,7 @@ from skfacies._cubes import (
     check_cube,
     check_out,
     chunk_length,
+    has_named_axes,
     is_dask,
     is_transposed,
     ordered_dims,
@@ -42,8 +44,9 @@ from skfacies._cubes import (
 from skfacies._pairing import check_pair, check_weights
 from skfacies._probability_store import make_store, scratch_bytes
 from skfacies._slabs import copies_of_amplitudes, plan_slabs, read_slabs
+from skfacies._survey_scale import sample_interval, warn_of_other_interval
 from skfacies._training_lines import choose_lines, labelled_traces, take_sections
-from skfacies._unit_order import check_unit_order, put_in_order, remove_spikes
+from skfacies._unit_order import check_unit_order, labels_from_scores
 from skfacies._validation import (
     MOST_CHANNELS,
     find_parameter,
@@ -53,6 +56,9 @@ from skfacies._validation import (
 from skfacies.metrics import iou_scorer
 
 __all__ = ["CubeSegmenter"]
+
+#: Lines of a cube that tell the scale of its amplitudes.
+ENOUGH_LINES = 32
 
 #: Sections of fewer traces hardly show what a network looks at.
 FEWEST_TRACES = 4
@@ -104,6 +110,9 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Labels that it has learnt.
     lines_ : dict of arrays
         Positions of the lines trained on, by "inline" and "crossline".
+    sample_interval_ : float or None
+        Interval of the vertical coordinate of the training cube, if it was a DataArray with one. A
+        prediction of a cube with another is warned of.
 
     See Also
     --------
@@ -143,7 +152,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     {'inline': 12, 'crossline': 20}
     """
 
-    neighbours = 0  # of models that were pickled without it
+    neighbours, sample_interval_ = 0, None  # of models that were pickled without them
 
     _parameter_constraints = {
         "estimator": [HasMethods(["fit", "predict"])],
@@ -233,6 +242,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             self.estimator_ = estimator
             self.classes_ = np.asarray(estimator.classes_)
             self.lines_ = {AXES[axis]: chosen for axis, chosen in lines.items()}
+            self.sample_interval_ = _interval_of(X)
             del sections, section_labels, params  # which may be mapped in the folder
         return self
 
@@ -313,13 +323,14 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         cube, wrap = self._check_prediction_data(X)
         self._check_label_type(out.dtype if hasattr(out, "dtype") else dtype)
+        model = self._rescaled_to(cube)
         if is_dask(cube):
-            return wrap(self._predict_lazily(cube, out, dtype, probabilities=False), "facies")
+            return wrap(model._predict_lazily(cube, out, dtype, probabilities=False), "facies")
         if out is None:
             result = np.empty(shape_of(cube), self._label_dtype() if dtype is None else dtype)
         else:
             result = _check_place(out, shape_of(cube), X)
-        for axis, lines, labels in self._predict_slabs(cube, out):
+        for axis, lines, labels in model._predict_slabs(cube, out):
             write_lines(result, axis, lines, labels)
         return wrap(result, "facies")
 
@@ -339,8 +350,9 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             In the order of ``classes_``; NaN where amplitudes are missing.
         """
         cube, wrap = self._check_prediction_data(X)
+        model = self._rescaled_to(cube)
         if is_dask(cube):
-            lazy = self._predict_lazily(cube, out, None, probabilities=True)
+            lazy = model._predict_lazily(cube, out, None, probabilities=True)
             return wrap(lazy, "probability", self.classes_)
         shape = (*shape_of(cube), len(self.classes_))
         if out is None:
@@ -351,7 +363,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 raise ValueError(f"`out` must be of floats for probabilities; got {out.dtype}.")
         for number, axis in enumerate(section_axes(self.direction, shape)):
             for lines, sections in self._read_slabs(cube, axis, out):
-                probabilities = self._probabilities(sections)
+                probabilities = model._probabilities(sections)
                 if number:  # the average with those of the first direction
                     probabilities = probabilities + read_lines(result, axis, lines)
                     probabilities /= 2
@@ -427,7 +439,25 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             raise ValueError(f"`X` must hold real amplitudes; got dtype {cube.dtype}.")
         warn_if_incomplete(cube)
         self._check_lines(shape_of(cube), "X")
+        warn_of_other_interval(self.sample_interval_, _interval_of(X))
         return cube, wrap
+
+    def _rescaled_to(self, cube):
+        """This model with the amplitude scale of a cube, if its estimator is to learn it anew."""
+        if find_parameter(self.estimator_, "rescale", None) is None:
+            return self
+        if not hasattr(self.estimator_, "rescaled_to"):
+            raise ValueError(
+                "rescale='survey' needs a FaciesSegmenter as `estimator`; got "
+                f"{type(self.estimator_).__name__}. Use rescale=None, and scale the cube before."
+            )
+        axis = section_axes(self.direction, shape_of(cube))[0]
+        n_lines = shape_of(cube)[axis]
+        lines = np.unique(np.linspace(0, n_lines - 1, min(n_lines, ENOUGH_LINES)).astype(int))
+        some = [np.asarray(read_lines(cube, axis, slice(i, i + 1)))[0] for i in lines.tolist()]
+        model = copy.copy(self)
+        model.estimator_ = self.estimator_.rescaled_to(some)
+        return model
 
     def _check_lines(self, shape, name):
         """Axes whose lines are cut; warns of what a cube of a few lines cannot give."""
@@ -623,6 +653,11 @@ def _warn(message):
     warnings.warn(message, UserWarning, stacklevel=5)
 
 
+def _interval_of(X):
+    """Sample interval of a cube that is a DataArray with a vertical coordinate; else None."""
+    return sample_interval(X.transpose(*ordered_dims(X)) if has_named_axes(X) else X)
+
+
 def _check_place(out, shape, X):
     """Check an array for results, which has the axes of a cube in their usual order."""
     if is_transposed(X):
@@ -638,11 +673,14 @@ def _labels_of(probabilities, *, classes, ignore_label, unit_order, without_spik
     if missing.any():
         probabilities = np.where(missing[..., None], 0, probabilities)
     codes = probabilities.argmax(axis=-1)
-    if unit_order is not None:
-        for section, own in zip(codes, probabilities, strict=True):
-            put_in_order(section, functools.partial(_log_scores, own), unit_order)
-            if without_spikes:
-                remove_spikes(section, unit_order)
+    for section, own, nothing in zip(codes, probabilities, missing, strict=True):
+        labels_from_scores(
+            section,
+            functools.partial(_log_scores, own),
+            unit_order,
+            missing=nothing if nothing.any() else None,
+            without_spikes=without_spikes,
+        )
     labels = classes[codes]
     if missing.any():
         labels[missing] = ignore_label

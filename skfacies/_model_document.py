@@ -48,6 +48,7 @@ _FITTED = {
 }
 # What a segmenter may have besides: plain values about the sections that it was trained on.
 _OPTIONAL = {
+    "CubeSegmenter": {"sample_interval_": (float, type(None))},
     "FaciesSegmenter": {
         "_amplitude_spread": (float, type(None)),
         "_follows_reflectors": bool,
@@ -57,7 +58,7 @@ _OPTIONAL = {
         "_unit_order": (tuple, type(None)),
         "_unit_order_reason": (str, type(None)),
         "sample_interval_": (float, type(None)),
-    }
+    },
 }
 # Matters of scikit-learn's configuration, and what the document has elsewhere.
 _NOT_KEPT = {

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skfacies import CubeSegmenter
 from skfacies._survey_scale import OTHER_SCALE, amplitude_spread, sample_interval
 
 
@@ -89,3 +90,36 @@ def test_another_interval_is_warned_of(make_tiny, sections, survey):
     assert_array_equal(model.predict(sections(4.0)), expected)
     with pytest.warns(UserWarning, match="interval of 8, the training had 4.*Resample"):
         model.predict(sections(8.0))
+
+
+# --- cubes ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cubes(fitted, survey):
+    model = CubeSegmenter(fitted, "both")
+    model.estimator_, model.classes_, model.lines_ = fitted, fitted.classes_, {}
+    return model
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_cubes_are_rescaled_as_a_whole(cubes, survey, lazy):
+    expected = cubes.predict(survey.data)
+    model = copy.copy(cubes)
+    model.estimator_ = copy.deepcopy(cubes.estimator_).set_params(rescale="survey")
+    X = 300 * survey.data - 10
+    if lazy:
+        X = pytest.importorskip("dask.array").from_array(X, chunks=(5, 40, 48))
+    model.memory_limit = 2e5  # few lines at a time
+    predicted = np.asarray(model.predict(X))
+    assert (predicted == expected).mean() > 0.97
+    assert model.estimator_.rescale == "survey"
+
+
+def test_cubes_of_another_interval_are_warned_of(make_tiny, sections, survey):
+    cube = sections(4.0).transpose("twt", "inline", "crossline")
+    labels = cube.copy(data=survey.target.transpose(2, 0, 1))
+    model = CubeSegmenter(make_tiny()).fit(cube, labels)
+    assert model.sample_interval_ == 4.0
+    with pytest.warns(UserWarning, match="interval of 2, the training had 4"):
+        model.predict(sections(2.0))
