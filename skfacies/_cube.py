@@ -443,7 +443,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return cube, wrap
 
     def _rescaled_to(self, cube):
-        """This model with the amplitude scale of a cube, if its estimator is to learn it anew."""
+        """The model with the amplitude scale of a cube, if its estimator is to learn it anew."""
         if find_parameter(self.estimator_, "rescale", None) is None:
             return self
         if not hasattr(self.estimator_, "rescaled_to"):
