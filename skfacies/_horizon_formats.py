@@ -178,18 +178,7 @@ def _is_coordinate(number):
 
 
 def advise_on_columns(line, number, cells, columns, lines):
-    """What to do about a line that does not fit `columns`.
-
-    Parameters
-    ----------
-    line : str
-    number : int
-        Its number, from 1.
-    cells : list of str
-    columns : tuple of str
-    lines : list of str
-        First lines of the file.
-    """
+    """What to do about a line that does not fit `columns`; `lines` are the first of the file."""
     numbers = [_number(cell) for cell in cells]
     named = header_columns(lines, len(cells))
     give = f"Give columns={named}"
@@ -200,15 +189,8 @@ def advise_on_columns(line, number, cells, columns, lines):
         return f"The header names the columns. {give}."
     if re.search(r"(^|[\s;\t])-?\d+,\d+($|[\s;\t])", line.strip()) and ";" not in line:
         return "It seems to have decimal commas: write points, or put semicolons between columns."
-    if re.match(r"INLINE\b", line, flags=re.IGNORECASE) and ":" in cells:  # Charisma
-        words = [re.sub(r"[^a-z]", "", cell.lower()) for cell in cells]
-        roles = ["-"] * len(cells)
-        for role, pattern in ROLES[:2]:
-            places = [k for k, word in enumerate(words) if re.fullmatch(pattern, word)]
-            if places and places[0] + 2 < len(cells):
-                roles[places[0] + 2] = role
-        roles[-1] = "value"
-        return f"It is in the Charisma layout. Give columns={tuple(roles)}."
+    if charisma := _columns_of_charisma(cells):
+        return f"It is in the Charisma layout. Give columns={charisma}."
     if len(cells) >= 12 and len(cells) > len(columns) and None not in numbers:
         return (
             "It seems to be a grid of values without line numbers: read it with np.loadtxt, if its "
@@ -224,3 +206,14 @@ def advise_on_columns(line, number, cells, columns, lines):
     if len(cells) != len(columns):
         return "Name all of them in order."
     return "Comments begin with # or !; `skip_lines` leaves out titles."
+
+
+def _columns_of_charisma(cells):
+    """`columns` of lines such as "INLINE : 100 XLINE : 300 x y value"; None for others."""
+    words = [re.sub(r"[^a-z]", "", cell.lower()) for cell in cells]
+    columns = ["-"] * (len(cells) - 1) + ["value"]
+    for role, pattern in ROLES[:2]:
+        for k, word in enumerate(words[:-3]):
+            if re.fullmatch(pattern, word) and cells[k + 1] == ":":
+                columns[k + 2] = role
+    return tuple(columns) if set(REQUIRED) <= set(columns) else None

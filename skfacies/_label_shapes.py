@@ -84,31 +84,36 @@ def _look(y, axis):
 
 
 def _advice_for_values(values, name, axis, first):
-    n_channels = values.shape[-1]
+    """Advice on one label out of the values of each sample, the last axis; None if none fits."""
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         return None
-    lowest, highest = values.min(), values.max()
-    if lowest >= 0 and highest <= 1:
-        sums = values.sum(axis=-1, dtype=np.float64)
-        whole = bool(np.isin(values, (0, 1)).all())
-        if np.allclose(sums, 1, atol=1e-2):
-            if whole:
-                return f"For one-hot labels use {name}.argmax({axis})."
-            return f"For probabilities use classes[{name}.argmax({axis})]."
-        if whole and sums.max() == 1:  # argmax would give the first class to samples of none
-            any_, argmax = f"{name}.any({axis})", f"{name}.argmax({axis})"
-            return (
-                "For one-hot labels, in which some samples have no class, use "
-                f"np.where({any_}, {argmax}, -1)."
-            )
-    if n_channels in (3, 4) and (values[..., :3] == values[..., :1]).all():
-        return f"It seems to be a grey picture with equal channels: use {first}."
+    n_channels, lowest, highest = values.shape[-1], values.min(), values.max()
+    to_one = lowest >= 0 and highest <= 1
+    if to_one and (advice := _advice_for_classes(values, name, axis)):
+        return advice
     if (values == values[..., :1]).all():
         return f"Its {n_channels} channels are equal: use {first}."
-    fractions = values.dtype.kind == "f" and lowest >= 0 and highest <= 1
-    if n_channels in (3, 4) and lowest >= 0 and (fractions or 31 < highest <= 255):
+    if n_channels not in (3, 4):
+        return None
+    if (values[..., :3] == values[..., :1]).all():
+        return f"It seems to be a grey picture with equal channels: use {first}."
+    if (to_one and values.dtype.kind == "f") or (lowest >= 0 and 31 < highest <= 255):
+        how = f", by ({name} == colour).all({axis})" if "..." in first else ""
+        return f"It seems to hold colours: map each colour to a number of its own{how}."
+    return None
+
+
+def _advice_for_classes(values, name, axis):
+    """Advice on one-hot labels and probabilities; None if values from 0 to 1 are neither."""
+    sums, whole = values.sum(axis=-1, dtype=np.float64), bool(np.isin(values, (0, 1)).all())
+    argmax = f"{name}.argmax({axis})"
+    if np.allclose(sums, 1, atol=1e-2):
+        if whole:
+            return f"For one-hot labels use {argmax}."
+        return f"For probabilities use classes[{argmax}]."
+    if whole and sums.max() == 1:  # argmax would give the first class to samples of none
         return (
-            "It seems to hold colours: map each colour to a number of its own, with "
-            f"({name} == colour).all(-1) if colours come last."
+            "For one-hot labels, in which some samples have no class, use "
+            f"np.where({name}.any({axis}), {argmax}, -1)."
         )
     return None

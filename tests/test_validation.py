@@ -457,7 +457,11 @@ INTERPRETERS = np.random.default_rng(1).integers(0, 4, (3, 10, 24, 3))
         (PICTURE, "It seems to hold colours: map each colour to a number"),
         (PICTURE.transpose(3, 0, 1, 2), "It seems to hold colours"),
         (PICTURE / 255, "It seems to hold colours"),
-        (PICTURE[..., [0, 0, 0]], r"a grey picture with equal channels: use y\[\.\.\., 0\]\.$"),
+        (PICTURE[..., [0, 0, 0]], r"Its 3 channels are equal: use y\[\.\.\., 0\]\.$"),
+        (
+            np.concatenate([PICTURE[..., [0, 0, 0]], np.full_like(PICTURE[..., :1], 255)], -1),
+            r"a grey picture with equal channels: use y\[\.\.\., 0\]\.$",
+        ),
         (np.stack([HOT[..., 0]] * 2, axis=1) * 4, r"Its 2 channels are equal: use y\[:, 0\]\.$"),
         (INTERPRETERS, "Axis 3 has 3 values for each sample, which are neither one-hot nor"),
         (np.full((3, 10, 24, 2), "salt"), "Axis 3 has 2 values for each sample"),
