@@ -70,6 +70,7 @@ OPTIONS = {
     "neighbours": "--neighbours",
     "path": "the path",
     "random_state": "--seed",
+    "rescale": "--rescale",
     "step": "--step",
     "subset": "--subset",
     "y": "LABELS",
@@ -203,6 +204,14 @@ def _add_training(command):
     command.add_argument("--encoder", default="resnet18", help="default: %(default)s")
 
 
+def _add_rescale(command):
+    command.add_argument(
+        "--rescale",
+        choices=["survey"],
+        help="learn the scale of amplitudes anew from SEISMIC, if it is another survey",
+    )
+
+
 def _add_reading(command, description, *, labels=False):
     """Options of `open_cube`; those that are not given are not in the namespace."""
     group = command.add_argument_group("how cubes are opened", description)
@@ -253,6 +262,7 @@ def _add_predict(commands):
         metavar="SURVEY",
         help="SEG-Y file whose headers a SEG-Y result takes, if SEISMIC is a Zarr or NumPy copy",
     )
+    _add_rescale(predict)
     _add_reading(predict, "Default: as for the training of MODEL.")
     predict.set_defaults(run=_predict)
 
@@ -270,6 +280,7 @@ def _add_others(commands):
     score.add_argument(
         "--ignore-label", type=int, default=-1, help="label of samples without interpretation"
     )
+    _add_rescale(score)
     _add_reading(score, "Default: as for the training of MODEL.", labels=True)
     score.set_defaults(run=_score)
     info = commands.add_parser(
@@ -366,6 +377,7 @@ def _predict(arguments):
         entropy=arguments.entropy,
         like=arguments.like,
         reading=_reading(arguments),
+        rescale=arguments.rescale,
     )
     print("\n".join(f"wrote {path}" for path in paths))
 
@@ -381,6 +393,7 @@ def _score(arguments):
             ignore_label=arguments.ignore_label,
             reading=_reading(arguments),
             labels_reading=_reading(arguments, "labels_"),
+            rescale=arguments.rescale,
         )
     )
 

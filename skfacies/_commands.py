@@ -172,6 +172,7 @@ def predict_cube(
     entropy=False,
     like=None,
     reading=None,
+    rescale=None,
     verbose=1,
 ):
     """Predict a cube from a file into others; each appears under its name when it is whole.
@@ -182,6 +183,8 @@ def predict_cube(
         SEG-Y file whose headers SEG-Y results take; None is `seismic`, if it is SEG-Y.
     reading : dict, default=None
         Options of `open_cube` in the place of those of the training.
+    rescale : {"survey"} or None, default=None
+        See `FaciesSegmenter`; None is as the model has it.
 
     Returns
     -------
@@ -194,7 +197,7 @@ def predict_cube(
     check_reading(reading, seismic, like)
     inputs = {"MODEL": model_file, "SEISMIC": seismic, "--like": like}
     check_targets([out], inputs)
-    model = _as_cube_model(load_model(model_file), verbose)
+    model = _as_cube_model(load_model(model_file), verbose, rescale)
     places = _places_beside(out, model, probabilities, entropy)
     check_targets(places, inputs)
     cube = _open_amplitudes(seismic, model, reading, verbose)
@@ -364,8 +367,13 @@ def _facies_names(model):
     return [names.get(label, label) for label in model.classes_.tolist()]
 
 
-def _as_cube_model(model, verbose=0):
+def _as_cube_model(model, verbose=0, rescale=None):
     """The model as one of cubes: an estimator of sections predicts inlines."""
+    if rescale is not None:
+        inner = model.estimator_ if isinstance(model, CubeSegmenter) else model
+        if "rescale" not in inner.get_params(deep=False):
+            raise ValueError(f"--rescale is for FaciesSegmenter; MODEL has {type(inner).__name__}.")
+        inner.set_params(rescale=rescale)
     if isinstance(model, CubeSegmenter):
         return model.set_params(verbose=verbose)
     if not hasattr(model, "predict"):
@@ -386,6 +394,7 @@ def score_model(
     ignore_label=UNLABELLED,
     reading=None,
     labels_reading=None,
+    rescale=None,
     verbose=1,
 ):
     """Predict a cube and compare with labels from a file; return the report as text.
@@ -394,7 +403,7 @@ def score_model(
     """
     check_reading(reading, seismic, labels)
     check_reading(labels_reading, labels, prefix="--labels-")
-    model = _as_cube_model(load_model(model_file), verbose)
+    model = _as_cube_model(load_model(model_file), verbose, rescale)
     cube = _open_amplitudes(seismic, model, reading, verbose)
     shared = {**_stored(model), **(reading or {})}
     truth = _open_interpretation(labels, cube, seismic, shared, labels_reading, ignore_label)
