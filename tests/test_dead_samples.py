@@ -10,6 +10,7 @@ from torch import nn
 
 from skfacies import AmplitudeScaler
 from skfacies._nn.data import BatchBuilder, Conditioner
+from skfacies._nn.inference import mirror_into_gaps
 from skfacies._nn.normalisation import (
     SectionBatchNorm2d,
     normalised_by_section,
@@ -181,3 +182,11 @@ def test_live_traces_beside_many_missing_ones_are_predicted_as_without(tolerant,
         wide[:, :40] = survey.data[3:6]
         beside = tolerant.predict_proba(wide)[:, :40]
         assert (beside.argmax(-1) == alone.argmax(-1)).mean() > 0.98
+
+
+def test_gaps_are_filled_with_mirrored_live_traces():
+    live = np.array([0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1], dtype=bool)
+    assert_array_equal(mirror_into_gaps(live), [3, 2, 2, 3, 4, 4, 3, 10, 9, 9, 10])
+    assert_array_equal(mirror_into_gaps(~live[:2]), [0, 1])
+    assert_array_equal(mirror_into_gaps(live[:2]), [0, 1])
+    assert_array_equal(mirror_into_gaps(np.array([0, 0, 0, 1], dtype=bool)), [3, 3, 3, 3])

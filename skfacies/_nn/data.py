@@ -65,7 +65,7 @@ class Sections:
                 weights = weights * class_weights.numpy()[np.maximum(codes, 0)]
             total += float(weights[counted].sum(dtype=np.float64))
             n_labelled += np.count_nonzero(counted)
-        return total / n_labelled if total > 0 else 1.0
+        return float(total / n_labelled) if total > 0 else 1.0
 
     def counted_labels(self):
         """Labels, classes and ignored label that tell which samples count; without a copy."""

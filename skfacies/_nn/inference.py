@@ -108,6 +108,7 @@ def _stream(predictor, X, conditioner, nan_policy, most):
         shape = section.shape[:2]
         channels, missing, dead = conditioner(section)
         if dead is not None:
+            channels = channels[:, mirror_into_gaps(~dead.all(axis=1))]
             channels = np.concatenate([channels, dead[None].astype(np.float32)])
         padded = _pad(channels, predictor.multiple)
         if padded[0].size > most:
@@ -127,6 +128,22 @@ def _stream(predictor, X, conditioner, nan_policy, most):
             n_waiting = 0
     for (shape, _), batch in waiting.items():
         yield from predictor.whole(batch, shape)
+
+
+def mirror_into_gaps(live):
+    """For each trace the one that stands there: itself, or where it is dead a mirrored live one.
+
+    Beside a gap the network then sees what it sees beside the end of a section.
+    """
+    traces, places = np.arange(len(live)), np.flatnonzero(live)
+    if len(places) in (0, len(live)):
+        return traces
+    after = places[np.minimum(np.searchsorted(places, traces), len(places) - 1)]
+    before = places[np.maximum(np.searchsorted(places, traces, side="right") - 1, 0)]
+    nearest = np.where(np.abs(traces - before) <= np.abs(after - traces), before, after)
+    mirrored = 2 * nearest - traces + np.sign(traces - nearest)
+    mirrored = np.clip(mirrored, 0, len(live) - 1)
+    return np.where(live, traces, np.where(live[mirrored], mirrored, nearest))
 
 
 class _Predictor:
