@@ -454,7 +454,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         old = self._fitted_state() if self.warm_start and hasattr(self, "net_") else None
         classes = old["classes_"] if old else None
         if surveys is not None:
-            X = scaled_by_survey(check_sections(X, nan_policy=self.nan_policy), surveys)
+            X = check_sections(X, nan_policy=self.nan_policy)
+            X = scaled_by_survey(X, surveys, AmplitudeScaler(clip=None))
             validation_data = self._scale_validation_data(validation_data)
         sections = self._check_training_data(X, y, sample_weight, classes, old)
         train, valid = self._hold_out(sections, validation_data)
@@ -570,7 +571,8 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
             return validation_data
         X = check_sections(validation_data[0], "validation_data[0]", nan_policy=self.nan_policy)
-        return scaled_by_survey(X, np.zeros(n_sections(X))), validation_data[1]
+        own = np.zeros(n_sections(X))
+        return scaled_by_survey(X, own, AmplitudeScaler(clip=None)), validation_data[1]
 
     def _hold_out(self, sections, validation_data):
         """Runs of traces to train on; and sections with runs to validate on, or None."""

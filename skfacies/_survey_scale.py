@@ -4,6 +4,7 @@ import math
 import warnings
 
 import numpy as np
+from sklearn.base import clone
 
 from skfacies._undefined import undefined_amplitudes
 from skfacies._validation import like_sections, n_sections, own_amplitudes
@@ -84,7 +85,7 @@ def warn_of_other_interval(known, interval):
     )
 
 
-def scaled_by_survey(X, surveys):
+def scaled_by_survey(X, surveys, scaler):
     """Sections of which each survey has one scale of its own, read when they are needed.
 
     Parameters
@@ -92,13 +93,13 @@ def scaled_by_survey(X, surveys):
     X : checked sections
     surveys : array-like of shape (n_sections,)
         Any labels.
+    scaler : transformer with partial_fit
+        Is cloned for each survey.
 
     Returns
     -------
     sections : list
     """
-    from skfacies.preprocessing import AmplitudeScaler
-
     surveys = np.asarray(surveys)
     if surveys.shape != (n_sections(X),):
         raise ValueError(
@@ -107,8 +108,8 @@ def scaled_by_survey(X, surveys):
         )
     scalers = {}
     for i, survey in enumerate(surveys.tolist()):
-        scaler = scalers.setdefault(survey, AmplitudeScaler(clip=None))
-        scaler.partial_fit([own_amplitudes(np.asarray(X[i]))])
+        own = scalers.setdefault(survey, clone(scaler))
+        own.partial_fit([own_amplitudes(np.asarray(X[i]))])
     scaled = [_ScaledSection(X[i], scalers[survey]) for i, survey in enumerate(surveys.tolist())]
     return like_sections(X, scaled)
 

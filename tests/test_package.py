@@ -71,7 +71,7 @@ LAYERS = [
     },
     {"_horizon_points", "_segy_advice", "_segy_samples", "_segy_structure", "_validation"},
     {"_horizon_text"},
-    {"_crossings", "_cubes", "_segy_geometry"},
+    {"_crossings", "_cubes", "_segy_geometry", "_survey_scale"},
     {"_cube_writing", "_lazy_cubes", "_pairing", "_slabs"},
     {"_scorers", "_zarr_cubes"},
     {
@@ -79,7 +79,6 @@ LAYERS = [
         "_holdout",
         "_nn",
         "_probability_store",
-        "_survey_scale",
         "_training_lines",
         "datasets",
         "horizons",
