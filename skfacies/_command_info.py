@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from skfacies._command_files import open_file, reading_words, unit_of
+from skfacies._command_files import check_reading, open_file, reading_words, unit_of
 from skfacies._undefined import undefined_amplitudes
 from skfacies._validation import n_sections
 from skfacies.persistence import _read_card
@@ -14,6 +14,7 @@ __all__ = ["describe_cube", "describe_model"]
 
 def describe_cube(path, *, n_lines=20, reading=None):
     """Geometry and, from some lines, amplitude statistics of a cube, as pairs (title, text)."""
+    check_reading(reading, path)
     cube = open_file(path, reading, n_axes=None)
     words = ["inlines", "crosslines", "samples", "facies"][: cube.ndim]
     sizes = " x ".join(map(str, cube.shape))
