@@ -1,6 +1,9 @@
 """Large sections are predicted in tiles as they would be whole."""
 
 import copy
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -84,6 +87,36 @@ def inference_conditioner(segmenter):
     from skfacies._nn.data import Conditioner
 
     return Conditioner(segmenter.scaler_, segmenter._depth_range)
+
+
+FORK = """
+import multiprocessing
+import numpy as np
+import torch
+from skfacies._nn.network import FaciesNetwork
+
+torch.set_num_threads(2)
+network = FaciesNetwork(encoder_depth=3, decoder_channels=(8, 8, 8)).eval()
+section = torch.ones(1, 1, 128, 128)
+
+def predict(queue):
+    with torch.inference_mode():
+        queue.put(network(section).sum().item())
+
+context = multiprocessing.get_context("fork")
+queue = context.Queue()
+predict(queue)
+expected = queue.get()
+child = context.Process(target=predict, args=(queue,), daemon=True)
+child.start()
+assert np.isclose(queue.get(timeout=60), expected)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_forked_child_of_a_process_with_threads_does_not_hang():
+    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_tiles_with_mirror_images_and_missing_samples(fitted, limited, line):

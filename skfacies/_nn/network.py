@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import os
 import threading
 import warnings
 from contextlib import contextmanager, nullcontext, suppress
@@ -39,6 +40,11 @@ SCSE_REDUCTION = 16
 # torch has one global generator a process. Networks are initialised from it, so threads that fit
 # at the same time must take turns, or the same seed gives different weights.
 _TORCH_RANDOM_LOCK = threading.RLock()
+
+# Threads of OpenMP do not survive a fork: a child that waited for them would hang for ever. One
+# thread needs no others.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 @contextmanager
