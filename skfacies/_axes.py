@@ -65,9 +65,9 @@ def axes_by_name(names, domain="twt", what="the cube"):
     rest = iter(left)
     axes = tuple(known[name] if name in known else next(rest) for name in names)
     if {"inline", "crossline"} <= set(names) and len(names) == 3:
-        return tuple(
-            name if axis in UNITS else axis for name, axis in zip(names, axes, strict=True)
-        )
+        own = next(name for name in names if name not in ("inline", "crossline"))
+        if AXES_BY_NAME.get(_key(own)) != "":
+            return tuple(own if axis in UNITS else axis for axis in axes)
     return axes
 
 

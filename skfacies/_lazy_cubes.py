@@ -138,7 +138,8 @@ def with_missing(source, samples):
     """A source of amplitudes with NaN where they are undefined; `samples` are some of them."""
     if source.dtype.kind != "f":
         return source
-    samples = np.asarray(samples, float).ravel()
+    with np.errstate(invalid="ignore"):  # NaN of any kind
+        samples = np.asarray(samples, float).ravel()
     values = [
         value
         for value in UNDEFINED_VALUES

@@ -35,8 +35,8 @@ def doubt_format(segy, content):
 
     `content` are bytes of some samples.
 
-    The first digit of an IBM fraction is not 0, and is 8 or more in a quarter of numbers. Of IEEE
-    floats, these bits are the last of the exponent and the first of the fraction: 0 in one of
+    The first digit of an IBM fraction is never 0, and 8 or more in about a quarter of numbers. Of
+    IEEE floats, these bits are the last of the exponent and the first of the fraction: 0 in one of
     twelve numbers, 8 or more in every second.
     """
     name = FORMATS[segy.code][0]
@@ -56,7 +56,7 @@ def doubt_format(segy, content):
     else:
         # As IBM floats none is huge or tiny: powers of 16 from -16 to 16.
         usual = np.abs(leading.astype(int) - 64) < 16
-        wrong, other = n_zero == 0 and n_large < 0.35 * len(words) and usual.all(), "ibm"
+        wrong, other = n_zero == 0 and n_large < 0.45 * len(words) and usual.all(), "ibm"
     if not wrong:
         return None
     return (

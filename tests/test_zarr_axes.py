@@ -111,9 +111,8 @@ def test_seconds_become_milliseconds_in_segy(tmp_path):
 
 
 def test_cubes_with_other_names_are_written_by_them(tmp_path):
-    cube = xarray.DataArray(
-        DATA, {**dict(zip(("il", "xl"), LINES.values(), strict=True)), "time": 4 * np.arange(5)}
-    ).transpose("time", "il", "xl")
+    coords = dict(zip(("il", "xl", "time"), [*LINES.values(), TIMES], strict=True))
+    cube = xarray.DataArray(DATA, coords, list(coords)).transpose("time", "il", "xl")
     written = open_cube(write_cube(tmp_path / "a.sgy", cube))
     assert_array_equal(written, DATA)
     assert_array_equal(written.inline, LINES["inline"])
@@ -137,8 +136,9 @@ def test_mdio_datasets_open(tmp_path):
 @pytest.mark.parametrize("coordinates", [True, False])
 def test_older_mdio_stores_open(tmp_path, coordinates):
     group = zarr.open_group(tmp_path / "a.mdio", mode="w", zarr_format=2)
-    group.create_array("data/chunked_012", shape=DATA.shape, dtype="f4", chunks=(2, 2, 5))[:] = DATA
-    group.create_array("metadata/live_mask", shape=(3, 4), dtype=bool)[:] = True
+    data, metadata = group.create_group("data"), group.create_group("metadata")
+    data.create_array("chunked_012", shape=DATA.shape, dtype="f4", chunks=(2, 2, 5))[:] = DATA
+    metadata.create_array("live_mask", shape=(3, 4), dtype=bool)[:] = True
     values = [*LINES.values(), 4 * np.arange(5)]
     if coordinates:
         names = ("inline", "crossline", "sample")
