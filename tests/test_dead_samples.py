@@ -10,7 +10,6 @@ from torch import nn
 
 from skfacies import AmplitudeScaler
 from skfacies._nn.data import BatchBuilder, Conditioner
-from skfacies._nn.inference import mirror_into_gaps
 from skfacies._nn.normalisation import (
     SectionBatchNorm2d,
     normalised_by_section,
@@ -175,18 +174,21 @@ def test_dead_traces_are_like_missing_ones_to_the_others(tolerant, survey, value
     assert (dead == missing).mean() > 0.999  # their own labels are contacts beside the live ones
 
 
-def test_live_traces_beside_many_missing_ones_are_predicted_as_without(tolerant, survey):
-    alone = tolerant.predict_proba(survey.data[3:6])
-    for n_missing in (40, 360):
-        wide = np.full((3, 40 + n_missing, 48), np.nan, np.float32)
-        wide[:, :40] = survey.data[3:6]
-        beside = tolerant.predict_proba(wide)[:, :40]
-        assert (beside.argmax(-1) == alone.argmax(-1)).mean() > 0.98
-
-
-def test_gaps_are_filled_with_mirrored_live_traces():
-    live = np.array([0, 0, 1, 1, 1, 0, 0, 0, 0, 1, 1], dtype=bool)
-    assert_array_equal(mirror_into_gaps(live), [3, 2, 2, 3, 4, 4, 3, 10, 9, 9, 10])
-    assert_array_equal(mirror_into_gaps(~live[:2]), [0, 1])
-    assert_array_equal(mirror_into_gaps(live[:2]), [0, 1])
-    assert_array_equal(mirror_into_gaps(np.array([0, 0, 0, 1], dtype=bool)), [3, 3, 3, 3])
+@pytest.mark.parametrize("params", [{}, {"tta": True}, {"memory_limit": 2e5}])
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_live_traces_beside_many_dead_ones_are_predicted_as_without(
+    tolerant, survey, value, params
+):
+    model = copy.deepcopy(tolerant).set_params(**params)
+    wide = np.full((3, 160, 48), value, np.float32)
+    wide[:, 20:60] = survey.data[3:6]
+    expected = model.predict_proba(survey.data[3:6])
+    beside = model.predict_proba(wide)
+    assert_allclose(beside[:, 20:60], expected, atol=1e-6)
+    labels = model.predict(wide)
+    assert_array_equal(labels[:, 20:60], model.predict(survey.data[3:6]))
+    if np.isnan(value):
+        assert (labels[:, 60:] == -1).all()
+        assert np.isnan(beside[:, :20]).all()
+    else:  # as the nearest live trace
+        assert_array_equal(labels[:, 60:], np.broadcast_to(labels[:, 59:60], (3, 100, 48)))

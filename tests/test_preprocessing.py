@@ -56,7 +56,7 @@ DISTRIBUTIONS = {
     "Cauchy": lambda rng: 1e4 * rng.standard_cauchy(SHAPE),
     "log-normal": lambda rng: np.exp(rng.normal(0, 2, SHAPE)),
     "very small": lambda rng: rng.laplace(0, 1e-30, SHAPE),
-    "very large": lambda rng: rng.laplace(0, 1e30, SHAPE),
+    "very large": lambda rng: rng.laplace(0, 1e28, SHAPE),
     "small offset": lambda rng: rng.normal(128, 20, SHAPE),
     "large offset": lambda rng: rng.normal(-6000, 500, SHAPE),
     "unsigned 16-bit": lambda rng: rng.normal(32768, 4000, SHAPE).astype(np.uint16),
@@ -215,9 +215,9 @@ def test_clip_none_cuts_nothing(X):
     assert_allclose(scaler.transform(X)[0, 0, 0], 1e6 / scaler.scale_, rtol=1e-5)
 
 
-def test_a_null_value_beyond_the_range_of_float32_is_clipped(X):
-    X *= 1e-9
-    X[0, 0, :2] = 1e30, -1e30
+def test_scaled_amplitudes_beyond_the_range_of_float32_are_clipped(X):
+    X *= 1e-11
+    X[0, 0, :2] = 1e29, -1e29
     assert AmplitudeScaler().fit_transform(X)[0, 0, :2].tolist() == [5, -5]
 
 

@@ -96,25 +96,38 @@ def iterate_scores(
             norm_prior,
             heights,
         )
-        yield from _stream(predictor, X, conditioner, nan_policy, most)
+        trimmed = {}
+        results = _stream(predictor, X, conditioner, nan_policy, most, trimmed)
+        yield from _between_dead_edges(results, trimmed)
 
 
-def _stream(predictor, X, conditioner, nan_policy, most):
-    """Scores of sections, in batches or tiles of at most `most` padded samples."""
+def _stream(predictor, X, conditioner, nan_policy, most, trimmed):
+    """Scores of sections, in batches or tiles of at most `most` padded samples.
+
+    Dead traces at the edges of a section are left out, and noted in `trimmed`: live ones are
+    predicted as if these were not there.
+    """
     waiting, n_waiting = defaultdict(list), 0
     for i in range(n_sections(X)):
         section = np.asarray(X[i])
         check_finite_section(section, i, nan_policy=nan_policy)
-        shape = section.shape[:2]
         channels, missing, dead = conditioner(section)
         if dead is not None:
-            channels = channels[:, mirror_into_gaps(~dead.all(axis=1))]
-            channels = np.concatenate([channels, dead[None].astype(np.float32)])
+            live = np.flatnonzero(~dead.all(axis=1))
+            if len(live) and live[-1] - live[0] + 1 < len(dead):
+                first, last = int(live[0]), int(live[-1]) + 1
+                nothing = np.zeros(dead.shape, dtype=bool) if missing is None else missing
+                trimmed[i] = first, last, nothing
+                channels, dead = channels[:, first:last], dead[first:last]
+            if dead.any():
+                channels = np.concatenate([channels, dead[None].astype(np.float32)])
+        shape = channels.shape[1:]
+        missing = None if i in trimmed else missing
         padded = _pad(channels, predictor.multiple)
         if padded[0].size > most:
             yield from predictor.in_tiles(i, padded, shape, missing, most)
             continue
-        kind = shape, dead is None
+        kind = shape, len(channels)
         batch = waiting[kind]
         batch.append((i, padded, missing))
         n_waiting += padded[0].size
@@ -130,20 +143,22 @@ def _stream(predictor, X, conditioner, nan_policy, most):
         yield from predictor.whole(batch, shape)
 
 
-def mirror_into_gaps(live):
-    """For each trace the one that stands there: itself, or where it is dead a mirrored live one.
-
-    Beside a gap the network then sees what it sees beside the end of a section.
-    """
-    traces, places = np.arange(len(live)), np.flatnonzero(live)
-    if len(places) in (0, len(live)):
-        return traces
-    after = places[np.minimum(np.searchsorted(places, traces), len(places) - 1)]
-    before = places[np.maximum(np.searchsorted(places, traces, side="right") - 1, 0)]
-    nearest = np.where(np.abs(traces - before) <= np.abs(after - traces), before, after)
-    mirrored = 2 * nearest - traces + np.sign(traces - nearest)
-    mirrored = np.clip(mirrored, 0, len(live) - 1)
-    return np.where(live, traces, np.where(live[mirrored], mirrored, nearest))
+def _between_dead_edges(results, trimmed):
+    """Scores in the place of their traces; dead traces at the edges have those of the next live."""
+    for index, traces, scores, missing in results:
+        if index not in trimmed:
+            yield index, traces, scores, missing
+            continue
+        first, last, all_missing = trimmed[index]
+        parts = [(traces.start + first, traces.stop + first, scores)]
+        if first and traces.start == 0:
+            parts.append((0, first, scores[:, :1].expand(-1, first, -1)))
+        n_after = len(all_missing) - last
+        if n_after and traces.stop + first == last:
+            parts.append((last, len(all_missing), scores[:, -1:].expand(-1, n_after, -1)))
+        for start, stop, own in parts:
+            nothing = all_missing[start:stop]
+            yield index, slice(start, stop), own, nothing if nothing.any() else None
 
 
 class _Predictor:
