@@ -28,6 +28,7 @@ def undefined_values(values):
     values = np.asarray(values)
     if values.dtype.kind not in "iuf":
         return np.zeros(values.shape, dtype=bool)
+    values = values.astype(np.float32) if values.dtype == np.float16 else values  # holds no 1e30
     undefined = np.isin(values, UNDEFINED_VALUES)
     if values.dtype.kind == "f":
         undefined |= np.isnan(values)
@@ -49,6 +50,7 @@ def undefined_amplitudes(section):
     section = np.asarray(section)
     if section.dtype.kind != "f" or not section.size:
         return None
+    section = section.astype(np.float32) if section.dtype == np.float16 else section
     lowest, highest = section.min(), section.max()  # NaN if one is NaN
     undefined = None
     if np.isnan(lowest):

@@ -18,6 +18,12 @@ def test_undefined_values_and_amplitudes_are_known_in_every_type(value, dtype):
     assert_array_equal(undefined_amplitudes(values), expected)
 
 
+def test_half_precision_holds_some_of_them():
+    values = np.array([[np.nan, -9999, 2.0]]).astype(np.float16)  # -10000 in half precision
+    assert_array_equal(undefined_amplitudes(values), [[True, False, False]])
+    assert_array_equal(undefined_values(values), [[True, False, False]])
+
+
 def test_undefined_integers_are_known_and_others_stay():
     values = np.array([-1, 0, 3, -9999, -99999, -999])
     assert_array_equal(undefined_values(values), [False, False, False, True, True, False])
