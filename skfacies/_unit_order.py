@@ -179,7 +179,8 @@ def labels_from_scores(codes, log_scores, order, *, missing=None, without_spikes
     if missing is None or not missing.any():
         return remove_spikes(codes, order)
     live = ~missing.all(axis=1)  # the traces to either side of a gap are neighbours
-    codes[live] = remove_spikes(codes[live], order)
+    if live.any():
+        codes[live] = remove_spikes(codes[live], order)
     return codes
 
 

@@ -240,11 +240,12 @@ def test_nan_and_infinity_are_refused_at_their_position(X, make, value, kind):
         check_sections(make(X))
 
 
-def test_float64_that_is_infinite_in_float32_is_refused(X):
+def test_float64_that_is_infinite_in_float32_is_undefined(X):
     X = X.astype(np.float64)
     X[2, 0, 5] = 1e39
-    with pytest.raises(ValueError, match="infinity .*sample 5 of section 2.*Clip amplitudes"):
+    with pytest.raises(ValueError, match=r"such as 1e\+39 .*sample 5 of section 2.*Fill them"):
         check_sections(X)
+    assert check_sections(X, nan_policy="ignore") is X
 
 
 def test_opposite_infinities_do_not_cancel(X):
@@ -253,8 +254,8 @@ def test_opposite_infinities_do_not_cancel(X):
         check_sections(X)
 
 
-def test_the_largest_float32_values_are_finite(X):
-    X[:] = np.finfo(np.float32).max
+def test_the_largest_amplitudes_are_finite(X):
+    X[:] = 9e29
     assert check_sections(X) is X
 
 
