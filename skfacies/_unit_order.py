@@ -106,8 +106,8 @@ def _sort_by_pairs(above, names):
     for upper, lower in zip(order[:-1], order[1:], strict=True):
         if not known[upper, lower]:
             return None, (
-                f"no trace, or as many for as against, tells which of {names[upper]!r} and "
-                f"{names[lower]!r} lies above the other"
+                f"the traces do not tell which of {names[upper]!r} and {names[lower]!r} lies above "
+                "the other"
             )
     return tuple(order), None
 
