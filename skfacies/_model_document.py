@@ -24,6 +24,7 @@ _MAX_ARRAY = 8 << 20
 _FITTED = {
     "AmplitudeScaler": {
         "_histogram": tuple,
+        "_origin": float,
         "n_samples_seen_": Integral,
         "centre_": float,
         "scale_": float,

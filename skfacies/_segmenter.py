@@ -16,6 +16,7 @@ from skorch.history import History
 from skfacies import _holdout
 from skfacies._nn import augmentation as nn_augmentation
 from skfacies._nn import data as nn_data
+from skfacies._nn.allocation import freed_memory_kept
 from skfacies._nn.inference import iterate_scores, prediction_bytes
 from skfacies._nn.network import (
     choose_device,
@@ -686,10 +687,11 @@ class FaciesSegmenter(ClassifierMixin, BaseEstimator):
         probe.set_params(ignore_label=nn_data.IGNORED, tta=False)
         n_classes = len(state["classes_"])
         vars(probe).update(state, classes_=np.arange(n_classes), _amplitude_spread=None)
-        scores = [
-            probe.set_params(dip_smoothing=length).score(amplitudes, codes)
-            for length in (LENGTH, None)
-        ]
+        with freed_memory_kept(give_back=True):
+            scores = [
+                probe.set_params(dip_smoothing=length).score(amplitudes, codes)
+                for length in (LENGTH, None)
+            ]
         return bool(scores[0] >= scores[1])
 
     @property

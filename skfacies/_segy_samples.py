@@ -6,6 +6,7 @@ from skfacies._segy import FORMATS, read_bytes
 
 __all__ = ["doubt_format", "look_like_labels", "read_some"]
 
+#: Traces that are looked at, more if they are short, and samples of each.
 N_TRACES, N_SAMPLES = 8, 1000
 LEAST_WORDS = 500
 MOST_LABELS, LARGEST_LABEL = 32, 1000
@@ -16,7 +17,8 @@ def read_some(segy, live=None):
     numbers = np.arange(segy.n_traces) if live is None else np.flatnonzero(live)
     if not len(numbers):
         numbers = np.arange(segy.n_traces)
-    some = numbers[np.unique(np.linspace(0, len(numbers) - 1, N_TRACES + 2).astype(int)[1:-1])]
+    n_traces = max(N_TRACES, 2 * LEAST_WORDS // segy.n_samples)
+    some = numbers[np.unique(np.linspace(0, len(numbers) - 1, n_traces + 2).astype(int)[1:-1])]
     first = max(0, (segy.n_samples - N_SAMPLES) // 2)
     window = (first, min(segy.n_samples, first + N_SAMPLES))
     return read_bytes(segy, some, *(segy.header + n * segy.stored.itemsize for n in window))

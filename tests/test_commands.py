@@ -186,7 +186,7 @@ def test_places_of_results_are_checked_before_the_work(
             ("model.mdio", "named as a cube"),
         ],
         "predict": [
-            ("out.txt", "`path` must end in"),
+            ("out.txt", "the path must end in"),
             ("folder.npy", "is a folder"),
             ("out.sgy", "no numbers of inline, crossline, twt for SEG-Y headers. Give --like"),
             ("folder.zarr", "is no Zarr store"),

@@ -156,7 +156,7 @@ def test_what_is_written_has_the_coordinates_of_its_own_axes(cubes):
         assert_array_equal(parts.along(axis), X[name])
     stack = X.expand_dims(facies=[4, 5]).transpose("facies", "twt", "iline", "xline")
     parts = take_apart(stack)
-    assert parts.dims == ("iline", "xline", "twt", "facies")
+    assert parts.dims == ("inline", "crossline", "twt", "facies")
     assert_array_equal(parts.along(2), X.twt)
 
 

@@ -649,8 +649,8 @@ class OnDisk:
         return self.array[key]
 
 
-@pytest.mark.parametrize(("n_sections", "n_reads"), [(20, 20), (520, 0)])
-def test_sections_on_disk_are_read_once_or_not_at_all(n_sections, n_reads):
+@pytest.mark.parametrize(("n_sections", "n_reads"), [(20, 20), (520, 60)])
+def test_crossings_are_sought_once_on_60_lines_at_most(n_sections, n_reads):
     X, y = make_facies_cube((n_sections, 20, 24), 3, random_state=0, return_X_y=True)
     X, y = OnDisk(X), OnDisk(y)
     split_validation_block(X, y, np.arange(3), ignore_label=-1, fraction=0.1)

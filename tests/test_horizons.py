@@ -247,7 +247,7 @@ HALF = np.s_[:5]
         (changed(2, np.s_[:], 1400.0), r"horizons\[2\] lies outside .* on 100 % of its traces"),
         (changed(2, np.s_[:2], 1400.0), r"horizons\[2\] lies outside .* on 20 % .*=4\."),
         (changed(0, HALF, -100.0), r"on 50 % of its traces, at -100 to -100.*grow upwards"),
-        (SURVEY + 170, r"horizons\[2\] .* at 465.* to 478\. Labels end with the cube"),
+        (SURVEY + 170, r"horizons\[2\] .* at 470 to 478\. Labels end with the cube"),
         (changed(1, HALF, 50.0), r"horizons\[1\] lies above a contact .* on 50 % of the traces"),
         (changed(2, HALF, 50.0), r"horizons\[2\] lies above a contact .* on 50 % of the traces"),
         (SURVEY[[0, 0, 2]], r"horizons\[0\] and horizons\[1\] are the same everywhere"),

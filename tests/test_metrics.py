@@ -689,7 +689,7 @@ def test_scorers_survive_pickling_and_cloning(scorer, survey):
     ("y_true", "y_pred", "message"),
     [
         (np.zeros((2, 3)), np.zeros((3, 2)), r"`y_pred` .* `y_true`, \(2, 3\); got \(3, 2\)"),
-        (np.zeros((2, 3)), np.zeros((2, 3, 6)), r"got \(2, 3, 6\).*argmax\(2\)"),
+        (np.zeros((2, 3)), np.eye(6)[np.zeros((2, 3), int)], r"got \(2, 3, 6\).*argmax\(2\)"),
         ([np.zeros((2, 3))], [np.zeros((2, 4))], r"`y_pred\[0\]` .* `y_true\[0\]`"),
         ([np.zeros((2, 3))] * 2, [np.zeros((2, 3))], "`y_true` has 2, `y_pred` has 1"),
         (np.zeros((0, 3)), np.zeros((0, 3)), r"`y_true` .* none of them empty; got shape \(0, 3\)"),

@@ -308,12 +308,12 @@ def test_channels_move_together_and_depth_stays(cubes):
     codes = torch.from_numpy(cubes.target[:2].astype(np.int64))
     strengths = {"flip": 0.5, "gain": 0.3, "stretch": 0.1, "shift": 2.0, "warp": 2.0, "fade": 0.5}
     augmentation = Augmentation(torch.Generator().manual_seed(1), 3, **strengths)
-    changed, _, _ = augmentation(batch, codes)
+    changed, _ = augmentation(batch, codes)
     assert not torch.allclose(changed[:, 0], batch[:, 0])
     assert torch.allclose(changed[:, 1], changed[:, 0])
     assert torch.allclose(changed[:, 2], 2 * changed[:, 0], atol=1e-5)
     assert torch.equal(changed[:, 3], batch[:, 3])
-    noisy, _, _ = Augmentation(torch.Generator().manual_seed(1), 3, noise=1.0)(batch, codes)
+    noisy, _ = Augmentation(torch.Generator().manual_seed(1), 3, noise=1.0)(batch, codes)
     noise = (noisy - batch)[:, :3].flatten(2)
     assert abs(float(torch.corrcoef(noise[0])[0, 1])) < 0.3
 

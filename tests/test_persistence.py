@@ -130,8 +130,8 @@ def test_loaded_models_are_the_same_in_every_bit(name, make_tiny, survey, tmp_pa
     [
         np.array([0, 1, 2], dtype=np.int8),
         np.array([7, 9, 255], dtype=np.uint8),
-        np.array([-(2**62), 0, 2**62]),
-        np.array([3, 5, 2**31], dtype=">i8"),
+        np.array([-(2**30), 0, 2**31 - 1]),
+        np.array([3, 5, 2**30], dtype=">i8"),
         np.array([0.0, 1.0, 2.0]),
         np.array(["Ølsand", "shale", "z"]),
         np.array(["sand", "shale", "z"], dtype="S9"),

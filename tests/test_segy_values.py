@@ -118,7 +118,7 @@ def test_dask_chunks_are_without_undefined_samples(path, survey):
 
 @pytest.mark.parametrize("live_code", [0, 1])
 def test_dead_traces_are_missing_and_written_back(path, survey, live_code):
-    data = flat(survey[0]) * ~HOLES[:, None]
+    data = np.where(HOLES[:, None], np.float32(0), flat(survey[0]))
     write_traces(path, data, {**LINES, (29, "i2"): np.where(HOLES, 2, live_code)})
     cube = open_cube(path)
     assert_array_equal(cube.live.values.ravel(), ~HOLES)
@@ -169,7 +169,7 @@ def test_labels_with_holes_stay_integers(path, survey, how, code, stored, dtype)
     kept = slice(None) if how == "dead" else ~HOLES
     cube = open_cube(write_traces(path, labels[kept], words, code=code))
     assert cube.dtype == dtype
-    assert_array_equal(flat(cube.values), np.where(HOLES[:, None], -1, labels))
+    assert_array_equal(flat(cube.values), np.where(HOLES[:, None], -1, flat(survey[1])))
     assert_array_equal(cube.live.values.ravel(), ~HOLES)
 
 
