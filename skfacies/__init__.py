@@ -19,9 +19,9 @@ __all__ = ["AmplitudeScaler", "CubeSegmenter", "CubeToSections", "FaciesSegmente
 
 _HOMES = {
     "AmplitudeScaler": "skfacies.preprocessing",
-    "CubeSegmenter": "skfacies._cube",
+    "CubeSegmenter": "skfacies._estimators.cube_segmenter",
     "CubeToSections": "skfacies.preprocessing",
-    "FaciesSegmenter": "skfacies._segmenter",
+    "FaciesSegmenter": "skfacies._estimators.segmenter",
 }
 
 

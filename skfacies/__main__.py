@@ -312,7 +312,7 @@ def _add_others(commands):
 
 
 def _demo(arguments):
-    from skfacies._demo import HELD_OUT, TRAINING, run_demo
+    from skfacies._cli.demo import HELD_OUT, TRAINING, run_demo
     from skfacies.metrics import facies_report
 
     print(
@@ -343,7 +343,7 @@ def _training_params(arguments):
 
 
 def _fit(arguments):
-    from skfacies._commands import fit_model
+    from skfacies._cli.commands import fit_model
 
     result = fit_model(
         arguments.seismic,
@@ -367,7 +367,7 @@ def _fit(arguments):
 
 
 def _predict(arguments):
-    from skfacies._commands import predict_cube
+    from skfacies._cli.commands import predict_cube
 
     paths = predict_cube(
         arguments.model,
@@ -383,7 +383,7 @@ def _predict(arguments):
 
 
 def _score(arguments):
-    from skfacies._commands import score_model
+    from skfacies._cli.commands import score_model
 
     print(
         score_model(
@@ -399,8 +399,8 @@ def _score(arguments):
 
 
 def _info(arguments):
-    from skfacies._command_files import CUBE_SUFFIXES
-    from skfacies._command_info import describe_cube, describe_model
+    from skfacies._cli.files import CUBE_SUFFIXES
+    from skfacies._cli.info import describe_cube, describe_model
 
     is_cube = os.path.splitext(os.path.normpath(arguments.file))[1].lower() in CUBE_SUFFIXES
     if is_cube or not os.path.isfile(arguments.file):
@@ -421,7 +421,7 @@ def _fetch_f3(arguments):
 
 
 def _benchmark_f3(arguments):
-    from skfacies._commands import benchmark_f3
+    from skfacies._cli.commands import benchmark_f3
 
     report = benchmark_f3(
         arguments.out,

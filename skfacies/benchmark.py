@@ -13,12 +13,12 @@ from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from skfacies._cube import CubeSegmenter
-from skfacies._cubes import AXES, check_cube, read_lines, release_pages, unwrap
-from skfacies._download import SHAPES, UNITS
-from skfacies._slabs import copies_of_amplitudes, read_with_neighbours
-from skfacies._validation import check_same_structure, label_codes
+from skfacies._cubes.holders import AXES, check_cube, read_lines, release_pages, unwrap
+from skfacies._cubes.slabs import copies_of_amplitudes, read_with_neighbours
+from skfacies._estimators.cube_segmenter import CubeSegmenter
+from skfacies._sections.validation import check_same_structure, label_codes
 from skfacies.datasets import fetch_f3
+from skfacies.datasets._f3 import SHAPES, UNITS
 from skfacies.metrics import facies_confusion_matrix, facies_report
 from skfacies.preprocessing import CubeToSections
 

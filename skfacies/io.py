@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from skfacies._axes import UNITS
-from skfacies._cube_writing import (
+from skfacies._cubes.axes import UNITS
+from skfacies._cubes.lazy import NumpyCube, SegyCube, lazy_variable, with_missing
+from skfacies._cubes.writing import (
     CODES,
     DIMS,
     POSITIONS,
@@ -17,13 +18,12 @@ from skfacies._cube_writing import (
     write_segy,
     write_zarr,
 )
-from skfacies._lazy_cubes import NumpyCube, SegyCube, lazy_variable, with_missing
-from skfacies._segy import FORMATS, HEADER, decode_samples
-from skfacies._segy_geometry import DEAD, coordinates_of, find_geometry, read_headers
-from skfacies._segy_samples import doubt_format, look_like_labels, read_some
-from skfacies._segy_structure import code_of, read_structure
-from skfacies._undefined import undefined_amplitudes
-from skfacies._zarr_cubes import choose_name, open_zarr
+from skfacies._cubes.zarr_stores import choose_name, open_zarr
+from skfacies._sections.undefined import undefined_amplitudes
+from skfacies._segy.file import FORMATS, HEADER, decode_samples
+from skfacies._segy.geometry import DEAD, coordinates_of, find_geometry, read_headers
+from skfacies._segy.samples import doubt_format, look_like_labels, read_some
+from skfacies._segy.structure import code_of, read_structure
 
 __all__ = ["open_cube", "write_cube"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 
-from skfacies._cubes import is_transposed, ordered_dims
-from skfacies._validation import (
+from skfacies._cubes.holders import is_transposed, ordered_dims
+from skfacies._sections.validation import (
     as_array,
     class_labels,
     is_listlike,

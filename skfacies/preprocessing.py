@@ -7,9 +7,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skfacies._cubes import SectionsOnDisk, check_cube, shape_of, swap_lines
-from skfacies._undefined import dead_samples, undefined_amplitudes
-from skfacies._validation import (
+from skfacies._cubes.holders import SectionsOnDisk, check_cube, shape_of, swap_lines
+from skfacies._sections.undefined import dead_samples, undefined_amplitudes
+from skfacies._sections.validation import (
     as_array,
     check_finite_section,
     check_sections,

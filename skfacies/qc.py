@@ -10,7 +10,7 @@ from numbers import Number
 import numpy as np
 from scipy.special import entr
 
-from skfacies._validation import as_array, is_listlike
+from skfacies._sections.validation import as_array, is_listlike
 
 __all__ = ["prediction_entropy"]
 

@@ -6,8 +6,8 @@ from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skfacies import CubeSegmenter, CubeToSections
-from skfacies._axes import known_axes
-from skfacies._cube_writing import take_apart
+from skfacies._cubes.axes import known_axes
+from skfacies._cubes.writing import take_apart
 from skfacies.datasets import make_facies_cube
 from skfacies.metrics import contact_error, iou_score, iou_scorer
 from skfacies.model_selection import BlockKFold

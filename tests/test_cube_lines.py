@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import cross_val_score
 
 from skfacies import CubeSegmenter
-from skfacies._cubes import section_axes
+from skfacies._cubes.holders import section_axes
 from skfacies.datasets import make_facies_cube
 from skfacies.metrics import iou_scorer
 

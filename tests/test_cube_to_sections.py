@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skfacies import AmplitudeScaler, CubeToSections
-from skfacies._validation import check_sections
+from skfacies._sections.validation import check_sections
 from skfacies.datasets import make_facies_cube
 from skfacies.metrics import iou_scorer
 from skfacies.model_selection import BlockKFold

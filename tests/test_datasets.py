@@ -112,7 +112,7 @@ def test_int_seed_leaves_the_global_generator_alone():
 def test_cube_does_not_depend_on_the_slabs_it_is_made_in(monkeypatch):
     """Chunked equals whole."""
     whole = make_facies_cube((20, 24, 48), random_state=2, dead_traces=0.1)
-    monkeypatch.setattr("skfacies._synthetic.slabs", lambda _: [slice(0, 3), slice(3, 20)])
+    monkeypatch.setattr("skfacies.datasets._synthetic.slabs", lambda _: [slice(0, 3), slice(3, 20)])
     pieces = make_facies_cube((20, 24, 48), random_state=2, dead_traces=0.1)
     assert_array_equal(pieces.data, whole.data)
     assert_array_equal(pieces.target, whole.target)
@@ -356,7 +356,7 @@ def test_faults_that_leave_no_room_for_a_facies_are_refused(monkeypatch):
     def cut_everything_out(inlines, shape, contacts, faults):
         return np.full_like(contacts[:, inlines], 5)
 
-    monkeypatch.setattr("skfacies._synthetic._make_horizons", cut_everything_out)
+    monkeypatch.setattr("skfacies.datasets._synthetic._make_horizons", cut_everything_out)
     with pytest.raises(ValueError, match="`n_faults`=2 cut a facies out of all traces of a cube"):
         make_facies_cube((2, 3, 32), 3, random_state=0)
 

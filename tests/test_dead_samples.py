@@ -15,8 +15,8 @@ from skfacies._nn.normalisation import (
     normalised_by_section,
     without_dead_places,
 )
-from skfacies._nn.smoothing import smooth_along_reflectors
-from skfacies._undefined import SHORTEST_MUTE, dead_samples
+from skfacies._sections.undefined import SHORTEST_MUTE, dead_samples
+from skfacies._stratigraphy.smoothing import smooth_along_reflectors
 
 
 def adaptive_norm(n=3):

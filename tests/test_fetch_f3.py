@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skfacies import _download
+from skfacies.datasets import _f3 as _download
 from skfacies.datasets import fetch_f3
 
 SHAPES = {"train": (4, 7, 5), "test1": (2, 7, 5), "test2": (6, 2, 5)}

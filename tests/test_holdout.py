@@ -15,14 +15,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import distance_transform_cdt, gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from skfacies._crossings import find_crossings
-from skfacies._holdout import (
+from skfacies._holdout.blocks import (
     Run,
     count_labels,
     labelled_runs,
     split_validation_block,
 )
-from skfacies._validation import Lines as CubeLines
+from skfacies._holdout.crossings import find_crossings
+from skfacies._sections.validation import Lines as CubeLines
 from skfacies.datasets import make_facies_cube
 
 FEW = settings(derandomize=True, max_examples=20, deadline=None)
@@ -849,7 +849,7 @@ def test_a_class_on_a_few_lines_of_a_large_cube_stays_in_training(lines):
 
 
 def test_many_lines_of_both_directions_in_one_array_are_warned_of(monkeypatch):
-    monkeypatch.setattr("skfacies._holdout.MAX_LINES", 90)
+    monkeypatch.setattr("skfacies._holdout.blocks.MAX_LINES", 90)
     cube = make_facies_cube((60, 60, 64), n_facies=3, random_state=0)
     both = np.concatenate([cube.data, cube.data.swapaxes(0, 1)])
     labels = np.concatenate([cube.target, cube.target.swapaxes(0, 1)])

@@ -14,8 +14,8 @@ from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skfacies import CubeSegmenter, _cube_writing, _segy
-from skfacies._cubes import swap_lines
-from skfacies._segy_structure import read_structure
+from skfacies._cubes.holders import swap_lines
+from skfacies._segy.structure import read_structure
 from skfacies.datasets import make_facies_cube
 from skfacies.io import open_cube, write_cube
 

@@ -10,14 +10,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import make_pipeline
 
 from skfacies import AmplitudeScaler, CubeSegmenter
-from skfacies._nn.augmentation import Augmentation
-from skfacies._nn.data import Conditioner
-from skfacies._slabs import (
+from skfacies._cubes.slabs import (
     LineWithNeighbours,
     neighbour_positions,
     plan_slabs,
     read_with_neighbours,
 )
+from skfacies._nn.augmentation import Augmentation
+from skfacies._nn.data import Conditioner
 from skfacies.benchmark import f3_benchmark
 from skfacies.datasets import make_facies_cube
 from skfacies.metrics import iou_score, iou_scorer

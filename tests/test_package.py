@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import graphlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -54,56 +55,14 @@ PUBLIC = {
     "skfacies.qc": ["prediction_entropy"],
 }
 
-# From the bottom up. A module imports modules of lower layers only. Those of a folder have layers
-# among themselves, and count as their folder for all others.
-LAYERS = [
-    {
-        "_axes",
-        "_download",
-        "_horizon_checks",
-        "_horizon_formats",
-        "_label_shapes",
-        "_segy",
-        "_synthetic",
-        "_undefined",
-        "_unit_order",
-        "_version",
-    },
-    {"_horizon_points", "_segy_advice", "_segy_samples", "_segy_structure", "_validation"},
-    {"_horizon_text"},
-    {"_crossings", "_cubes", "_segy_geometry", "_survey_scale"},
-    {"_cube_writing", "_lazy_cubes", "_pairing", "_slabs"},
-    {"_scorers", "_zarr_cubes"},
-    {
-        "_cube_dask",
-        "_holdout",
-        "_nn",
-        "_probability_store",
-        "_training_lines",
-        "datasets",
-        "horizons",
-        "io",
-        "metrics",
-        "model_selection",
-        "preprocessing",
-    },
-    {"_reflectors"},
-    {"_cube", "_segmenter", "plotting", "qc"},
-    {"_model_document"},
-    {"_demo", "benchmark", "persistence"},
-    {"_command_files"},
-    {"_command_info", "_command_labels"},
-    {"_commands"},
-    {"__main__"},
-]
-FOLDERS = {
-    "_nn": [
-        {"weights", "allocation", "normalisation", "smoothing", "upsampling"},
-        {"network", "prepared"},
-        {"data"},
-        {"augmentation"},
-        {"inference", "training"},
-    ]
+#: Floor of each module and folder, from the table of CONTRIBUTING.md.
+FLOORS = {
+    name: int(floor)
+    for floor, name in re.findall(
+        r"^\| (\d+) \| `(\w+)` \|",
+        (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
+    )
 }
 
 
@@ -111,7 +70,9 @@ FOLDERS = {
 
 
 def test_every_public_module_is_in_the_list():
-    modules = {f"skfacies.{path.stem}" for path in PACKAGE.glob("[!_]*.py")}
+    modules = {
+        f"skfacies.{path.stem}" for path in PACKAGE.glob("[!_]*") if path.suffix in ("", ".py")
+    }
     assert modules | {"skfacies"} == set(PUBLIC)
 
 
@@ -160,35 +121,32 @@ def imported_modules(source, module, known):
     return {name for name in found if name.split(".")[0] == "skfacies"}
 
 
-def rank(module):
-    """Layer of a module, and its layer in its folder; None if the tables do not have it."""
-    name, _, inner = module.removeprefix("skfacies.").partition(".")
-    layers = [i for i, names in enumerate(LAYERS) if name in names]
-    inner_layers = [i for i, names in enumerate(FOLDERS.get(name, [{""}])) if inner in names]
-    return (layers[0], inner_layers[0]) if layers and inner_layers else None
+def room(module):
+    """The module or folder directly below the package that a module lies in."""
+    return module.removeprefix("skfacies.").partition(".")[0]
 
 
-def layer_faults(sources):
+def import_faults(sources):
     """Describe imports in ``{module: source}`` that do not go downwards, and unknown modules."""
-    faults = []
+    faults, inside = [], {}
     for module, source in sources.items():
         imports = imported_modules(source, module, sources)
         if module == "skfacies":
             faults += [f"skfacies imports {name}" for name in imports - {"skfacies._version"}]
             continue
-        if module == "skfacies._nn":  # the folder itself
-            faults += [f"skfacies._nn imports {name}" for name in imports]
+        if room(module) not in FLOORS:
+            faults.append(f"{module} has no floor")
             continue
-        if rank(module) is None:
-            faults.append(f"{module} is in no layer")
-            continue
-        for name in imports:
-            folder = module.rpartition(".")[0]
-            same_folder = folder != "skfacies" and name.startswith(folder + ".")
-            if rank(name) is None:
-                faults.append(f"{module} imports {name}, which is in no layer")
-            elif rank(name)[same_folder] >= rank(module)[same_folder]:
+        inside[module] = {name for name in imports if room(name) == room(module)}
+        for name in imports - inside[module]:
+            if room(name) not in FLOORS:
+                faults.append(f"{module} imports {name}, which has no floor")
+            elif FLOORS[room(name)] >= FLOORS[room(module)]:
                 faults.append(f"{module} imports {name}")
+    try:
+        graphlib.TopologicalSorter(inside).prepare()
+    except graphlib.CycleError as error:
+        faults.append(f"circle: {' <- '.join(error.args[1])}")
     return sorted(faults)
 
 
@@ -201,29 +159,40 @@ def package_sources():
 
 
 def test_imports_go_strictly_downwards():
-    assert layer_faults(package_sources()) == []
+    assert import_faults(package_sources()) == []
 
 
-def test_layer_check_finds_what_it_is_for():
+def test_the_table_has_no_module_that_is_not_there():
+    assert FLOORS.keys() == {room(module) for module in package_sources()} - {"skfacies"}
+
+
+def test_folders_say_what_they_are_for_and_may_import():
+    for folder in PACKAGE.glob("_*/__init__.py"):
+        docstring = ast.get_docstring(ast.parse(folder.read_text(encoding="utf-8")))
+        assert re.search(r"^Imports ", docstring, flags=re.MULTILINE), folder
+
+
+def test_import_check_finds_what_it_is_for():
     sources = {
-        "skfacies": "from skfacies._version import __version__\nimport skfacies._segmenter",
-        "skfacies._nn.data": "from skfacies._nn import network, training",
-        "skfacies._nn.network": "def f():\n    from skfacies.metrics import iou_score",
-        "skfacies._nn.training": "from skfacies import _validation\nfrom .data import f",
-        "skfacies._segmenter": "from skfacies import metrics\nfrom . import qc",
-        "skfacies._validation": "import numpy\nfrom skfacies import AmplitudeScaler",
+        "skfacies": "from skfacies._version import __version__\nimport skfacies._nn.data",
+        "skfacies._nn.data": "from skfacies._nn import training",
+        "skfacies._nn.network": "def f():\n    from skfacies._cli.demo import run",
+        "skfacies._nn.training": "from skfacies._sections import undefined\nfrom .data import f",
+        "skfacies._estimators.segmenter": "from skfacies import metrics\nfrom .. import benchmark",
+        "skfacies._sections.validation": "import numpy\nfrom skfacies import AmplitudeScaler",
         "skfacies.horizon": "import numpy",
-        "skfacies.metrics": "from skfacies.datasets import make_facies_cube",
-        "skfacies.qc": "",
+        "skfacies.metrics": "from skfacies.io import open_cube",
+        "skfacies._cli.demo": "",
+        "skfacies.benchmark": "",
     }
-    assert layer_faults(sources) == [
-        "skfacies imports skfacies._segmenter",
-        "skfacies._nn.data imports skfacies._nn.training",
-        "skfacies._nn.network imports skfacies.metrics",
-        "skfacies._segmenter imports skfacies.qc",
-        "skfacies._validation imports skfacies, which is in no layer",
-        "skfacies.horizon is in no layer",
-        "skfacies.metrics imports skfacies.datasets",
+    assert import_faults(sources) == [
+        "circle: skfacies._nn.data <- skfacies._nn.training <- skfacies._nn.data",
+        "skfacies imports skfacies._nn.data",
+        "skfacies._estimators.segmenter imports skfacies.benchmark",
+        "skfacies._nn.network imports skfacies._cli.demo",
+        "skfacies._sections.validation imports skfacies, which has no floor",
+        "skfacies.horizon has no floor",
+        "skfacies.metrics imports skfacies.io",
     ]
 
 

@@ -209,7 +209,7 @@ def test_same_model_gives_the_same_file(fitted, file, tmp_path):
 def test_other_process_without_network_or_pickle_predicts_the_same(fitted, survey, file, tmp_path):
     np.save(tmp_path / "X.npy", survey.data)
     code = (
-        "import pickle, socket, sys, numpy as np, torch, skfacies._segmenter\n"
+        "import pickle, socket, sys, numpy as np, torch, skfacies._estimators.segmenter\n"
         "from skfacies.persistence import load_model\n"
         "def refuse(*args, **kwargs): raise OSError('refused')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from skfacies import _segy
+from skfacies._segy import file as _segy
 from skfacies.io import open_cube, write_cube
 
 xarray = pytest.importorskip("xarray")

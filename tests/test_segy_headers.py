@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from segy_files import line_words, survey_lines, write_traces
 
-from skfacies._segy_structure import read_structure
+from skfacies._segy.structure import read_structure
 from skfacies.io import open_cube, write_cube
 
 xarray = pytest.importorskip("xarray")

@@ -186,7 +186,7 @@ def test_amplitudes_as_integers_with_holes_are_floats(path, survey):
 
 
 def as_ibm(values):
-    from skfacies import _segy
+    from skfacies._segy import file as _segy
 
     return _segy.encode_samples(values, _segy.SegyFile("", 3600, 1, 1, 1)).astype("u4")
 

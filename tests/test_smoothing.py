@@ -9,8 +9,8 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfacies import FaciesSegmenter, _reflectors
-from skfacies._nn.smoothing import BLOCK, dips_and_continuity, smooth_along_reflectors
-from skfacies._reflectors import LENGTH, labels_follow_reflectors
+from skfacies._stratigraphy.reflectors import LENGTH, labels_follow_reflectors
+from skfacies._stratigraphy.smoothing import BLOCK, dips_and_continuity, smooth_along_reflectors
 from skfacies.persistence import load_model, save_model
 
 N_TRACES, N_SAMPLES = 96, 128

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfacies import CubeSegmenter
-from skfacies._survey_scale import OTHER_SCALE, amplitude_spread, sample_interval
+from skfacies._sections.survey_scale import OTHER_SCALE, amplitude_spread, sample_interval
 
 
 def test_the_spread_is_that_of_live_samples_whatever_the_size():

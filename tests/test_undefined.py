@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skfacies._undefined import undefined_amplitudes, undefined_values
+from skfacies._sections.undefined import undefined_amplitudes, undefined_values
 
 LARGEST = float(np.finfo(np.float32).max)
 

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skfacies import CubeSegmenter
-from skfacies._unit_order import (
+from skfacies._stratigraphy.order import (
     LEAST,
     TRACES,
     best_ranks,
@@ -420,7 +420,7 @@ def test_spikes_are_removed_where_scores_are_averaged_along_reflectors(
     segmenter = make_tiny(max_epochs=1, dip_smoothing=5.0, unit_order=[0, 1, 2])
     smooth = segmenter.fit(survey.data, survey.target).predict(survey.data)
     with monkeypatch.context() as patch:
-        patch.setattr("skfacies._unit_order.remove_spikes", lambda codes, order: codes)
+        patch.setattr("skfacies._stratigraphy.order.remove_spikes", lambda codes, order: codes)
         rough = segmenter.predict(survey.data)
     assert (rough != smooth).any()
     assert_array_equal(smooth, without_spikes(rough))

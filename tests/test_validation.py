@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 
-from skfacies._validation import (
+from skfacies._sections.validation import (
     check_classes,
     check_finite_section,
     check_labels,
@@ -148,7 +148,7 @@ def test_masked_array_without_masked_samples_is_an_array(X):
 
 
 def test_validation_does_not_import_torch():
-    code = "import sys, skfacies._validation; assert 'torch' not in sys.modules"
+    code = "import sys, skfacies._sections.validation; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

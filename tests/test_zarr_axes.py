@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skfacies._axes import axes_by_name, unit_of
+from skfacies._cubes.axes import axes_by_name, unit_of
 from skfacies.io import open_cube, write_cube
 
 xarray = pytest.importorskip("xarray")

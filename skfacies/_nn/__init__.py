@@ -1,4 +1,4 @@
-"""Network, sections dataset, augmentation, training and prediction in torch.
+"""The network: data, augmentation, training and prediction in torch.
 
-Modules of this folder import downwards: training and inference -> data -> network -> weights.
+Imports `_sections` and `_stratigraphy`.
 """

@@ -7,9 +7,9 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from skfacies._nn.network import SIZE_MULTIPLE
-from skfacies._survey_scale import amplitude_spread
-from skfacies._undefined import dead_samples, undefined_amplitudes
-from skfacies._validation import encode_labels, n_sections, section_shape
+from skfacies._sections.survey_scale import amplitude_spread
+from skfacies._sections.undefined import dead_samples, undefined_amplitudes
+from skfacies._sections.validation import encode_labels, n_sections, section_shape
 
 __all__ = [
     "IGNORED",

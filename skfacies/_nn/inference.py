@@ -13,8 +13,8 @@ from skfacies._nn.data import pad_to_multiple
 from skfacies._nn.network import size_multiple
 from skfacies._nn.normalisation import normalised_by_section, prior_for
 from skfacies._nn.prepared import prepared_for_prediction
-from skfacies._nn.smoothing import smooth_along_reflectors
-from skfacies._validation import check_finite_section, n_sections
+from skfacies._sections.validation import check_finite_section, n_sections
+from skfacies._stratigraphy.smoothing import smooth_along_reflectors
 
 __all__ = ["iterate_scores", "prediction_bytes"]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skfacies._slabs import neighbour_positions, stack_neighbours
+from skfacies._cubes.slabs import neighbour_positions, stack_neighbours
 from skfacies.datasets import load_sections, make_facies_cube
 
 FIRST_INLINE = FIRST_CROSSLINE = 300

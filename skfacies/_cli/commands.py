@@ -1,0 +1,454 @@
+"""What the command line does: models and cubes from files, results into files."""
+
+import os
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skfacies._cli.files import (
+    check_model_name,
+    check_reading,
+    check_report_name,
+    check_targets,
+    is_segy,
+    open_file,
+    open_labels,
+    open_like_training,
+    reading_words,
+    used_options,
+)
+from skfacies._cli.info import describe_cube, describe_model
+from skfacies._cli.labels import (
+    UNLABELLED,
+    LabelCube,
+    _split_lines,
+    check_lines,
+    choose_lines,
+    distinct_labels,
+)
+from skfacies._cubes.holders import chunk_length
+from skfacies._cubes.writing import _class_paths
+from skfacies._estimators.cube_segmenter import CubeSegmenter
+from skfacies._sections.validation import find_parameter
+from skfacies.benchmark import f3_benchmark
+from skfacies.datasets import fetch_f3
+from skfacies.io import _kind_to_write, write_cube
+from skfacies.metrics import facies_report
+from skfacies.persistence import load_model, save_model
+from skfacies.qc import prediction_entropy
+
+__all__ = [
+    "LabelCube",
+    "_split_lines",
+    "benchmark_f3",
+    "choose_lines",
+    "describe_cube",
+    "describe_model",
+    "fit_model",
+    "predict_cube",
+    "score_model",
+]
+
+PLACES = ("inline_byte", "crossline_byte")
+
+
+def fit_model(
+    seismic,
+    labels,
+    model_file,
+    *,
+    direction="inline",
+    neighbours=0,
+    lines=(),
+    ignore_label=UNLABELLED,
+    label_names=None,
+    reading=None,
+    labels_reading=None,
+    verbose=1,
+    **params,
+):
+    """Train on an interpreted cube and write the model, which keeps how the cube was opened.
+
+    Parameters
+    ----------
+    reading, labels_reading : dict, default=None
+        Options of `open_cube` for the amplitudes, and others for the labels.
+
+    Returns
+    -------
+    result : Bunch
+        `model`, and `lines`, the numbers of the lines trained on by direction.
+    """
+    inputs = {"SEISMIC": seismic, "LABELS": labels, "--weights": _weights_file(params)}
+    check_targets([model_file], inputs)
+    check_model_name(model_file)
+    step, named = check_lines(lines, direction)
+    label_names = _check_names(label_names)
+    check_reading(reading, seismic, labels)
+    check_reading(labels_reading, labels, prefix="--labels-")
+    cube = open_file(seismic, reading)
+    interpreted = _open_interpretation(
+        labels, cube, seismic, reading, labels_reading, ignore_label, named
+    )
+    names = label_names and _match_names(label_names, interpreted)
+    if verbose:
+        _print_notes(interpreted)
+
+    from skfacies._estimators.segmenter import FaciesSegmenter  # imports torch, which takes seconds
+
+    section = FaciesSegmenter(nan_policy="ignore", verbose=verbose, **params)
+    model = CubeSegmenter(section, direction, neighbours=neighbours, step=step, verbose=verbose)
+    _fit_fully(model, cube, interpreted)
+    model.reading_ = used_options(seismic, reading or {})
+    save_model(
+        model, model_file, label_names=names and [names[label] for label in model.classes_.tolist()]
+    )
+    return Bunch(
+        model=model,
+        lines={name: np.asarray(cube[name])[chosen] for name, chosen in model.lines_.items()},
+    )
+
+
+def _weights_file(params):
+    """The file that training starts from, if there is one."""
+    weights = params.get("encoder_weights")
+    return weights if weights is not None and os.path.exists(weights) else None
+
+
+def _open_interpretation(path, cube, seismic, reading, own, ignore_label, lines=()):
+    """Labels of a file where the amplitudes are."""
+    labels = open_labels(path, reading, own, like=cube)
+    return LabelCube(labels, path, ignore_label, lines, survey=cube, survey_path=seismic)
+
+
+def _print_notes(labels):
+    for note in labels.notes:
+        print(note)
+
+
+def _check_names(names):
+    """Names of facies without blanks around them; refuse those that could not be told apart."""
+    if names is None:
+        return None
+    names = [name.strip() for name in names]
+    if not all(names) or len(set(names)) < len(names):
+        raise ValueError(
+            f"--names {','.join(names)!r} has {'an empty name' if not all(names) else 'one twice'}."
+            " Give each facies a name of its own, such as --names sand,shale."
+        )
+    return names
+
+
+def _match_names(names, labels):
+    """Names by label: of all labels of the file, or of those on the chosen lines."""
+    everywhere, on_lines = distinct_labels(labels)
+    for found in (everywhere, on_lines):
+        if len(found) == len(names):
+            return dict(zip(found, names, strict=True))
+    lines = f" ({on_lines} on the lines of --lines)" if on_lines != everywhere else ""
+    raise ValueError(
+        f"--names has {len(names)} names, but {labels.path} holds the {len(everywhere)} labels "
+        f"{everywhere}{lines}. Give one for each, in this order."
+    )
+
+
+def _fit_fully(model, cube, labels):
+    """Fit, and end all on Ctrl-C, where skorch ends the fit and keeps the epochs so far."""
+    model.fit(cube, labels)
+    if model.estimator_.n_iter_ < model.estimator_.net_.max_epochs:
+        raise KeyboardInterrupt
+
+
+def predict_cube(
+    model_file,
+    seismic,
+    out,
+    *,
+    probabilities=False,
+    entropy=False,
+    like=None,
+    reading=None,
+    rescale=None,
+    verbose=1,
+):
+    """Predict a cube from a file into others; each appears under its name when it is whole.
+
+    Parameters
+    ----------
+    like : path, default=None
+        SEG-Y file whose headers SEG-Y results take; None is `seismic`, if it is SEG-Y.
+    reading : dict, default=None
+        Options of `open_cube` in the place of those of the training.
+    rescale : {"survey"} or None, default=None
+        See `FaciesSegmenter`; None is as the model has it.
+
+    Returns
+    -------
+    paths : list of path
+        Of the labels; with `probabilities` one for each facies; with `entropy` one more.
+    """
+    out = Path(out)
+    if _kind_to_write(out) != "segy" and like is not None:
+        raise ValueError(f"--like gives headers for SEG-Y files; OUT is {out}. Leave it out.")
+    check_reading(reading, seismic, like)
+    inputs = {"MODEL": model_file, "SEISMIC": seismic, "--like": like}
+    check_targets([out], inputs)
+    model = _as_cube_model(load_model(model_file), verbose, rescale)
+    places = _places_beside(out, model, probabilities, entropy)
+    check_targets(places, inputs)
+    cube = _open_amplitudes(seismic, model, reading, verbose)
+    headers = _find_headers(cube, seismic, out, like, {**_stored(model), **(reading or {})})
+    with _scratch_folder(out) as folder:
+        if not headers:  # what the file cannot hold is found out now, with nothing predicted yet
+            empty = _scratch_array(folder, "empty", cube.shape, _label_type(model))
+            write_cube(Path(folder, f"one{out.suffix}"), _like(cube, empty, "facies")[:1, :1])
+        paths = []
+        for path, result in _predict_parts(model, cube, out, folder, probabilities, entropy):
+            # The headers were compared with the cube as it was opened, which options may correct.
+            result = result.drop_vars(cube.dims[2], errors="ignore") if headers else result
+            written = write_cube(path, result, **headers)
+            paths += written if isinstance(written, list) else [written]
+    return paths
+
+
+def _predict_parts(model, cube, out, folder, probabilities, entropy):
+    """Yield the path and the cube of each result, once all are predicted."""
+    labels = _scratch_array(folder, "labels", cube.shape, _label_type(model))
+    if probabilities or entropy:
+        scores = _scratch_array(folder, "scores", (*cube.shape, len(model.classes_)), np.float32)
+        model.predict_proba(cube, out=scores)
+        _choose_facies(model, scores, labels)
+    else:
+        model.predict(cube, out=labels)
+    _mark_missing(model, cube, labels)
+    yield out, _like(cube, labels, "facies")
+    if probabilities:
+        names = _facies_names(model)
+        yield _beside(out, "probability"), _like(cube, scores, "probability", names)
+    if entropy:
+        doubt = _scratch_array(folder, "entropy", cube.shape, np.float32)
+        for i in range(len(scores)):
+            doubt[i] = prediction_entropy(scores[i])
+        yield _beside(out, "entropy"), _like(cube, doubt, "entropy")
+
+
+def _stored(model):
+    """Options that the cube of the training was opened with."""
+    return getattr(model, "reading_", None) or {}
+
+
+def _open_amplitudes(path, model, reading, verbose):
+    """Open a cube as that of the training was, and say so."""
+    cube, used = open_like_training(path, _stored(model), reading or {})
+    kept = {name: value for name, value in used.items() if name not in (reading or {})}
+    if kept and verbose:
+        print(f"{path} is opened as the amplitudes of the training: {reading_words(kept)}")
+    return cube
+
+
+def _places_beside(out, model, probabilities, entropy):
+    """Files that are written besides the labels."""
+    places = [_beside(out, "entropy")] if entropy else []
+    if probabilities:
+        path = _beside(out, "probability")
+        places += _class_paths(path, _facies_names(model)) if is_segy(out) else [path]
+    return places
+
+
+def _find_headers(cube, seismic, out, like, reading):
+    """Options of `write_cube` for the headers of SEG-Y results; none for new headers."""
+    if like is None and is_segy(out) and not is_segy(seismic):
+        missing = [dim for dim in cube.dims if dim not in cube.coords]
+        if missing:
+            raise ValueError(
+                f"{seismic} has no numbers of {', '.join(missing)} for SEG-Y headers. Give --like "
+                "SURVEY.sgy, a SEG-Y file of the same traces, or write .zarr or .npy."
+            )
+    if like is None:
+        return {"like": seismic} if is_segy(seismic) and is_segy(out) else {}
+    places = {name: cube.attrs[name] or None for name in PLACES if name in cube.attrs}
+    places |= {name: reading[name] for name in PLACES if name in reading}
+    survey = open_file(like, {**reading, **places})
+    for axis, name in enumerate(("inlines", "crosslines", "samples")):
+        own, theirs = (_along(each, axis) for each in (cube, survey))
+        same = len(own) == len(theirs)
+        if same and all(each.dims[axis] in each.coords for each in (cube, survey)):
+            same = np.allclose(own, theirs, rtol=0, atol=1e-3)
+        if not same:
+            raise ValueError(
+                f"--like {like} has {len(theirs)} {name}, {theirs[0]:g} to {theirs[-1]:g}, where "
+                f"{seismic} has {len(own)}, {own[0]:g} to {own[-1]:g}. Give the SEG-Y file that "
+                "it was made from."
+            )
+    return {"like": like, **{name: byte or 0 for name, byte in places.items()}}
+
+
+def _along(cube, axis):
+    return np.asarray(cube[cube.dims[axis]])
+
+
+def _choose_facies(model, scores, labels):
+    """Fill in the labels that `predict` gives, a section at a time."""
+    to_labels = model._to_labels(labels.dtype)
+    axis = int(model.direction == "crossline")
+    if scores.shape[1 - axis] == 1:  # the one line there is, rather than traces
+        axis = 1 - axis
+    for i in range(scores.shape[axis]):
+        line = (slice(None),) * axis + (i,)
+        own = np.asarray(scores[line])
+        chosen = to_labels(own[None])[0]
+        chosen[np.isnan(own[..., 0])] = UNLABELLED
+        labels[line] = chosen
+
+
+def _mark_missing(model, cube, labels):
+    """Label missing samples as files have it, whatever the model's label of them."""
+    if "live" in cube.coords:
+        labels[~np.asarray(cube["live"])] = UNLABELLED
+    if model._ignore_label() == UNLABELLED:
+        return
+    for lines in _blocks(cube):
+        missing = np.isnan(np.asarray(cube[lines]))
+        np.copyto(labels[lines], UNLABELLED, where=missing)
+
+
+def _blocks(cube):
+    """Inlines that lie in one chunk, after each other."""
+    step = chunk_length(cube, 0)
+    return [slice(start, start + step) for start in range(0, cube.shape[0], step)]
+
+
+def _beside(out, name):
+    return out.with_name(f"{out.stem}_{name}{out.suffix}")
+
+
+@contextmanager
+def _scratch_folder(out):
+    """Folder beside the output, where as much space is as there."""
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+        yield folder
+
+
+def _scratch_array(folder, name, shape, dtype):
+    path = os.path.join(folder, f"{name}.npy")
+    return np.lib.format.open_memmap(path, "w+", np.dtype(dtype), tuple(shape))
+
+
+def _label_type(model):
+    """Type of labels that holds `UNLABELLED` as well, and few bytes."""
+    found = [UNLABELLED, *model.classes_.tolist()]
+    if find_parameter(model.estimator_, "nan_policy", "raise") == "ignore":
+        found.append(model._ignore_label())
+    if any(isinstance(label, str) or label != int(label) for label in found):
+        raise ValueError(
+            f"files of labels hold whole numbers; the classes of the model are {found[1:]}. "
+            "Predict in Python, or train on numbers, and name them with --names."
+        )
+    lowest, highest = int(min(found)), int(max(found))
+    return np.promote_types(np.min_scalar_type(lowest), np.min_scalar_type(-1 - highest))
+
+
+def _like(cube, values, name, classes=None):
+    """Result with the coordinates of the amplitudes."""
+    import xarray
+
+    coords, dims = dict(cube.coords), cube.dims
+    if classes is not None:
+        coords, dims = {**coords, "facies": classes}, (*dims, "facies")
+    return xarray.DataArray(values, coords, dims, name=name, attrs=cube.attrs)
+
+
+def _facies_names(model):
+    names = getattr(model, "label_names_", None) or {}
+    return [names.get(label, label) for label in model.classes_.tolist()]
+
+
+def _as_cube_model(model, verbose=0, rescale=None):
+    """The model as one of cubes: an estimator of sections predicts inlines."""
+    if rescale is not None:
+        inner = model.estimator_ if isinstance(model, CubeSegmenter) else model
+        if "rescale" not in inner.get_params(deep=False):
+            raise ValueError(f"--rescale is for FaciesSegmenter; MODEL has {type(inner).__name__}.")
+        inner.set_params(rescale=rescale)
+    if isinstance(model, CubeSegmenter):
+        return model.set_params(verbose=verbose)
+    if not hasattr(model, "predict"):
+        raise ValueError(f"the model file holds a {type(model).__name__}, which predicts nothing.")
+    cubes = CubeSegmenter(model, verbose=verbose)
+    cubes.estimator_, cubes.classes_, cubes.lines_ = model, model.classes_, {}
+    for name in ("label_names_", "reading_"):
+        if hasattr(model, name):
+            setattr(cubes, name, getattr(model, name))
+    return cubes
+
+
+def score_model(
+    model_file,
+    seismic,
+    labels,
+    *,
+    ignore_label=UNLABELLED,
+    reading=None,
+    labels_reading=None,
+    rescale=None,
+    verbose=1,
+):
+    """Predict a cube and compare with labels from a file; return the report as text.
+
+    Files are opened as `predict_cube` and `fit_model` open them.
+    """
+    check_reading(reading, seismic, labels)
+    check_reading(labels_reading, labels, prefix="--labels-")
+    model = _as_cube_model(load_model(model_file), verbose, rescale)
+    cube = _open_amplitudes(seismic, model, reading, verbose)
+    shared = {**_stored(model), **(reading or {})}
+    truth = _open_interpretation(labels, cube, seismic, shared, labels_reading, ignore_label)
+    if verbose:
+        _print_notes(truth)
+    names = getattr(model, "label_names_", None)
+    with tempfile.TemporaryDirectory(prefix="skfacies-") as folder:
+        predicted = _scratch_array(folder, "labels", cube.shape, _label_type(model))
+        model.predict(cube, out=predicted)
+        interpreted = _scratch_array(folder, "truth", cube.shape, truth.dtype)
+        for lines in _blocks(cube):  # as in CubeSegmenter.score, missing samples do not count
+            missing = np.isnan(np.asarray(cube[lines]))
+            interpreted[lines] = np.where(missing, UNLABELLED, truth[lines])
+        if "live" in cube.coords:
+            interpreted[~np.asarray(cube["live"])] = UNLABELLED
+        return facies_report(
+            interpreted,
+            predicted,
+            labels=model.classes_.tolist(),
+            target_names=names and [names[label] for label in model.classes_.tolist()],
+            ignore_label=UNLABELLED,
+        )
+
+
+def benchmark_f3(
+    out, *, data_home=None, direction="both", neighbours=0, step=1, verbose=1, **params
+):
+    """Fetch F3's benchmark, train on its training block, score its test blocks, write a report."""
+    check_report_name(out)
+    check_targets([out], {"--weights": _weights_file(params)})
+    blocks = fetch_f3("all", data_home=data_home, verbose=verbose)
+
+    from skfacies._estimators.segmenter import FaciesSegmenter
+
+    section = FaciesSegmenter(verbose=verbose, **params)
+    model = CubeSegmenter(section, direction, neighbours=neighbours, step=step, verbose=verbose)
+    start = time.perf_counter()
+    _fit_fully(model, blocks["train"].data, blocks["train"].target)
+    seconds = time.perf_counter() - start
+    result = f3_benchmark(model, blocks, verbose=0)
+    report = (
+        f"{result.to_markdown()}\n\nTrained in {seconds:.0f} s along {direction} lines, every "
+        f"{step}, with {model!r}.\n"
+    )
+    beside = Path(f"{out}.part")
+    beside.write_text(report, encoding="utf-8")
+    os.replace(beside, out)
+    return report

@@ -1,0 +1,95 @@
+"""The demonstration: a synthetic survey, a held-out block, a model, a picture, in a minute."""
+
+import os
+from pathlib import Path
+
+import joblib
+from sklearn.utils import Bunch
+
+from skfacies._estimators.segmenter import FaciesSegmenter
+from skfacies.datasets import make_facies_cube
+from skfacies.metrics import contact_error
+from skfacies.plotting import SectionDisplay, check_matplotlib
+
+__all__ = ["run_demo"]
+
+#: Inlines to learn from, and those that are predicted; what lies between is too like either.
+TRAINING = slice(0, 40)
+HELD_OUT = slice(46, 60)
+
+
+def run_demo(folder, *, random_state=0, max_epochs=30, verbose=1):
+    """Train on a part of a synthetic survey, predict another, and keep a picture and the model.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is missing. Files of an earlier run are replaced once the new ones are whole.
+    random_state : int, default=0
+        Seed of survey and model.
+    max_epochs : int, default=30
+        Passes over the training sections.
+    verbose : int, default=1
+        1 shows a progress bar.
+
+    Returns
+    -------
+    result : Bunch
+        ``survey``, ``model``, ``truth`` and ``prediction`` of the held-out inlines, ``contacts``
+        (see `skfacies.metrics.contact_error`), ``picture`` and ``model_file`` (paths).
+    """
+    check_matplotlib("skfacies demo")  # before the work, not after it
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    survey = make_facies_cube((60, 128, 128), random_state=random_state)
+    model = FaciesSegmenter(
+        encoder_weights=None,  # the demonstration needs no network connection
+        max_epochs=max_epochs,
+        batch_size=4,
+        random_state=random_state,
+        verbose=verbose,
+    )
+    model.fit(survey.data[TRAINING], survey.target[TRAINING])
+    if model.n_iter_ < max_epochs:  # skorch ends a fit on Ctrl-C; here it should end all
+        raise KeyboardInterrupt
+    truth, prediction = survey.target[HELD_OUT], model.predict(survey.data[HELD_OUT])
+    middle = (HELD_OUT.start + HELD_OUT.stop) // 2
+    return Bunch(
+        survey=survey,
+        model=model,
+        truth=truth,
+        prediction=prediction,
+        contacts=contact_error(truth, prediction),
+        picture=_save_picture(folder / "section.png", model, survey, middle),
+        model_file=_write_beside(folder / "model.joblib", lambda path: joblib.dump(model, path)),
+    )
+
+
+def _save_picture(path, model, survey, inline):
+    import matplotlib.pyplot as plt
+
+    display = SectionDisplay.from_estimator(
+        model,
+        survey.data[inline],
+        survey.target[inline],
+        target_names=survey.target_names,
+        title=f"Synthetic survey, inline {inline}, held out from training",
+        sample_interval=4.0,
+    )
+    try:
+        return _write_beside(
+            path, lambda beside: display.figure_.savefig(beside, format="png", dpi=100)
+        )
+    finally:
+        plt.close(display.figure_)
+
+
+def _write_beside(path, write):
+    """Write a file under another name and rename it: never half a file under its own name."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path

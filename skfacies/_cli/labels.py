@@ -1,0 +1,390 @@
+"""Labels of files: placed at the amplitudes by line numbers and times, and on chosen lines only."""
+
+import re
+
+import numpy as np
+
+from skfacies._cli.files import is_segy, unit_of
+from skfacies._sections.undefined import undefined_values
+
+__all__ = ["UNLABELLED", "LabelCube", "check_lines", "choose_lines", "distinct_labels"]
+
+#: Label of samples that carry no interpretation, in files.
+UNLABELLED = -1
+
+#: Multiples of a millisecond or metre. Axes of time and of depth are not compared.
+SCALES = {
+    "time": {
+        "ms": 1,
+        "msec": 1,
+        "milliseconds": 1,
+        "s": 1e3,
+        "sec": 1e3,
+        "seconds": 1e3,
+        "us": 1e-3,
+    },
+    "depth": {"m": 1, "meters": 1, "metres": 1, "km": 1e3, "ft": 0.3048, "feet": 0.3048},
+}
+
+
+class LabelCube:
+    """Labels of a file as integers, read when they are needed, on chosen lines only.
+
+    Parameters
+    ----------
+    cube : DataArray (inline, crossline, ...)
+        Whole numbers of any type. NaN and the other values that stand for nothing in files
+        count as `UNLABELLED`.
+    path : path
+        For messages.
+    ignore_label : int
+        Label in the file of samples without interpretation.
+    lines : list of str
+        See `choose_lines`; empty for all.
+    survey : DataArray, default=None
+        Amplitudes, whose shape and lines this cube has. Labels are placed by their line numbers
+        and times, with `UNLABELLED` elsewhere. None is `cube`.
+    survey_path : path, default=None
+        For messages.
+    """
+
+    dtype = np.dtype(np.int32)
+    ndim = 3
+
+    def __init__(
+        self,
+        cube,
+        path,
+        ignore_label=UNLABELLED,
+        lines=(),
+        *,
+        survey=None,
+        survey_path="the survey",
+    ):
+        if cube.dtype.kind not in "biuf":
+            raise ValueError(
+                f"{path} holds {cube.dtype}, but labels in files are whole numbers. Write codes, "
+                "and give their meaning with --names."
+            )
+        self.cube, self.path, self.ignore_label = cube, path, ignore_label
+        survey = cube if survey is None else survey
+        self.shape = tuple(survey.shape)
+        self.places, self.notes = None, []
+        if survey is not cube:
+            self.places, self.notes = _find_places(cube, survey, path, survey_path)
+        self.chosen = choose_lines(lines, survey)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, key):
+        key = key if isinstance(key, tuple) else (key,)
+        labels = self._read(key) if self.places is None else self._read_placed(key)
+        if self.chosen is not None:
+            labels[~self.chosen[key[:2]]] = UNLABELLED
+        return labels
+
+    def _read_placed(self, key):
+        """Labels at a key of the survey."""
+        key = (*key, *(slice(None),) * (3 - len(key)))
+        places = [own[part] for own, part in zip(self.places, key, strict=True)]
+        rows = [np.atleast_1d(own) for own in places]
+        labels = np.full([len(own) for own in rows], UNLABELLED, self.dtype)
+        found = [own >= 0 for own in rows]
+        if all(mask.any() for mask in found):
+            there = tuple(_as_slice(own[mask]) for own, mask in zip(rows, found, strict=True))
+            labels[np.ix_(*found)] = self._read(there)
+        return labels[tuple(0 if np.ndim(own) == 0 else slice(None) for own in places)]
+
+    def _read(self, key):
+        """Labels at a key of the file."""
+        values = np.asarray(self.cube[key])
+        nothing = undefined_values(values) | (values == self.ignore_label)
+        if values.dtype.kind == "f":
+            self._refuse(values, (values != np.rint(values)) & ~nothing, "which is no label")
+        outside = (values < -(2**31)) | (values >= 2**31)
+        self._refuse(values, outside & ~nothing, "outside of the range of 32-bit integers")
+        labels = np.full(values.shape, UNLABELLED, self.dtype)
+        np.copyto(labels, values, where=~nothing, casting="unsafe")
+        return labels
+
+    def _refuse(self, values, wrong, reason):
+        if wrong.any():
+            raise ValueError(
+                f"{self.path} holds {values[wrong][0]:g}, {reason}. Labels are whole numbers: is "
+                "this a file of amplitudes?"
+            )
+
+
+def _as_slice(positions):
+    """Evenly spaced positions as a slice, which is read in fewer pieces."""
+    steps = np.unique(np.diff(positions))
+    if len(steps) > 1 or (len(steps) and steps[0] < 1):
+        return positions
+    step = int(steps[0]) if len(steps) else 1
+    return slice(int(positions[0]), int(positions[-1]) + 1, step)
+
+
+def distinct_labels(labels):
+    """Labels that occur, but for `UNLABELLED`: of all the file, and on the chosen lines.
+
+    Parameters
+    ----------
+    labels : LabelCube
+    """
+    chosen, everywhere, on_lines = labels.chosen, set(), set()
+    labels.chosen = None
+    try:
+        for i in range(len(labels)):
+            line = labels[i]
+            for lines, traces in ((everywhere, slice(None)), (on_lines, chosen)):
+                own = line if traces is None or isinstance(traces, slice) else line[traces[i]]
+                below = own[:, 1:][own[:, 1:] != own[:, :-1]]  # few, and quickly sorted
+                lines.update(np.unique(np.concatenate([own[:, 0], below])).tolist())
+    finally:
+        labels.chosen = chosen
+    return tuple(sorted(found - {UNLABELLED}) for found in (everywhere, on_lines))
+
+
+# --- where labels lie -----------------------------------------------------------------------
+
+
+def _find_places(labels, survey, path, survey_path):
+    """Positions in the labels of each inline, crossline and sample of a survey, -1 for none.
+
+    Returns
+    -------
+    places : list of three arrays, or None if labels lie where the amplitudes do
+    notes : list of str
+        What part of the survey has labels.
+    """
+    _compare_kinds(labels, survey, path, survey_path)
+    places, notes = [], []
+    for axis in range(3):
+        own, numbers = _numbers(labels, axis), _numbers(survey, axis)
+        if own is None or numbers is None:
+            if labels.shape[axis] != survey.shape[axis]:
+                raise ValueError(
+                    f"{path} has {_sizes(labels)}, but {survey_path} has {_sizes(survey)}. Without "
+                    "line numbers and times in both, labels need the shape of the amplitudes, -1 "
+                    "where nothing is interpreted."
+                )
+            places.append(np.arange(survey.shape[axis]))
+            continue
+        found = _match(own, numbers, axis, labels, survey, path, survey_path)
+        if (found < 0).any():
+            name = _plural(survey.dims[axis], axis)
+            notes.append(
+                f"labels cover {np.count_nonzero(found >= 0)} of {len(found)} {name}: they are at "
+                f"{_extent(labels, axis)}, the amplitudes at {_extent(survey, axis)}"
+            )
+        places.append(found)
+    same = [np.array_equal(own, np.arange(n)) for own, n in zip(places, labels.shape, strict=True)]
+    return (None if all(same) else places), notes
+
+
+def _match(own, numbers, axis, labels, survey, path, survey_path):
+    """Position among `own` of each of the numbers of a survey, -1 for none."""
+    name = _plural(survey.dims[axis], axis)
+    if len(np.unique(own)) < len(own):
+        raise ValueError(f"{path} has {name} of one number twice. Labels need distinct {name}.")
+    steps = np.diff(np.unique(numbers))
+    tolerance = 0.01 * steps.min() if len(steps) else 0.01
+    order = np.argsort(own)
+    nearest = _nearest(own[order], numbers)
+    found = np.where(np.abs(own[order][nearest] - numbers) <= tolerance, order[nearest], -1)
+    both = f"{path} has {name} {_extent(labels, axis)}, {survey_path} {_extent(survey, axis)}."
+    n_found = np.count_nonzero(found >= 0)
+    if axis == 2:
+        ascending = np.sort(numbers)
+        inside = (own >= ascending[0] - tolerance) & (own <= ascending[-1] + tolerance)
+        gaps = np.abs(ascending[_nearest(ascending, own)] - own) > tolerance
+        if (inside & gaps).any():
+            raise ValueError(
+                f"{both} Labels lie between the samples of the amplitudes. Resample them to these"
+                f"{_remedy(path, axis)}."
+            )
+    if n_found == 0 or (axis == 2 and n_found == 1 < min(len(own), len(numbers))):
+        raise ValueError(f"{both} Labels must lie where amplitudes are{_remedy(path, axis)}.")
+    return found
+
+
+def _nearest(ascending, numbers):
+    """Position among ascending numbers of the nearest to each of others."""
+    right = np.clip(np.searchsorted(ascending, numbers), 1, max(1, len(ascending) - 1))
+    right = np.minimum(right, len(ascending) - 1)
+    left = np.maximum(right - 1, 0)
+    is_left = np.abs(ascending[left] - numbers) <= np.abs(ascending[right] - numbers)
+    return np.where(is_left, left, right)
+
+
+def _remedy(path, axis):
+    if not is_segy(path):
+        return ""
+    if axis == 2:
+        return (
+            ". If headers are wrong, --labels-first-sample and --labels-sample-interval (or "
+            "--first-sample and --sample-interval for the amplitudes) correct them"
+        )
+    return (
+        f". If line numbers are in other bytes, give --labels-{('inline', 'crossline')[axis]}-byte"
+    )
+
+
+def _kind(cube):
+    """Kind of the vertical axis: "time", "depth", or "" where its name and unit do not tell."""
+    name = str(cube.dims[2]).lower()
+    if name in ("twt", "time", "t"):
+        return "time"
+    if name in ("depth", "z"):
+        return "depth"
+    unit = unit_of(cube[cube.dims[2]]).lower()
+    return next((kind for kind, scales in SCALES.items() if unit in scales), "")
+
+
+def _compare_kinds(labels, survey, path, survey_path):
+    kinds = [_kind(labels), _kind(survey)]
+    known = [cube.dims[2] in cube.coords for cube in (labels, survey)]
+    if all(kinds) and all(known) and kinds[0] != kinds[1]:
+        raise ValueError(
+            f"{path} is in {kinds[0]}, {survey_path} in {kinds[1]}. Labels must lie where the "
+            "amplitudes do: give --domain or --labels-domain if one of them is told wrongly."
+        )
+
+
+def _numbers(cube, axis):
+    """Line numbers, or times or depths in ms or m; None if a file has none."""
+    dim = cube.dims[axis]
+    if dim not in cube.coords or cube[dim].dtype.kind not in "iuf":
+        return None
+    numbers = np.asarray(cube[dim], dtype=float)
+    if axis < 2:
+        return numbers
+    return numbers * SCALES.get(_kind(cube), {}).get(unit_of(cube[dim]).lower(), 1)
+
+
+def _plural(dim, axis):
+    if axis < 2:
+        return f"{('inline', 'crossline')[axis]}s"
+    return {"twt": "times", "time": "times", "depth": "depths"}.get(str(dim), "samples")
+
+
+def _extent(cube, axis):
+    numbers = np.asarray(cube[cube.dims[axis]])
+    unit = f" {unit_of(cube[cube.dims[axis]])}".rstrip() if axis == 2 else ""
+    step = f", every {numbers[1] - numbers[0]:g}" if axis == 2 and len(numbers) > 1 else ""
+    return f"{numbers.min():g} to {numbers.max():g}{unit}{step}{unit if step else ''}"
+
+
+def _sizes(cube):
+    return " x ".join(map(str, cube.shape))
+
+
+# --- lines to train on ----------------------------------------------------------------------
+
+
+def check_lines(lines, direction):
+    """Check how --lines is written, before any file is opened.
+
+    Returns
+    -------
+    step : int
+        Of "every=10", or 1.
+    named : list of str
+        The other texts.
+    """
+    step, named = _split_lines(lines)
+    for text in named:
+        name, _ = _parse_lines(text)
+        # All lines of the other direction would have a trace of these.
+        if direction not in ("both", name):
+            raise ValueError(
+                f"--lines {text!r} are {name}s, but --directions is {direction}. Use --directions "
+                f"{name} or both."
+            )
+    return step, named
+
+
+def _split_lines(lines):
+    """Number of "every=10", or 1, and the other texts."""
+    steps = [text for text in lines if text.startswith("every=")]
+    if len(steps) > 1:
+        raise ValueError(f"--lines has {' and '.join(steps)}. Give one of them.")
+    for text in steps:
+        if not re.fullmatch(r"every=0*[1-9][0-9]*", text):
+            raise ValueError(f"--lines {text!r} needs a whole number, such as every=10.")
+    step = int(steps[0].removeprefix("every=")) if steps else 1
+    return step, [text for text in lines if text not in steps]
+
+
+def choose_lines(lines, cube):
+    """Traces that lie on chosen lines, as a bool array (n_inlines, n_crosslines); None for all.
+
+    Parameters
+    ----------
+    lines : list of str
+        Each "inline=" or "crossline=" and line numbers: "328", "300,350", "300-400",
+        "300-400:10", "-20--10".
+    cube : DataArray
+
+    Raises
+    ------
+    ValueError
+        If a line that is named is not in the survey.
+    """
+    if not lines:
+        return None
+    chosen = np.zeros(cube.shape[:2], dtype=bool)
+    for text in lines:
+        name, ranges = _parse_lines(text)
+        there = np.asarray(cube[name])
+        wanted = np.zeros(len(there), dtype=bool)
+        for span in ranges:
+            wanted |= _lines_in(span, there, text)
+        chosen |= wanted[:, None] if name == "inline" else wanted
+    return chosen
+
+
+def _lines_in(span, there, text):
+    """Which lines are in a range, whose ends, and lines by step, must be there."""
+    missing = sorted(n for n in {span[0], span[-1]} if not there.min() <= n <= there.max())
+    within = (there >= span[0]) & (there <= span[-1]) & ((there - span[0]) % span.step == 0)
+    if not missing and (span.step > 1 or not within.any()):  # else lines may be numbered 1, 3, 5
+        missing = [number for number in span if number not in there]
+    if missing:
+        shown = ", ".join(map(str, missing[:8])) + (", …" if len(missing) > 8 else "")
+        name = text.partition("=")[0]
+        raise ValueError(
+            f"--lines {text!r}: {shown} {'is' if len(missing) == 1 else 'are'} not there, the "
+            f"survey has {name}s {_span_words(there)}."
+        )
+    return within
+
+
+def _span_words(numbers):
+    steps = np.unique(np.abs(np.diff(numbers)))
+    every = f", every {steps[0]}" if len(steps) == 1 and steps[0] > 1 else ""
+    return f"{numbers.min()} to {numbers.max()}{every}"
+
+
+def _parse_lines(text):
+    """Name of the direction, and ranges of line numbers."""
+    name, _, numbers = text.partition("=")
+    if name not in ("inline", "crossline") or not numbers:
+        raise ValueError(
+            f"--lines {text!r} is not understood. Use inline=300,350 or crossline=300-400:10 "
+            "or every=10."
+        )
+    return name, [_range(part.strip()) for part in numbers.split(",")]
+
+
+def _range(text):
+    """Numbers of "300", "300-400" or "300-400:10"; any of them may be negative."""
+    parts = re.fullmatch(r"(-?[0-9]+)(?:-(-?[0-9]+)(?::([0-9]+))?)?", text)
+    first, last, step = parts.groups() if parts else (0, None, "0")
+    if int(step or 1) > 0 and int(first) <= int(last or first):
+        return range(int(first), int(last or first) + 1, int(step or 1))
+    raise ValueError(
+        f"--lines: {text!r} is no line number or range. Use 300, 300-400 or 300-400:10, the lower "
+        "number first."
+    )

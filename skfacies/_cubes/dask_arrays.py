@@ -1,0 +1,174 @@
+"""Prediction of Dask arrays: one lazy graph, which any of Dask's schedulers runs."""
+
+import threading
+import uuid
+import warnings
+
+import numpy as np
+
+from skfacies._cubes.slabs import copies_of_amplitudes, neighbour_positions, stack_neighbours
+
+__all__ = ["predict_lazily"]
+
+
+def predict_lazily(
+    cube,
+    estimator,
+    axes,
+    *,
+    to_labels,
+    dtype,
+    n_classes,
+    probabilities,
+    memory_limit,
+    neighbours=0,
+):
+    """Labels or probabilities of a Dask cube as a lazy Dask array.
+
+    Parameters
+    ----------
+    cube : dask.array of shape (n_inlines, n_crosslines, n_samples)
+    estimator : fitted estimator of sections
+        One node of the graph: a worker gets it once.
+    axes : tuple of {0, 1}
+        Directions to predict in; probabilities of two are averaged.
+    to_labels : function of probabilities
+        Turns averages into labels. Must be picklable.
+    dtype : dtype of the labels
+    n_classes : int
+    probabilities : bool
+        Whether these are wanted and not labels.
+    memory_limit : int
+        Bytes for the sections and results of one task.
+    neighbours : int
+        Lines to either side that sections have as channels.
+    """
+    import dask
+
+    _warn_of_split_traces(cube)
+    model = dask.delayed(estimator, name=f"skfacies-model-{uuid.uuid4().hex}", traverse=False)
+    options = {"memory_limit": memory_limit, "neighbours": neighbours}
+    if len(axes) == 1 and not probabilities:
+        return _map_sections(cube, model, axes[0], "predict", dtype, **options)
+    options["n_classes"] = n_classes
+    parts = [
+        _map_sections(cube, model, axis, "predict_proba", np.float32, **options) for axis in axes
+    ]
+    if len(parts) == 2:
+        # Blocks of both directions meet in blocks that are cut both ways; averages need no more.
+        lines = [part.chunks[axis] for part, axis in zip(parts, axes, strict=True)]
+        parts = [part.rechunk({0: lines[0], 1: lines[1]}) for part in parts]
+        parts = [(parts[0] + parts[1]) / np.float32(2)]
+    if probabilities:
+        return parts[0]
+    return parts[0].map_blocks(
+        to_labels, dtype=dtype, drop_axis=3, meta=np.empty((0, 0, 0), dtype=dtype)
+    )
+
+
+def _warn_of_split_traces(cube):
+    if cube.numblocks[2] > 1:
+        warnings.warn(
+            f"the chunks of `X` split traces into {cube.numblocks[2]} pieces; all "
+            f"{cube.nbytes / 1e9:.2f} GB of it will be moved between chunks to join them. Store or "
+            "read the cube with chunks of whole traces, such as X.rechunk({2: -1}), to spare that.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def _map_sections(cube, model, axis, method, dtype, *, memory_limit, neighbours, n_classes=None):
+    """Blocks of whole sections of one direction through a method of the model."""
+    # Its own chunks along the lines that are cut, unless these are too large for a task.
+    per_sample = copies_of_amplitudes(neighbours) * cube.dtype.itemsize + 4 * (n_classes or 2)
+    section = cube.shape[1 - axis] * cube.shape[2] * per_sample
+    most = max(1, int(memory_limit / 4 / section))
+    lines = cube.chunks[axis] if max(cube.chunks[axis]) <= most else most
+    cube = cube.rechunk({axis: lines, 1 - axis: -1, 2: -1})
+    chunks = cube.chunks
+    if neighbours and cube.numblocks[axis] > 1:
+        cube, chunks = _with_neighbours(cube, axis, neighbours)
+    more = {"chunks": chunks}
+    if n_classes is not None:
+        more = {"new_axis": 3, "chunks": (*chunks, (n_classes,))}
+    meta = np.empty((0,) * (3 if n_classes is None else 4), dtype=dtype)
+    return cube.map_blocks(
+        _predict_block,
+        model,
+        axis=axis,
+        method=method,
+        neighbours=neighbours,
+        most=most,
+        result=np.empty((0, 0, 0, *(() if n_classes is None else (n_classes,))), dtype),
+        dtype=dtype,
+        meta=meta,
+        **more,
+    )
+
+
+def _with_neighbours(cube, axis, neighbours):
+    """Blocks that have lines of the blocks beside them, too; and the chunks without these."""
+    from dask.array.overlap import ensure_minimum_chunksize, overlap
+
+    lines = cube.chunks[axis]
+    few = sum(lines) < 2 * neighbours
+    cube = cube.rechunk({axis: -1 if few else ensure_minimum_chunksize(neighbours, lines)})
+    if few:
+        return cube, cube.chunks
+    depth = {i: neighbours if i == axis else 0 for i in range(3)}
+    return overlap(cube, depth, boundary="none", allow_rechunk=False), cube.chunks
+
+
+def _predict_block(block, model, *, axis, method, neighbours, most, result, block_info=None):
+    if 0 in block.shape:
+        return np.empty((*block.shape, *result.shape[3:]), result.dtype)
+    sections = block.swapaxes(0, 1) if axis else block
+    predict = getattr(model, method)
+    with _fair_threads():
+        if neighbours:
+            rows = _rows_of_block(len(sections), axis, neighbours, block_info[0])
+            predicted = np.concatenate(
+                [
+                    np.asarray(predict(stack_neighbours(sections, rows[first : first + most])))
+                    for first in range(0, len(rows), most)
+                ]
+            )
+        else:
+            predicted = np.asarray(predict(sections))
+    predicted = predicted.swapaxes(0, 1) if axis else predicted
+    return np.ascontiguousarray(predicted, dtype=result.dtype)
+
+
+def _rows_of_block(n_lines, axis, neighbours, info):
+    """Neighbours of the lines of a block, which has others before and after it, but at the ends."""
+    place, n_blocks = (info[key][axis] for key in ("chunk-location", "num-chunks"))
+    first = neighbours if place > 0 else 0
+    stop = n_lines - (neighbours if place < n_blocks - 1 else 0)
+    return neighbour_positions(np.arange(first, stop), n_lines, neighbours)
+
+
+def _fair_threads():
+    """Share of this machine's threads for one of the tasks that run beside each other.
+
+    Two networks that each take all cores slow each other down far more than twofold.
+    """
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    n_tasks = _n_tasks_at_once()
+    threads = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"]
+    share = max(1, max(threads, default=1) // n_tasks)
+    return threadpool_limits(share if n_tasks > 1 else None, user_api="openmp")
+
+
+def _n_tasks_at_once():
+    try:
+        from distributed import get_worker
+
+        return get_worker().state.nthreads
+    except (ImportError, ValueError):  # no worker of a cluster: threads of this process, or one
+        import dask
+        from dask.system import CPU_COUNT
+
+        if threading.current_thread() is threading.main_thread():
+            return 1  # the synchronous scheduler, or a process of its own
+        return dask.config.get("num_workers", None) or CPU_COUNT

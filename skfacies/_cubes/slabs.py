@@ -1,0 +1,133 @@
+"""Lines of a cube with those beside them as channels, and slabs of lines to predict at once."""
+
+import numpy as np
+
+from skfacies._cubes.holders import read_lines, read_safely
+
+__all__ = [
+    "LineWithNeighbours",
+    "copies_of_amplitudes",
+    "neighbour_positions",
+    "plan_slabs",
+    "read_slabs",
+    "read_with_neighbours",
+    "stack_neighbours",
+]
+
+
+def neighbour_positions(lines, n_lines, neighbours):
+    """Positions (n, 1 + 2 * neighbours) of lines and those beside them.
+
+    Each comes first, then the one before and the one after it, then the next two. Beyond the ends
+    of the cube lines are mirrored.
+    """
+    steps = [0]
+    for step in range(1, neighbours + 1):
+        steps += [-step, step]
+    positions = np.abs(np.asarray(lines, dtype=np.int64)[:, None] + steps)
+    last = n_lines - 1
+    return np.where(positions > last, 2 * last - positions, positions).clip(0, last)
+
+
+def copies_of_amplitudes(neighbours):
+    """How often a slab is held: as read, put together with lines of before, and as channels."""
+    return 3 + 2 * neighbours if neighbours else 1
+
+
+def stack_neighbours(sections, rows):
+    """Sections (n, n_traces, n_samples, n_channels) from rows of an array of sections, a copy.
+
+    In memory, channels come before the traces, as the network takes them.
+    """
+    return np.moveaxis(sections[rows], 1, -1)
+
+
+class LineWithNeighbours:
+    """A line with those beside it as channels (n_traces, n_samples, n_channels), not copied.
+
+    Parameters
+    ----------
+    lines : list of arrays of shape (n_traces, n_samples)
+        The line itself comes first.
+    """
+
+    ndim = 3
+
+    def __init__(self, lines):
+        self.lines = lines
+        self.shape = (*map(int, lines[0].shape), len(lines))
+        self.dtype = lines[0].dtype
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, key):
+        """Copy of a part; of slices of traces and of samples no more is read than lies in them."""
+        if isinstance(key, slice) or (
+            isinstance(key, tuple) and len(key) <= 2 and all(isinstance(k, slice) for k in key)
+        ):
+            return np.moveaxis(np.stack([line[key] for line in self.lines]), 0, -1)
+        return np.asarray(self)[key]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[:, :], dtype=dtype)
+
+
+def read_with_neighbours(cube, axis, lines, neighbours):
+    """Sections of a slice of lines, with those beside them as channels if there are some."""
+    if not neighbours:
+        return read_lines(cube, axis, lines)
+    n_lines = int(cube.shape[axis])
+    rows = neighbour_positions(np.arange(lines.start, lines.stop), n_lines, neighbours)
+    first = int(rows.min())
+    sections = np.asarray(read_lines(cube, axis, slice(first, int(rows.max()) + 1)))
+    return stack_neighbours(sections, rows - first)
+
+
+def plan_slabs(n_lines, *, slab, block, neighbours=0):
+    """Blocks of lines to read, and the slabs of lines that can be predicted after each.
+
+    Parameters
+    ----------
+    n_lines : int
+    slab, block : int
+        Lines of each.
+    neighbours : int
+        So many lines after those of a slab must have been read, too.
+
+    Returns
+    -------
+    plan : list of (slice, list of slices)
+        All lines are in one block and in one slab.
+    """
+    plan, done = [], 0
+    for first in range(0, n_lines, block):
+        stop = min(first + block, n_lines)
+        ready = n_lines if stop == n_lines else max(stop - neighbours, done)
+        slabs = [slice(start, min(start + slab, ready)) for start in range(done, ready, slab)]
+        plan.append((slice(first, stop), slabs))
+        done = ready
+    return plan
+
+
+def read_slabs(cube, axis, plan, neighbours=0):
+    """Yield (lines, sections) of a plan; every block is read once.
+
+    Sections are ``(n_lines, n_traces, n_samples)``, with channels at the end if there are
+    neighbours. What these need of the block before is kept.
+    """
+    n_lines, held = int(cube.shape[axis]), None
+    for block, slabs in plan:
+        sections = read_safely(cube, axis, block, "X")
+        if held is not None:
+            sections = np.concatenate([held, sections])
+        first = block.stop - len(sections)
+        if not neighbours:
+            for lines in slabs:
+                yield lines, sections[lines.start - first : lines.stop - first]
+            continue
+        # A copy, made before results can be written over what was read.
+        held = sections[-2 * neighbours :].copy()
+        for lines in slabs:
+            rows = neighbour_positions(np.arange(lines.start, lines.stop), n_lines, neighbours)
+            yield lines, stack_neighbours(sections, rows - first)

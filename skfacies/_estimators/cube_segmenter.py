@@ -1,0 +1,692 @@
+"""The estimator of cubes: cuts them into sections, and puts predictions back."""
+
+import copy
+import functools
+import os
+import tempfile
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metadata_routing import (
+    UNUSED,
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
+
+from skfacies._cubes.dask_arrays import predict_lazily
+from skfacies._cubes.holders import (
+    AXES,
+    DIRECTIONS,
+    check_axes,
+    check_cube,
+    check_out,
+    chunk_length,
+    has_named_axes,
+    is_dask,
+    is_transposed,
+    ordered_dims,
+    read_lines,
+    release_pages,
+    section_axes,
+    shape_of,
+    unwrap,
+    warn_if_incomplete,
+    write_lines,
+)
+from skfacies._cubes.pairing import check_pair, check_weights
+from skfacies._cubes.probability_store import make_store, scratch_bytes
+from skfacies._cubes.slabs import copies_of_amplitudes, plan_slabs, read_slabs
+from skfacies._cubes.training_lines import choose_lines, labelled_traces, take_sections
+from skfacies._sections.survey_scale import sample_interval, warn_of_other_interval
+from skfacies._sections.validation import (
+    MOST_CHANNELS,
+    find_parameter,
+    last_step,
+    prediction_dtype,
+)
+from skfacies._stratigraphy.order import check_unit_order, labels_from_scores
+from skfacies.metrics import iou_scorer
+
+__all__ = ["CubeSegmenter"]
+
+#: Lines of a cube that tell the scale of its amplitudes.
+ENOUGH_LINES = 32
+
+#: Sections of fewer traces hardly show what a network looks at.
+FEWEST_TRACES = 4
+
+
+class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Segment whole cubes with an estimator of sections.
+
+    Cuts a cube and its labels into sections alike, fits the estimator on those that carry labels,
+    and puts its predictions back as a cube. Whatever holds the cube stays where it is: sections are
+    read as they are needed, and results can be written to a file.
+
+    Parameters
+    ----------
+    estimator : estimator of sections
+        `FaciesSegmenter`, or a Pipeline that ends in one, or your own with `fit` and `predict`
+        (and `predict_proba` for ``direction="both"``) on sections.
+    direction : {"inline", "crossline", "both"}, default="inline"
+        Sections to train on and to predict. "both" trains on sections of both directions, and
+        averages the probabilities of both before the best facies is chosen.
+    neighbours : int, default=0
+        Lines to either side that each section has as channels: sections are then ``(n_traces,
+        n_samples, 1 + 2 * neighbours)``, the line itself first, then the ones before and after it.
+        Beyond the ends of the cube lines are mirrored. What differs from line to line, noise above
+        all, is told from what does not: on five synthetic surveys the mean IoU of far blocks rose
+        from 0.88 to 0.91 with one line to either side. Labels are those of the line itself, so that
+        a few interpreted lines of a cube are enough.
+    step : int, default=1
+        Train on every `step`-th of the lines that carry labels: neighbours are near copies.
+    min_labelled : float in [0, 1], default=0.5
+        Lines are trained on that have at least this fraction of the labelled traces of the best
+        labelled line. Of ten interpreted inlines every crossline has ten traces: these lines alone
+        are not worth a pass over the whole cube.
+    memory_limit : int, default=500_000_000
+        Bytes for sections and probabilities that are held at a time, about; what the network takes
+        beside it is the estimator's to limit. Probabilities of the first of two directions that
+        need more than half of it are kept in a temporary file, as multiples of 1/65535.
+    scratch_dir : path or None, default=None
+        Folder of that file, and of training sections that exceed `memory_limit` and cannot be
+        mapped where they lie (Zarr, HDF5, Dask). None is the system's folder for temporary files.
+    verbose : int, default=0
+        1 shows a progress bar in prediction.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted clone of `estimator`.
+    classes_ : ndarray of shape (n_classes,)
+        Labels that it has learnt.
+    lines_ : dict of arrays
+        Positions of the lines trained on, by "inline" and "crossline".
+    sample_interval_ : float or None
+        Interval of the vertical coordinate of the training cube, if it was a DataArray with one. A
+        prediction of a cube with another is warned of.
+
+    See Also
+    --------
+    CubeToSections : Cuts cubes in a Pipeline, where labels stay as they are.
+    skfacies.model_selection.BlockKFold : Folds of a cube that do not leak.
+
+    Notes
+    -----
+    Axes: a cube is ``(n_inlines, n_crosslines, n_samples)``, labels have its shape, probabilities
+    one more axis at the end; samples point down. A cube is a NumPy array or memory map, a Zarr or
+    HDF5 array, an `xarray.DataArray` (which gives one back, with the same coordinates), or a Dask
+    array (which gives a lazy Dask array).
+
+    Neighbours are the lines next to each other in `X`: give whole cubes, not every tenth line, and
+    folds a `gap` of at least `neighbours`. In `fit`, sections with neighbours are objects that
+    ``numpy.asarray`` reads.
+
+    Every fit trains a fresh clone of `estimator`: `warm_start` has no effect inside.
+
+    Crosslines are cut from the inlines given to `fit`: in cross-validation over inlines, nothing
+    held out reaches training in any direction.
+
+    Examples
+    --------
+    >>> from skfacies import CubeSegmenter, FaciesSegmenter
+    >>> from skfacies.datasets import make_facies_cube
+    >>> survey = make_facies_cube((24, 20, 32), n_facies=2, random_state=0)
+    >>> sections = FaciesSegmenter(
+    ...     encoder_weights=None, encoder_depth=3, decoder_channels=(16, 8, 8), max_epochs=2,
+    ...     validation_fraction=0, random_state=0)
+    >>> segmenter = CubeSegmenter(sections, direction="both")
+    >>> labels = survey.target.copy()
+    >>> labels[1::2] = -1  # every other inline is interpreted
+    >>> segmenter.fit(survey.data, labels).predict(survey.data).shape
+    (24, 20, 32)
+    >>> {name: len(lines) for name, lines in segmenter.lines_.items()}
+    {'inline': 12, 'crossline': 20}
+    """
+
+    neighbours, sample_interval_ = 0, None  # of models that were pickled without them
+
+    _parameter_constraints = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "direction": [StrOptions(set(DIRECTIONS))],
+        "neighbours": [Interval(Integral, 0, MOST_CHANNELS // 2 - 1, closed="both")],
+        "step": [Interval(Integral, 1, None, closed="left")],
+        "min_labelled": [Interval(Real, 0, 1, closed="both")],
+        "memory_limit": [Interval(Real, 0, None, closed="neither")],
+        "scratch_dir": [str, HasMethods("__fspath__"), None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        direction="inline",
+        *,
+        neighbours=0,
+        step=1,
+        min_labelled=0.5,
+        memory_limit=500_000_000,
+        scratch_dir=None,
+        verbose=0,
+    ):
+        self.estimator = estimator
+        self.direction = direction
+        self.neighbours = neighbours
+        self.step = step
+        self.min_labelled = min_labelled
+        self.memory_limit = memory_limit
+        self.scratch_dir = scratch_dir
+        self.verbose = verbose
+
+    # Both are cut, and then the estimator's: what routing knows of them it asks of that.
+    __metadata_request__fit = {"sample_weight": UNUSED, "validation_data": UNUSED}
+    __metadata_request__predict = {"out": UNUSED, "dtype": UNUSED}
+    __metadata_request__predict_proba = {"out": UNUSED}
+
+    # --- training -----------------------------------------------------------------------------
+
+    def fit(self, X, y, *, sample_weight=None, validation_data=None, **fit_params):
+        """Fit the estimator on the sections that carry labels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_inlines, n_crosslines, n_samples)
+            Amplitudes.
+        y : array-like of the shape of `X`
+            Labels; the estimator's `ignore_label` marks samples without interpretation.
+        sample_weight : array-like of shape (n_inlines,) or of the shape of `X`, default=None
+            Weights of inlines, or of samples, if the estimator takes them.
+        validation_data : tuple (X, y) of cubes, default=None
+            Cut as `X` and `y` are, and handed to an estimator that takes it.
+        **fit_params
+            Handed on to the `fit` of the estimator; routed, where metadata routing is enabled.
+            Those of a Pipeline's step, such as ``faciessegmenter__sample_weight``, are cut, too.
+
+        Returns
+        -------
+        self : CubeSegmenter
+
+        Raises
+        ------
+        ValueError
+            If `X` is no cube, `y` has another shape, or nothing is labelled.
+        """
+        self._validate_params()
+        self._check_estimator()
+        cube, labels = check_pair(X, y, self._ignore_label())
+        params = self._route(fit_params, sample_weight, validation_data)
+        with tempfile.TemporaryDirectory(
+            prefix="skfacies-", dir=self.scratch_dir, ignore_cleanup_errors=True
+        ) as folder:
+            sections, section_labels, lines = self._cut(cube, labels, folder)
+            for name, value in params.items():
+                if value is not None and name.endswith("sample_weight"):
+                    weights = check_weights(value, X, cube)
+                    params[name] = self._take(weights, lines, folder, "sample_weight")
+                elif value is not None and name.endswith("validation_data"):
+                    params[name] = self._cut_validation(value, folder)
+            estimator = clone(self.estimator).fit(sections, section_labels, **params)
+            if not hasattr(estimator, "classes_"):
+                raise ValueError(
+                    f"`estimator`={type(estimator).__name__} must set classes_ in fit: the sorted "
+                    "labels that it has learnt."
+                )
+            self.estimator_ = estimator
+            self.classes_ = np.asarray(estimator.classes_)
+            self.lines_ = {AXES[axis]: chosen for axis, chosen in lines.items()}
+            self.sample_interval_ = _interval_of(X)
+            del sections, section_labels, params  # which may be mapped in the folder
+        return self
+
+    def _check_estimator(self):
+        if self.direction == "both" and not hasattr(self.estimator, "predict_proba"):
+            raise ValueError(
+                "direction='both' averages probabilities, but `estimator`="
+                f"{type(self.estimator).__name__} has no predict_proba. Use one direction."
+            )
+
+    def _route(self, fit_params, sample_weight, validation_data):
+        """Parameters of the estimator's fit, under scikit-learn's metadata routing or without."""
+        given = {"sample_weight": sample_weight, "validation_data": validation_data}
+        fit_params = {**fit_params, **{k: v for k, v in given.items() if v is not None}}
+        if not _routing_enabled():
+            return fit_params
+        return dict(process_routing(self, "fit", **fit_params).estimator.fit)
+
+    def _cut(self, cube, labels, folder, names=("X", "y")):
+        """Sections with labels, their labels, and the lines that they lie on."""
+        labelled = labelled_traces(labels, self._ignore_label())
+        axes = self._check_lines(shape_of(cube), names[0])
+        lines = choose_lines(labelled, axes, min_labelled=self.min_labelled, step=self.step)
+        if not lines:
+            raise ValueError(
+                f"`{names[1]}` has no labelled sample: all labels equal "
+                f"ignore_label={self._ignore_label()!r}."
+            )
+        sections = self._take(cube, lines, folder, names[0], self.neighbours)
+        return sections, self._take(labels, lines, folder, names[1]), lines
+
+    def _take(self, cube, lines, folder, name, neighbours=0):
+        allocate = self._allocator(folder)
+        return take_sections(cube, lines, allocate, self.memory_limit, name, neighbours)
+
+    def _cut_validation(self, validation_data, folder):
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+            raise ValueError("`validation_data` must be a tuple (X, y) of cubes.")
+        names = ("validation_data[0]", "validation_data[1]")
+        pair = check_pair(*validation_data, self._ignore_label(), *names)
+        return self._cut(*pair, folder, names)[:2]
+
+    def _allocator(self, folder):
+        """Maker of arrays for training sections: in memory, or in files if they are large."""
+
+        def allocate(shape, dtype):
+            if np.prod(shape) * np.dtype(dtype).itemsize <= self.memory_limit:
+                return np.empty(shape, dtype=dtype)
+            handle, path = tempfile.mkstemp(suffix=".npy", dir=folder)
+            os.close(handle)
+            return np.lib.format.open_memmap(path, mode="w+", shape=shape, dtype=dtype)
+
+        return allocate
+
+    def _ignore_label(self):
+        return find_parameter(self.estimator, "ignore_label", -1)
+
+    # --- prediction ---------------------------------------------------------------------------
+
+    def predict(self, X, *, out=None, dtype=None):
+        """Facies of every sample of a cube.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_inlines, n_crosslines, n_samples)
+            Amplitudes. Read once in each direction, some sections at a time.
+        out : array of the shape of `X`, default=None
+            Array, memory map, Zarr or HDF5 array that the labels are written to. None makes an
+            array in memory.
+        dtype : dtype, default=None
+            Type of the labels if `out` is None. None is that of ``classes_``.
+
+        Returns
+        -------
+        y : array of the shape of `X`
+            `out`, if it is given; a DataArray for a DataArray, a lazy Dask array for a Dask array.
+            Members of ``classes_``; `ignore_label` where amplitudes are missing.
+        """
+        cube, wrap = self._check_prediction_data(X)
+        self._check_label_type(out.dtype if hasattr(out, "dtype") else dtype)
+        model = self._rescaled_to(cube)
+        if is_dask(cube):
+            return wrap(model._predict_lazily(cube, out, dtype, probabilities=False), "facies")
+        if out is None:
+            result = np.empty(shape_of(cube), self._label_dtype() if dtype is None else dtype)
+        else:
+            result = _check_place(out, shape_of(cube), X)
+        for axis, lines, labels in model._predict_slabs(cube, out):
+            write_lines(result, axis, lines, labels)
+        return wrap(result, "facies")
+
+    def predict_proba(self, X, *, out=None):
+        """Probabilities of the facies of every sample of a cube.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_inlines, n_crosslines, n_samples)
+            Amplitudes.
+        out : array of shape (n_inlines, n_crosslines, n_samples, n_classes), default=None
+            Array that they are written to. None makes a float32 array in memory.
+
+        Returns
+        -------
+        probabilities : array of shape (n_inlines, n_crosslines, n_samples, n_classes)
+            In the order of ``classes_``; NaN where amplitudes are missing.
+        """
+        cube, wrap = self._check_prediction_data(X)
+        model = self._rescaled_to(cube)
+        if is_dask(cube):
+            lazy = model._predict_lazily(cube, out, None, probabilities=True)
+            return wrap(lazy, "probability", self.classes_)
+        shape = (*shape_of(cube), len(self.classes_))
+        if out is None:
+            result = np.empty(shape, dtype=np.float32)
+        else:
+            result = _check_place(out, shape, X)
+            if np.dtype(out.dtype).kind != "f":
+                raise ValueError(f"`out` must be of floats for probabilities; got {out.dtype}.")
+        for number, axis in enumerate(section_axes(self.direction, shape)):
+            for lines, sections in self._read_slabs(cube, axis, out):
+                probabilities = model._probabilities(sections)
+                if number:  # the average with those of the first direction
+                    probabilities = probabilities + read_lines(result, axis, lines)
+                    probabilities /= 2
+                write_lines(result, axis, lines, probabilities)
+        return wrap(result, "probability", self.classes_)
+
+    def score(self, X, y, sample_weight=None):
+        """Mean IoU over the classes that occur in `y` or the prediction.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_inlines, n_crosslines, n_samples)
+            Amplitudes.
+        y : array-like of the shape of `X`
+            Labels; `ignore_label` and samples with NaN amplitudes do not count.
+        sample_weight : array-like of shape (n_inlines,) or of the shape of `X`, default=None
+            Weights.
+
+        Returns
+        -------
+        score : float in [0, 1]
+        """
+        cube, labels = check_pair(X, y, self._ignore_label())
+        if sample_weight is not None:
+            sample_weight = check_weights(sample_weight, X, cube)
+        return iou_scorer(self, cube, labels, sample_weight)
+
+    def estimate_memory(self, shape):
+        """What a prediction of a cube of this shape costs.
+
+        Parameters
+        ----------
+        shape : (n_inlines, n_crosslines, n_samples)
+
+        Returns
+        -------
+        cost : :class:`~sklearn.utils.Bunch`
+            Bytes, about: `working` for sections, probabilities and the network; `scratch` in
+            temporary files; `labels` and `probabilities` for the result, if no `out` is given.
+        """
+        check_is_fitted(self, "estimator_")
+        if len(shape) != 3:
+            raise ValueError(
+                f"`shape` must be (n_inlines, n_crosslines, n_samples); got {tuple(shape)}."
+            )
+        n_classes, n_samples = len(self.classes_), int(np.prod(shape))
+        working, scratch = self.memory_limit / 2, 0
+        axes = section_axes(self.direction, shape)
+        for axis in axes:
+            least = 2 * shape[1 - axis] * shape[2] * self._bytes_per_sample(8)
+            working = max(working, self._network_bytes(shape, axis) + least)
+        if len(axes) == 2:
+            in_memory = n_samples * n_classes * 4
+            if in_memory <= self.memory_limit / 2:
+                working += in_memory
+            else:
+                scratch = scratch_bytes(shape, n_classes)
+        return Bunch(
+            working=int(working),
+            scratch=int(scratch),
+            labels=n_samples * self.classes_.dtype.itemsize,
+            probabilities=n_samples * n_classes * 4,
+        )
+
+    def _check_prediction_data(self, X):
+        check_is_fitted(self, "estimator_")
+        self._validate_params()
+        self._check_estimator()
+        check_axes(X)
+        cube, wrap = unwrap(X)
+        cube = check_cube(cube)
+        if np.dtype(cube.dtype).kind not in "biuf":
+            raise ValueError(f"`X` must hold real amplitudes; got dtype {cube.dtype}.")
+        warn_if_incomplete(cube)
+        self._check_lines(shape_of(cube), "X")
+        warn_of_other_interval(self.sample_interval_, _interval_of(X))
+        return cube, wrap
+
+    def _rescaled_to(self, cube):
+        """The model with the amplitude scale of a cube, if its estimator is to learn it anew."""
+        if find_parameter(self.estimator_, "rescale", None) is None:
+            return self
+        if not hasattr(self.estimator_, "rescaled_to"):
+            raise ValueError(
+                "rescale='survey' needs a FaciesSegmenter as `estimator`; got "
+                f"{type(self.estimator_).__name__}. Use rescale=None, and scale the cube before."
+            )
+        axis = section_axes(self.direction, shape_of(cube))[0]
+        n_lines = shape_of(cube)[axis]
+        lines = np.unique(np.linspace(0, n_lines - 1, min(n_lines, ENOUGH_LINES)).astype(int))
+        some = [np.asarray(read_lines(cube, axis, slice(i, i + 1)))[0] for i in lines.tolist()]
+        model = copy.copy(self)
+        model.estimator_ = self.estimator_.rescaled_to(some)
+        return model
+
+    def _check_lines(self, shape, name):
+        """Axes whose lines are cut; warns of what a cube of a few lines cannot give."""
+        axes = section_axes(self.direction, shape)
+        if axes != DIRECTIONS[self.direction]:
+            also = ", too" if self.direction == "both" else ""
+            _warn(
+                f"`{name}` is one {AXES[axes[0]]} and is cut along it: a section of "
+                f"{shape[1 - axes[0]]} traces. direction={self.direction!r} would cut it into "
+                f"single traces{also}."
+            )
+        for axis in axes:
+            n_lines, n_traces = shape[axis], shape[1 - axis]
+            if 1 < n_traces < min(FEWEST_TRACES, n_lines):
+                _warn(
+                    f"`{name}` has only {n_traces} {AXES[1 - axis]}s: its {AXES[axis]} sections "
+                    f"have {n_traces} traces, too few to tell units by. "
+                    f"direction={AXES[1 - axis]!r} cuts sections of {n_lines} traces."
+                )
+            if n_lines <= self.neighbours:
+                _warn(
+                    f"`{name}` has {n_lines} {AXES[axis]}(s), but neighbours={self.neighbours}: "
+                    "lines stand for their own neighbours. Give all of the cube, and take lines of "
+                    "the result."
+                )
+        return axes
+
+    def _check_label_type(self, dtype):
+        """Refuse a type of labels that cannot hold all that may be predicted."""
+        if dtype is None:
+            return
+        labels = self.classes_
+        if find_parameter(self.estimator_, "nan_policy", "raise") == "ignore":
+            labels = np.append(labels, self._ignore_label())
+        try:
+            same = np.array_equal(labels.astype(dtype), labels)
+        except (TypeError, ValueError):
+            same = False
+        if not same:
+            raise ValueError(
+                f"labels {labels.tolist()} cannot be held by dtype {np.dtype(dtype)}. Choose "
+                f"another `dtype` or `out`, such as {self._label_dtype()}."
+            )
+
+    def _label_dtype(self):
+        nan_policy = find_parameter(self.estimator_, "nan_policy", "raise")
+        return prediction_dtype(self.classes_, self._ignore_label(), nan_policy)
+
+    def _to_labels(self, dtype=None):
+        """Function that turns probabilities of whole sections into labels."""
+        dtype = self._label_dtype() if dtype is None else np.dtype(dtype)
+        last = last_step(self.estimator_)
+        order = getattr(last, "unit_order_", None)
+        # As in `predict`: the means of both directions have no spikes.
+        single = self.direction != "both"
+        return functools.partial(
+            _labels_of,
+            classes=self.classes_.astype(dtype),
+            ignore_label=self._ignore_label(),
+            unit_order=None if order is None else check_unit_order(order, self.classes_),
+            without_spikes=single and bool(getattr(last, "dip_smoothing_", None)),
+        )
+
+    def _predict_lazily(self, cube, out, dtype, *, probabilities):
+        if out is not None:
+            raise ValueError(
+                "`out` is for arrays that are predicted at once; of a Dask array, store the "
+                "result with dask.array.to_zarr(segmenter.predict(X), ...) or dask.array.store."
+            )
+        dtype = self._label_dtype() if dtype is None else np.dtype(dtype)
+        return predict_lazily(
+            cube,
+            self.estimator_,
+            section_axes(self.direction, shape_of(cube)),
+            to_labels=self._to_labels(dtype),
+            dtype=dtype,
+            n_classes=len(self.classes_),
+            probabilities=probabilities,
+            memory_limit=self.memory_limit,
+            neighbours=self.neighbours,
+        )
+
+    def _predict_slabs(self, cube, out):
+        """Yield (axis, lines, labels) until the cube is complete."""
+        axes = section_axes(self.direction, shape_of(cube))
+        if len(axes) == 1:
+            for lines, sections in self._read_slabs(cube, axes[0], out):
+                yield axes[0], lines, np.asarray(self.estimator_.predict(sections))
+            return
+        shape, n_classes = shape_of(cube), len(self.classes_)
+        store = make_store(
+            shape,
+            n_classes,
+            memory_limit=self.memory_limit,
+            slabs=[[s for _, inner in self._plan(cube, axis) for s in inner] for axis in axes],
+            folder=self.scratch_dir,
+        )
+        to_labels = self._to_labels()
+        try:
+            for lines, sections in self._read_slabs(cube, 0, out):
+                store.write_inlines(lines, self._probabilities(sections))
+            for lines, sections in self._read_slabs(cube, 1, out):
+                predicted = self._probabilities(sections)  # the estimator's: not to be changed
+                mean = store.read_crosslines(lines)
+                mean += predicted
+                del predicted
+                mean /= 2
+                yield 1, lines, to_labels(mean)
+        finally:
+            store.close()
+
+    def _probabilities(self, sections):
+        return np.asarray(self.estimator_.predict_proba(sections), dtype=np.float32)
+
+    def _read_slabs(self, cube, axis, out=None):
+        """Yield (lines, sections) of a direction; what is mapped is let go of after each slab."""
+        bar = tqdm(
+            total=shape_of(cube)[axis],
+            desc=f"predict {AXES[axis]}s",
+            unit="line",
+            disable=not self.verbose,
+            dynamic_ncols=True,
+        )
+        with bar:
+            plan = self._plan(cube, axis)
+            for lines, sections in read_slabs(cube, axis, plan, self.neighbours):
+                yield lines, sections
+                bar.update(lines.stop - lines.start)
+                release_pages(cube)
+                release_pages(out)
+
+    def _plan(self, cube, axis):
+        """Blocks of lines to read at once, and the slabs of lines of each to predict at once."""
+        shape = shape_of(cube)
+        n_lines, section = shape[axis], shape[1 - axis] * shape[2]
+        budget = self._slab_budget(shape, axis)
+        per_sample = self._bytes_per_sample(np.dtype(cube.dtype).itemsize)
+        slab = int(min(max(budget // (section * per_sample), 1), n_lines))
+        block = slab
+        if not isinstance(cube, np.ndarray):
+            # Whole chunks, so that each is read once; of those too large for that, what fits.
+            chunk = chunk_length(cube, axis)
+            most = int(self.memory_limit / 4 // (section * np.dtype(cube.dtype).itemsize))
+            block = -(-slab // chunk) * chunk if chunk <= most else max(most // slab, 1) * slab
+        return plan_slabs(n_lines, slab=slab, block=block, neighbours=self.neighbours)
+
+    def _slab_budget(self, shape, axis):
+        """Bytes for a slab; it and its copy share half of the limit with the network."""
+        return max(self.memory_limit / 2 - self._network_bytes(shape, axis), 0) / 2
+
+    def _network_bytes(self, shape, axis):
+        last = last_step(self.estimator_)
+        if not hasattr(last, "_prediction_memory"):
+            return 0
+        return last._prediction_memory((shape[1 - axis], shape[2]))
+
+    def _bytes_per_sample(self, itemsize):
+        """Bytes for each sample of a slab: amplitudes and labels, or probabilities of two ways."""
+        results = 8 * len(self.classes_) if self.direction == "both" else 8
+        return copies_of_amplitudes(self.neighbours) * itemsize + results
+
+    @property
+    def _nan_policy(self):
+        """What the estimator itself does about NaN, for scorers; None if others come before it."""
+        return getattr(self.estimator_, "nan_policy", None)
+
+    # --- scikit-learn -------------------------------------------------------------------------
+
+    def get_metadata_routing(self):
+        """Return the routing: metadata of `fit` are for the estimator inside.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self).add_self_request(self)  # for weights of `score`
+        return router.add(estimator=self.estimator, method_mapping=mapping)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = find_parameter(self.estimator, "nan_policy", "") == "ignore"
+        tags.target_tags.single_output = False  # y has the shape of X
+        tags.target_tags.multi_output = True
+        tags.classifier_tags.poor_score = True
+        return tags
+
+
+def _warn(message):
+    """Warn at the call of `fit` or `predict`, three calls above."""
+    warnings.warn(message, UserWarning, stacklevel=5)
+
+
+def _interval_of(X):
+    """Sample interval of a cube that is a DataArray with a vertical coordinate; else None."""
+    return sample_interval(X.transpose(*ordered_dims(X)) if has_named_axes(X) else X)
+
+
+def _check_place(out, shape, X):
+    """Check an array for results, which has the axes of a cube in their usual order."""
+    if is_transposed(X):
+        raise ValueError(
+            f"`out` takes results with the axes {', '.join(ordered_dims(X))}; `X` has {X.dims}. "
+            "Transpose it, or leave `out` away."
+        )
+    return check_out(out, shape)
+
+
+def _labels_of(probabilities, *, classes, ignore_label, unit_order, without_spikes):
+    missing = np.isnan(probabilities[..., 0])
+    if missing.any():
+        probabilities = np.where(missing[..., None], 0, probabilities)
+    codes = probabilities.argmax(axis=-1)
+    for section, own, nothing in zip(codes, probabilities, missing, strict=True):
+        labels_from_scores(
+            section,
+            functools.partial(_log_scores, own),
+            unit_order,
+            missing=nothing if nothing.any() else None,
+            without_spikes=without_spikes,
+        )
+    labels = classes[codes]
+    if missing.any():
+        labels[missing] = ignore_label
+    return labels
+
+
+def _log_scores(probabilities, traces):
+    """Logarithms of some traces; equal where all probabilities are 0."""
+    return np.log(np.maximum(probabilities[traces], np.float32(1e-30)))

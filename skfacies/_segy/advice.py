@@ -1,0 +1,190 @@
+"""What trace headers of SEG-Y files tell where line numbers do not: gathers, and other bytes."""
+
+import numpy as np
+
+from skfacies._segy.file import read_samples, read_words
+
+__all__ = ["describe_duplicates", "describe_gathers", "find_line_bytes", "place_words", "varies"]
+
+#: Where inline and crossline numbers are found, the usual places first.
+LINE_BYTES = (189, 193, 9, 21, 13, 17, 5, 25, 1, 181, 185, 197, 221, 225, 229, 233, 237)
+#: Traces that are looked at: the first ones.
+N_LOOKED_AT = 20_000
+#: Numbers above this may be coordinates. Others are proposed before them.
+LARGE_NUMBER = 100_000
+STACK = "Stack them, or export one offset"
+FIELDS = {
+    "record": (9, "i4"),
+    "channel": (13, "i4"),
+    "cdp": (21, "i4"),
+    "in_cdp": (25, "i4"),
+    "offset": (37, "i4"),
+    "source_x": (73, "i4"),
+    "source_y": (77, "i4"),
+    "group_x": (81, "i4"),
+    "group_y": (85, "i4"),
+    "x": (181, "i4"),
+    "y": (185, "i4"),
+}
+
+
+def varies(offsets):
+    """Tell offsets of gathers from those of a stack, which are equal but for a few."""
+    if len(offsets) < 2 or np.all(offsets == offsets[0]):
+        return False
+    counts = np.unique(offsets, return_counts=True)[1]
+    return bool(counts.max() <= 2 / 3 * len(offsets))
+
+
+# --- gathers --------------------------------------------------------------------------------
+
+
+def describe_gathers(segy):
+    """Say why traces are pre-stack gathers; None if nothing in their headers says so."""
+    words = read_words(segy, FIELDS, np.arange(min(segy.n_traces, N_LOOKED_AT)))
+    for sign in (_by_offsets, _by_positions, _by_ensembles, _by_records):
+        found = sign(words)
+        if found is not None:
+            return f"{found}: these are pre-stack gathers. {STACK}"
+    return None
+
+
+def _by_offsets(words):
+    """Each offset several times, or several offsets of one shot or CDP."""
+    offsets = words["offset"]
+    if not varies(offsets):
+        return None
+    distinct = np.unique(offsets)
+    few = [len(numbers) <= len(offsets) / 2 for numbers in (distinct, np.unique(words["cdp"]))]
+    if any(few) or _repeats(words["record"]):
+        listed = ", ".join(map(str, distinct[:4]))
+        more = ", …" if len(distinct) > 4 else ""
+        return f"the offsets of its traces (bytes 37-40) are {listed}{more}"
+    return None
+
+
+def _repeats(numbers):
+    """Tell numbers that several traces share, and that are set."""
+    return bool(numbers.any()) and len(np.unique(numbers)) <= len(numbers) / 2
+
+
+def _by_positions(words):
+    """Sources and receivers at different places, of which many traces share one."""
+    source, group = (
+        np.stack([words[f"{name}_x"], words[f"{name}_y"]]) for name in ("source", "group")
+    )
+    if not source.any() or not group.any() or np.mean((source != group).any(axis=0)) < 0.5:
+        return None
+    n_traces = source.shape[1]
+    for name, places in (("shot", source), ("receiver", group)):
+        if n_traces > 1 and len(np.unique(places, axis=1).T) <= n_traces / 2:
+            return (
+                f"its traces have {name} positions in common, and their sources (bytes 73-80) lie "
+                "apart from their receivers (bytes 81-88)"
+            )
+    return None
+
+
+def _by_ensembles(words):
+    """Traces that count from 1 within each CDP, all at one place."""
+    starts = _restarts(words["cdp"], words["in_cdp"])
+    if starts is None or not words["cdp"].any():
+        return None
+    inner = np.ones(len(words["cdp"]), bool)
+    inner[starts] = False
+    moved = (np.diff(words["x"], prepend=0) != 0) | (np.diff(words["y"], prepend=0) != 0)
+    if moved[inner].any():
+        return None  # each trace has a place of its own: lines, not CDPs
+    return "its traces (bytes 25-28) count from 1 within each CDP (bytes 21-24)"
+
+
+def _by_records(words):
+    """Channels that count from 1 within each record, whose CDPs move on with the records."""
+    starts = _restarts(words["record"], words["channel"])
+    cdp = words["cdp"]
+    if starts is None or len(starts) < 2 or len(np.unique(cdp)) < 2:
+        return None
+    n_cells = len(starts) * len(np.unique(cdp))
+    if 2 * len(cdp) > n_cells or np.any(np.diff(cdp[starts]) == 0):
+        return None
+    return (
+        "its traces have record and channel numbers (bytes 9-16), and the CDPs (bytes 21-24) of a "
+        "record move on with the records"
+    )
+
+
+def _restarts(outer, inner):
+    """Where runs of an outer number begin, if an inner one counts from 1 in each; else None."""
+    starts = np.append(0, np.flatnonzero(np.diff(outer)) + 1)
+    if len(starts) > len(outer) / 2 or np.any(inner[starts] != 1):
+        return None
+    steps = np.diff(inner)
+    steps[starts[1:] - 1] = 1
+    return starts if np.all(steps == 1) else None
+
+
+# --- line numbers ---------------------------------------------------------------------------
+
+
+def find_line_bytes(segy, least=0.5):
+    """Pairs of bytes whose words number the traces of a survey, the best three first.
+
+    At least the part `least` of the crossings of their lines has a trace, and none has two.
+    """
+    some = np.arange(min(segy.n_traces, N_LOOKED_AT))
+    words = read_words(segy, {str(byte): (byte, "i4") for byte in LINE_BYTES}, some)
+    codes = {byte: np.unique(words[str(byte)], return_inverse=True) for byte in LINE_BYTES}
+    n_changes = {byte: np.count_nonzero(np.diff(codes[byte][1])) for byte in LINE_BYTES}
+    pairs = []
+    for slow in LINE_BYTES:
+        for fast in LINE_BYTES:
+            n_slow, n_fast = len(codes[slow][0]), len(codes[fast][0])
+            if slow == fast or min(n_slow, n_fast) < 2 or n_slow * n_fast * least > len(some):
+                continue
+            cells = codes[slow][1].astype(np.int64) * n_fast + codes[fast][1]
+            if n_changes[slow] < n_changes[fast] and len(np.unique(cells)) == len(some):
+                # The last line of a part may be incomplete.
+                spare = n_fast if segy.n_traces > len(some) else 0
+                is_full = len(some) >= n_slow * n_fast - spare
+                largest = max(np.abs(codes[byte][0]).max() for byte in (slow, fast))
+                pairs.append((not is_full, largest > LARGE_NUMBER, len(pairs), (slow, fast)))
+    return [pair for *_, pair in sorted(pairs)[:3]]
+
+
+def place_words(places):
+    """Pairs of bytes as arguments."""
+    if not places:
+        return "no other bytes hold numbers of two kinds of lines"
+    return " or ".join(f"inline_byte={i}, crossline_byte={j}" for i, j in places)
+
+
+# --- duplicates -----------------------------------------------------------------------------
+
+
+def describe_duplicates(segy, inlines, crosslines, cells, used):
+    """Say which traces share a crossing, whether they are equal, and what to do."""
+    order = np.argsort(cells, kind="stable")
+    later = np.flatnonzero(np.diff(cells[order]) == 0) + 1  # equal to the one before
+    n_places = len(np.unique(cells[order[later]]))
+    counts = np.unique(cells[order[later]], return_counts=True)[1]
+    trace = order[later[int(np.cumsum(counts)[int(counts.argmax())]) - 1]]
+    message = (
+        f"{segy.path}: {counts.max() + 1} traces have inline {inlines[trace]} and crossline "
+        f"{crosslines[trace]}, but a cube has one trace at each crossing. {n_places} "
+        f"{'crossing is' if n_places == 1 else 'crossings are'} held twice or more"
+    )
+    if 2 * len(later) > segy.n_traces:  # not some traces twice: other numbers
+        return (
+            f"{message}. Line numbers were read from bytes {used[0]} and {used[1]}; others: "
+            f"{place_words(find_line_bytes(segy))}. For one 2-D line of all traces, "
+            "inline_byte=None; for one trace of each crossing, duplicates='first'."
+        )
+    some = later[:50]
+    pairs = [read_samples(segy, order[some - back], (0, segy.n_samples)) for back in (1, 0)]
+    same = "equal" if np.array_equal(*pairs, equal_nan=pairs[0].dtype.kind == "f") else "different"
+    places = find_line_bytes(segy)
+    others = f", or other bytes: {place_words(places)}" if places else ""
+    return (
+        f"{message}, by traces with {same} samples. Use duplicates='first' or 'last' to keep one "
+        f"of each{others}. For one 2-D line of all traces, inline_byte=None."
+    )

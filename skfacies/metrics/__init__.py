@@ -1,0 +1,530 @@
+"""Scores of predicted facies, and the distance between true and predicted contacts.
+
+Labels (integers, booleans, strings) may be sections, cubes, ravelled, or lists of sections of
+different shapes; memmaps are read in pieces. Samples whose true label is `ignore_label` never
+count; predicting it is an error. The `*_scorer` objects are for ``scoring=`` in `GridSearchCV`,
+`cross_validate` and so on.
+"""
+
+from math import prod
+from numbers import Real
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skfacies._cubes.holders import chunk_length, unwrap
+from skfacies._cubes.pairing import align_known
+from skfacies._sections.validation import (
+    as_array,
+    check_same_structure,
+    class_labels,
+    is_ignored,
+    is_listlike,
+    label_codes,
+    union_labels,
+)
+from skfacies.metrics._scorers import FaciesScorer
+
+__all__ = [
+    "contact_error",
+    "facies_confusion_matrix",
+    "facies_report",
+    "iou_score",
+    "iou_scorer",
+    "mean_class_accuracy_score",
+    "mean_class_accuracy_scorer",
+    "pixel_accuracy_score",
+    "pixel_accuracy_scorer",
+]
+
+PIECE = 2**18  # samples counted at once: their int64 codes (2 MB) stay in the processor's cache
+
+
+def facies_confusion_matrix(y_true, y_pred, *, labels=None, ignore_label=-1, sample_weight=None):
+    """Count the samples of each true facies (rows) that were predicted as each facies (columns).
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of any shape, or list of sections (n_traces, n_samples)
+        Labels of the same shape: sections (n_sections, n_traces, n_samples), a cube (n_inlines,
+        n_crosslines, n_samples), ravelled, …
+    labels : array-like of shape (n_labels,), default=None
+        The facies of rows and columns. By default those in `y_true` or `y_pred`, sorted. Other
+        labels have no row or column here, but scores count them: a listed facies predicted as
+        another label is missed, another label predicted as a listed facies is a false alarm.
+    ignore_label : int, str or None, default=-1
+        Samples with this true label never count. None: every sample counts.
+    sample_weight : array-like of shape (n_sections,) or the shape of `y_true`, default=None
+        Weights >= 0, of samples or of the items of the first axis or the list.
+
+    Returns
+    -------
+    counts : ndarray of shape (n_labels, n_labels), int64, or float64 with `sample_weight`
+
+    Raises
+    ------
+    ValueError
+        If shapes or types of labels differ, or if no labelled sample of weight > 0 is left.
+
+    Examples
+    --------
+    >>> from skfacies.metrics import facies_confusion_matrix
+    >>> facies_confusion_matrix([[0, 0, 1, 1], [0, 1, 1, -1]], [[0, 0, 0, 1], [0, 1, 1, 1]])
+    array([[3, 0],
+           [1, 3]])
+    """
+    return _count(y_true, y_pred, labels, ignore_label, sample_weight)[0][:-1, :-1]
+
+
+def iou_score(
+    y_true,
+    y_pred,
+    *,
+    labels=None,
+    average="macro",
+    ignore_label=-1,
+    sample_weight=None,
+    zero_division=np.nan,
+):
+    """Intersection over union: the samples that truth and prediction share among those of either.
+
+    The mean is the literature's mIoU, the weighted mean its FWIU [1]_ [2]_. A true facies that is
+    never predicted has an IoU of 0: giving up a facies does not raise the score.
+
+    Parameters
+    ----------
+    y_true, y_pred, labels, ignore_label, sample_weight
+        As in :func:`facies_confusion_matrix`. Give `labels` to compare sections or folds: without
+        it, facies that happen to be absent from both do not enter the mean.
+    average : {"macro", "weighted"} or None, default="macro"
+        Mean over facies, mean weighted by true samples (nan over none), or each facies' value.
+    zero_division : float, default=np.nan
+        IoU (0 to 1) of a facies in neither truth nor prediction; nan leaves it out of the mean.
+        1.0 gives the recipe ``(intersection + eps) / (union + eps)``.
+
+    Returns
+    -------
+    iou : float, or ndarray of shape (n_labels,) if `average` is None
+
+    References
+    ----------
+    .. [1] Long, J. et al. (2015). Fully convolutional networks for semantic segmentation. CVPR.
+    .. [2] Alaudah, Y. et al. (2019). A machine-learning benchmark for facies classification.
+       Interpretation 7(3). doi:10.1190/INT-2018-0249.1
+
+    Examples
+    --------
+    >>> from skfacies.metrics import iou_score
+    >>> iou_score([[0, 0, 1, 1], [0, 1, 1, -1]], [[0, 0, 0, 1], [0, 1, 1, 1]], average=None)
+    array([0.75, 0.75])
+    """
+    if average not in ("macro", "weighted", None):
+        raise ValueError(f"`average` must be 'macro', 'weighted' or None; got {average!r}.")
+    scores = _score(y_true, y_pred, labels, ignore_label, sample_weight, zero_division)
+    if average is None:
+        return scores.per_class["iou"]
+    return scores.overall["mean_iou" if average == "macro" else "fw_iou"]
+
+
+def pixel_accuracy_score(y_true, y_pred, *, ignore_label=-1, sample_weight=None):
+    """Fraction of labelled samples predicted right (PA); thick units dominate it.
+
+    Parameters
+    ----------
+    y_true, y_pred, ignore_label, sample_weight
+        As in :func:`facies_confusion_matrix`.
+
+    Returns
+    -------
+    accuracy : float
+
+    Examples
+    --------
+    >>> from skfacies.metrics import pixel_accuracy_score
+    >>> pixel_accuracy_score([[0, 0, 1, 1], [0, 0, 0, -1]], [[0, 0, 0, 1], [0, 0, 1, 1]])
+    0.714...
+    """
+    return _score(y_true, y_pred, None, ignore_label, sample_weight).overall["pixel_accuracy"]
+
+
+def mean_class_accuracy_score(
+    y_true, y_pred, *, labels=None, ignore_label=-1, sample_weight=None, zero_division=np.nan
+):
+    """Mean over facies of their recall (MCA), the fraction of a facies' samples that was found.
+
+    Parameters
+    ----------
+    y_true, y_pred, labels, ignore_label, sample_weight
+        As in :func:`facies_confusion_matrix`.
+    zero_division : float, default=np.nan
+        Recall (0 to 1) of a facies that is not in the truth; nan leaves it out of the mean.
+
+    Returns
+    -------
+    accuracy : float
+        nan over no facies.
+
+    Examples
+    --------
+    >>> from skfacies.metrics import mean_class_accuracy_score
+    >>> mean_class_accuracy_score([[0, 0, 1, 1], [0, 0, 0, -1]], [[0, 0, 0, 1], [0, 0, 1, 1]])
+    0.65
+    """
+    scores = _score(y_true, y_pred, labels, ignore_label, sample_weight, zero_division)
+    return scores.overall["mean_class_accuracy"]
+
+
+def facies_report(
+    y_true,
+    y_pred,
+    *,
+    labels=None,
+    target_names=None,
+    ignore_label=-1,
+    sample_weight=None,
+    zero_division=np.nan,
+    digits=3,
+    output_dict=False,
+):
+    """Table of recall, precision and IoU of each facies, with the literature's scores below.
+
+    Parameters
+    ----------
+    y_true, y_pred, labels, ignore_label, sample_weight
+        As in :func:`facies_confusion_matrix`. All scores are of the facies in `labels`.
+    target_names : list of str of shape (n_labels,), default=None
+        Names of the facies in the order of `labels`.
+    zero_division : float, default=np.nan
+        Scores (0 to 1) with nothing to divide by; nan is printed as "-" and left out of means.
+    digits : int, default=3
+        Decimals in the text.
+    output_dict : bool, default=False
+        Return floats, ``{name: {"recall", "precision", "iou", "support"}, …, "pixel_accuracy",
+        "mean_class_accuracy", "fw_iou", "mean_iou", "support"}``, instead of text.
+
+    Returns
+    -------
+    report : str or dict
+
+    Examples
+    --------
+    >>> from skfacies.metrics import facies_report
+    >>> y_true, y_pred = [[0, 0, 1, 1, 1], [0, 1, 1, 1, -1]], [[0, 0, 0, 1, 2], [0, 1, 1, 2, 2]]
+    >>> print(facies_report(y_true, y_pred, target_names=["Chalk", "Rijnland", "Scruff"]))
+    facies       recall  precision        IoU    support
+    Chalk         1.000      0.750      0.750          3
+    Rijnland      0.500      1.000      0.500          6
+    Scruff            -      0.000      0.000          0
+    <BLANKLINE>
+    pixel accuracy          PA    0.667
+    mean class accuracy     MCA   0.750
+    frequency-weighted IoU  FWIU  0.583
+    mean IoU                mIoU  0.417
+    support                       9
+    Predicted but absent from the truth: Scruff
+    """
+    scores = _score(y_true, y_pred, labels, ignore_label, sample_weight, zero_division)
+    labels = scores.labels.tolist()
+    names = [str(name) for name in (labels if target_names is None else target_names)]
+    if len(names) != len(labels) or len(set(names)) < len(names):
+        raise ValueError(
+            f"`target_names` must be {len(labels)} different names for the labels {labels}; got "
+            f"{names}. Give `labels` too to fix the class set."
+        )
+    if not output_dict:
+        return "\n".join(_report_lines(names, scores, digits))
+    rows = {
+        name: {key: float(values[i]) for key, values in scores.per_class.items()}
+        for i, name in enumerate(names)
+    }
+    return {**rows, **scores.overall, "support": float(scores.per_class["support"].sum())}
+
+
+def contact_error(y_true, y_pred, *, labels=None, ignore_label=-1):
+    """Distance in samples between true and predicted contacts of the units, trace by trace.
+
+    Contacts are what an interpreter delivers, and scores of samples hide how well they lie.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (..., n_samples), or list of (n_traces, n_samples)
+        Labels of sections (n_sections, n_traces, n_samples) or a cube (n_inlines, n_crosslines,
+        n_samples). Samples are the last axis and point down.
+    labels : array-like of shape (n_labels,), default=None
+        The units in stratigraphic order, top first. By default those in `y_true` or `y_pred`,
+        sorted. Other labels are treated as samples without interpretation.
+    ignore_label : int, str or None, default=-1
+        True label of samples without interpretation; predictions there are not looked at.
+
+    Returns
+    -------
+    errors : :class:`~sklearn.utils.Bunch`
+        `contacts`, the n_labels - 1 pairs (upper label, lower label), and for each of them arrays
+        `mean`, `median`, `p95` (95th percentile) of the distance, nan where there is none;
+        `count`, the traces compared; `missed` and `false`, the traces with the contact only in
+        the truth or only in the prediction. `overall` holds these six for all contacts pooled.
+
+    Raises
+    ------
+    ValueError
+        If shapes or types of labels differ, no sample is labelled, or there is only one unit.
+
+    Notes
+    -----
+    Contact k of a trace is the top of everything at or below unit k: the first sample whose unit
+    is ``labels[k]`` or a later one. So it coincides with contact k + 1 where unit k pinches out,
+    and a stray deep unit high up in a prediction is an error of its whole height.
+
+    A trace has the contact if a higher unit lies above it. The truth also needs a label directly
+    above the contact: else its position is unknown, and the trace is left out.
+
+    Examples
+    --------
+    >>> from skfacies.metrics import contact_error
+    >>> y_true, y_pred = [[0, 0, 1, 1, 2], [0, 1, 1, 1, 2]], [[0, 1, 1, 1, 2], [0, 1, 2, 2, 2]]
+    >>> errors = contact_error(y_true, y_pred)
+    >>> errors.contacts, errors.mean, errors.count
+    ([(0, 1), (1, 2)], array([0.5, 1. ]), array([2, 2]))
+    """
+    y_true, y_pred = _check_pair(y_true, y_pred, ignore_label, min_ndim=2)
+    units = _check_labels(labels, y_true, y_pred, ignore_label)
+    if len(units) < 2:
+        raise ValueError(f"`labels` must be two or more units to have contacts; got {units}.")
+    order = np.argsort(units)
+    rank = np.append(order, -1)  # -1: none of the units
+    # Distances are whole samples: counting them gives exact percentiles of a survey of any size.
+    n_samples = max(y.shape[-1] for y in (y_true if is_listlike(y_true) else [y_true]))
+    distances = np.zeros((len(units) - 1, n_samples), dtype=np.int64)
+    missed, false = np.zeros((2, len(units) - 1), dtype=np.int64)
+    n_labelled = 0
+    for true, pred, _ in _pieces(y_true, y_pred, labels=units):
+        ranks = np.stack([rank[label_codes(y, units[order])] for y in (true, pred)])
+        ranks[1][ranks[0] < 0] = -1
+        n_labelled += np.count_nonzero(ranks[0] >= 0)
+        for k in range(len(units) - 1):
+            both, only_true, only_pred = _compare_contact(ranks, k + 1)
+            distances[k] += np.bincount(both, minlength=n_samples)
+            missed[k] += only_true
+            false[k] += only_pred
+    _check_labelled(n_labelled, ignore_label)
+    spreads = [_spread(*one) for one in zip(distances, missed, false, strict=True)]
+    return Bunch(
+        contacts=list(zip(units[:-1].tolist(), units[1:].tolist(), strict=True)),
+        **{key: np.array([spread[key] for spread in spreads]) for key in spreads[0]},
+        overall=_spread(distances.sum(axis=0), missed.sum(), false.sum()),
+    )
+
+
+iou_scorer = FaciesScorer(iou_score)
+pixel_accuracy_scorer = FaciesScorer(pixel_accuracy_score)
+mean_class_accuracy_scorer = FaciesScorer(mean_class_accuracy_score)
+
+
+def _score(y_true, y_pred, labels, ignore_label, sample_weight, zero_division=np.nan):
+    """Every score of the listed classes, and the counts that they come from."""
+    if not isinstance(zero_division, Real) or zero_division < 0 or zero_division > 1:
+        raise ValueError(f"`zero_division` must be nan or 0.0 to 1.0; got {zero_division!r}.")
+    counts, labels = _count(y_true, y_pred, labels, ignore_label, sample_weight)
+    hits = np.diag(counts)[:-1]
+    support, predicted = counts.sum(axis=1)[:-1], counts.sum(axis=0)[:-1]
+
+    def ratio(whole):
+        return np.divide(hits, whole, out=np.full(len(hits), float(zero_division)), where=whole > 0)
+
+    def mean(values, weights):
+        weights = np.where(np.isnan(values), 0, weights)
+        return float(np.nansum(values * weights) / weights.sum()) if weights.any() else np.nan
+
+    recall, iou = ratio(support), ratio(support + predicted - hits)
+    overall = {
+        "pixel_accuracy": float(hits.sum() / support.sum()) if support.any() else np.nan,
+        "mean_class_accuracy": mean(recall, 1),
+        "fw_iou": mean(iou, support),
+        "mean_iou": mean(iou, 1),
+    }
+    per_class = {"recall": recall, "precision": ratio(predicted), "iou": iou, "support": support}
+    return Bunch(labels=labels, counts=counts, per_class=per_class, overall=overall)
+
+
+def _count(y_true, y_pred, labels, ignore_label, sample_weight):
+    """Confusion matrix with one more row and column, last, for all other labels; and labels."""
+    sample_weight = unwrap(align_known(sample_weight, y_pred, "sample_weight", "y_pred", 0))[0]
+    y_true, y_pred = _check_pair(y_true, y_pred, ignore_label)
+    weights = _check_weights(sample_weight, y_true)
+    labels = _check_labels(labels, y_true, y_pred, ignore_label)
+    known = labels
+    if ignore_label is not None and isinstance(ignore_label, str) == (labels.dtype.kind == "U"):
+        known = np.append(labels, ignore_label)  # a row of its own is cheaper than masking
+    known = np.unique(known)
+    n_codes = len(known) + 1
+    counts = np.zeros(n_codes**2, dtype=np.int64 if weights is None else np.float64)
+    for true, pred, weight in _pieces(y_true, y_pred, weights, labels):
+        cells = label_codes(true, known) * n_codes
+        cells += label_codes(pred, known)
+        counts += np.bincount(cells.ravel(), weight, minlength=n_codes**2)
+    listed = np.searchsorted(known, labels)
+    others = np.setdiff1d(np.arange(n_codes), listed)  # ignore_label too: it has no true samples
+    counts = counts.reshape(n_codes, n_codes)[np.append(listed, n_codes - 1)]
+    _check_labelled(counts.any(), ignore_label)
+    return np.column_stack([counts[:, listed], counts[:, others].sum(axis=1)]), labels
+
+
+def _check_pair(y_true, y_pred, ignore_label, min_ndim=1):
+    y_true = align_known(y_true, y_pred, "y_true", "y_pred", ignore_label)
+    y_true, y_pred = unwrap(y_true)[0], unwrap(y_pred)[0]
+    y_true, y_pred = _as_labels(y_true, "y_true", min_ndim), _as_labels(y_pred, "y_pred", min_ndim)
+    return y_true, check_same_structure(y_pred, y_true, "y_pred", "y_true")
+
+
+def _as_labels(labels, name, min_ndim):
+    """Return one array, or a list of arrays for a list that holds arrays."""
+    if is_listlike(labels) and any(getattr(item, "shape", ()) for item in labels):
+        return [_as_labels(item, f"{name}[{i}]", min_ndim) for i, item in enumerate(labels)]
+    # pandas slices by index, not by position
+    labels = labels.to_numpy() if hasattr(labels, "iloc") else as_array(labels, name)
+    if len(labels.shape) < min_ndim or 0 in labels.shape:
+        raise ValueError(
+            f"`{name}` must have at least {min_ndim} axes, none of them empty; got shape "
+            f"{tuple(labels.shape)}. Samples are the last axis; for one trace use {name}[None]."
+        )
+    return labels
+
+
+def _check_weights(sample_weight, y_true):
+    """Return weights as an array of shape (n_sections,), or in the structure of `y_true`."""
+    if sample_weight is None:
+        return None
+    if not is_listlike(sample_weight) or all(isinstance(item, Real) for item in sample_weight):
+        sample_weight = as_array(sample_weight, "sample_weight")
+        n_sections = len(y_true) if is_listlike(y_true) else y_true.shape[0]
+        if len(sample_weight.shape) == 1 and sample_weight.shape[0] == n_sections:
+            return np.asarray(sample_weight)
+        if len(sample_weight.shape) == 1:
+            raise ValueError(
+                f"`sample_weight` must have shape ({n_sections},), one weight a section, or the "
+                f"shape of `y_true`; got {sample_weight.shape}."
+            )
+    return check_same_structure(sample_weight, y_true, "sample_weight", "y_true")
+
+
+def _check_labels(labels, y_true, y_pred, ignore_label):
+    """Return the class set: `labels` as given, or those found outside ignored samples."""
+    if ignore_label is not None and not isinstance(ignore_label, (str, Real)):
+        raise TypeError(f"`ignore_label` must be one label or None; got {ignore_label!r}.")
+    if labels is None:
+        found = []
+        for true, pred, _ in _pieces(y_true, y_pred):
+            counted = ~is_ignored(true, ignore_label)
+            found += [class_labels(part[counted], ignore_label) for part in (true, pred)]
+        found = union_labels(found)
+        _check_labelled(len(found), ignore_label)
+        return found
+    labels = _read(labels, "labels")
+    distinct = class_labels(labels, ignore_label, "labels")
+    if labels.ndim != 1 or not len(distinct) or len(distinct) < labels.size:
+        raise ValueError(
+            f"`labels` must be a list of different labels without ignore_label={ignore_label!r}; "
+            f"got {labels.tolist()}. Use None for all labels that occur."
+        )
+    return labels
+
+
+def _check_labelled(found, ignore_label):
+    if not found:
+        raise ValueError(
+            f"`y_true` has no labelled sample: all labels equal ignore_label={ignore_label!r} or "
+            "have no weight. Give sections with an interpretation."
+        )
+
+
+def _pieces(y_true, y_pred, weights=None, labels=None):
+    """Yield matching pieces of truth, prediction and ravelled weights along the first axis."""
+    if is_listlike(y_true):
+        for i in range(len(y_true)):
+            weight = None if weights is None else weights[i]
+            yield from _pieces(y_true[i], y_pred[i], weight, labels)
+        return
+    n_rows = max(1, PIECE // prod(y_true.shape[1:]))
+    chunk = max(chunk_length(part, 0) for part in (y_true, y_pred))
+    n_rows = -(-n_rows // chunk) * chunk  # so that each is read once
+    for start in range(0, y_true.shape[0], n_rows):
+        rows = slice(start, start + n_rows)
+        true, pred = _read(y_true[rows], "y_true"), _read(y_pred[rows], "y_pred")
+        types = [part.dtype for part in (true, pred, labels) if part is not None]
+        if len({dtype.kind == "U" for dtype in types}) > 1:
+            raise ValueError(
+                "Mix of label input types: `y_true`, `y_pred` and `labels` must all be strings or "
+                f"all be integers; got {', '.join(map(str, types))}."
+            )
+        yield true, pred, None if weights is None else _read_weights(weights, rows, true.shape)
+
+
+def _read(labels, name):
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "biuUS":
+        class_labels(labels, name=name)  # raises for NaN, fractions and mixtures
+    return np.array(labels.tolist()) if labels.dtype.kind == "O" else labels
+
+
+def _read_weights(weights, rows, shape):
+    """Weights of `rows`, one a sample; one number or one a row may stand for all."""
+    part = np.asarray(weights if np.ndim(weights) == 0 else weights[rows])
+    if part.dtype.kind not in "biuf" or not (part.min() >= 0 and part.max() < np.inf):
+        raise ValueError("`sample_weight` must hold finite numbers >= 0; got NaN or others.")
+    part = part.reshape(part.shape + (1,) * (len(shape) - part.ndim))
+    return np.broadcast_to(part, shape).ravel()
+
+
+def _report_lines(names, scores, digits):
+    """Table with columns as wide as they need, totals and remarks."""
+
+    def text(value):
+        if isinstance(value, np.integer):
+            return str(value)
+        return "-" if np.isnan(value) else f"{value:.{digits}f}"
+
+    columns = zip(("recall", "precision", "IoU", "support"), scores.per_class.values(), strict=True)
+    columns = [[title, *map(text, values)] for title, values in columns]
+    total = text(scores.per_class["support"].sum())
+    width, cell = max(map(len, ["facies", *names])), max(9, digits + 2, len(total))
+    for name, *cells in zip(["facies", *names], *columns, strict=True):
+        yield name.ljust(width) + "".join("  " + value.rjust(cell) for value in cells)
+    pixel_accuracy, mean_class_accuracy, fw_iou, mean_iou = map(text, scores.overall.values())
+    yield f"\npixel accuracy          PA    {pixel_accuracy}"
+    yield f"mean class accuracy     MCA   {mean_class_accuracy}"
+    yield f"frequency-weighted IoU  FWIU  {fw_iou}"
+    yield f"mean IoU                mIoU  {mean_iou}"
+    yield f"support                       {total}"
+    in_truth, predicted = scores.counts.sum(axis=1) > 0, scores.counts.sum(axis=0) > 0
+    absent = [name for i, name in enumerate(names) if predicted[i] and not in_truth[i]]
+    if absent:
+        yield f"Predicted but absent from the truth: {', '.join(absent)}"
+    if in_truth[-1] or predicted[-1]:
+        yield "Some samples have true or predicted labels outside the facies listed."
+
+
+def _compare_contact(ranks, k):
+    """Distances of contact k, and numbers of traces where only truth or only prediction has it.
+
+    `ranks` stacks truth and prediction: (2, ..., n_samples), -1 for labels that are no units.
+    """
+    deep = ranks >= k
+    tops = deep.argmax(axis=-1)
+    first = np.take_along_axis(ranks, (ranks >= 0).argmax(axis=-1)[..., np.newaxis], -1)[..., 0]
+    in_true, in_pred = deep.any(axis=-1) & (first < k)  # a lesser rank lies above
+    above = np.take_along_axis(ranks[0], np.maximum(tops[0] - 1, 0)[..., np.newaxis], -1)[..., 0]
+    certain = in_true & (above >= 0)
+    distances = np.abs(tops[0] - tops[1])[certain & in_pred]
+    return distances, (certain & ~in_pred).sum(), (in_pred & ~in_true).sum()
+
+
+def _spread(distances, missed, false):
+    """Summary of distances that are counted by value."""
+    count, mean, median, p95 = int(distances.sum()), np.nan, np.nan, np.nan
+    if count:
+        mean = float(distances @ np.arange(len(distances)) / count)
+        places = np.array([0.5, 0.95]) * (count - 1)  # linear between neighbours, as np.percentile
+        steps = np.searchsorted(np.cumsum(distances), [np.floor(places), np.ceil(places)], "right")
+        median, p95 = (steps[0] + (places % 1) * (steps[1] - steps[0])).tolist()
+    spread = {"mean": mean, "median": median, "p95": p95, "count": count}
+    return Bunch(**spread, missed=int(missed), false=int(false))

@@ -1,0 +1,113 @@
+"""Scorers of estimators: what they do not count, and how often data on disk are read for it."""
+
+import copy
+
+import numpy as np
+from sklearn.metrics import make_scorer
+
+from skfacies._cubes.holders import has_named_axes, is_dask, unwrap
+from skfacies._cubes.pairing import align_known
+from skfacies._sections.validation import (
+    as_array,
+    check_same_structure,
+    find_parameter,
+    ignore_missing,
+    is_ignored,
+    is_listlike,
+)
+
+__all__ = ["FaciesScorer"]
+
+
+class FaciesScorer:
+    """Scorer that leaves out what the estimator ignores; ``make_scorer(iou_score)`` cannot know.
+
+    That is what has the estimator's `ignore_label`, and samples with NaN amplitudes.
+    """
+
+    def __init__(self, score_func):
+        self._score_func = score_func
+        self._routing = make_scorer(score_func)
+
+    def __call__(self, estimator, X, y_true, sample_weight=None):
+        ignore_label = find_parameter(estimator, "ignore_label", -1)
+        y_true = align_known(y_true, X, "y", "X", ignore_label)
+        sample_weight = align_known(sample_weight, X, "sample_weight", "X", 0)
+        y_true, y_pred, sample_weight = _predict(estimator, X, y_true, sample_weight, ignore_label)
+        return self._score_func(
+            y_true, y_pred, ignore_label=ignore_label, sample_weight=sample_weight
+        )
+
+    def __repr__(self):
+        return self._score_func.__name__ + "r"  # iou_score -> iou_scorer
+
+    def set_score_request(self, *, sample_weight):
+        """Return a scorer that tells meta-estimators whether to route `sample_weight` to it.
+
+        Scorers of scikit-learn change themselves. These are the same objects for all of a program.
+        """
+        scorer = copy.deepcopy(self)
+        scorer._routing.set_score_request(sample_weight=sample_weight)
+        return scorer
+
+    def get_metadata_routing(self):
+        """Return what was requested, for scikit-learn's metadata routing."""
+        return self._routing.get_metadata_routing()
+
+    def _accept_sample_weight(self):
+        return True  # asked by multimetric scoring and searches while routing is disabled
+
+
+def _predict(estimator, X, y_true, sample_weight, ignore_label):
+    """Truth, prediction and weights; the truth is ignored where amplitudes are missing.
+
+    What is held in chunks is read once, where the estimator tells itself what is missing.
+    """
+    policy, lazy = _nan_policy(estimator), _is_lazy(X)
+    if policy is None and not lazy:
+        y_true = ignore_missing(unwrap(X)[0], unwrap(y_true)[0], ignore_label)
+    y_pred = estimator.predict(X)
+    parts = [y_true, y_pred, sample_weight, np.isnan(X) if policy is None and lazy else None]
+    if any(map(_is_lazy, parts)):
+        import dask
+
+        parts = dask.compute(*parts)  # together, so that they share what is read
+    y_true, y_pred, sample_weight, missing = map(_read_chunks, parts)
+    if policy == "ignore":  # no class is called so
+        if is_listlike(y_pred):
+            missing = [is_ignored(labels, ignore_label) for labels in y_pred]
+        else:
+            missing = is_ignored(y_pred, ignore_label)
+    if missing is not None and ignore_label is not None:
+        y_true = _mark(check_same_structure(y_true, y_pred, "y"), missing, ignore_label)
+    return y_true, y_pred, sample_weight
+
+
+def _nan_policy(estimator):
+    """What an estimator itself does about NaN; None if what comes before it may fill them in."""
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    return getattr(estimator, "_nan_policy", getattr(estimator, "nan_policy", None))
+
+
+def _is_lazy(array):
+    """Tell a Dask array, and a DataArray of one."""
+    return array.chunks is not None if has_named_axes(array) else is_dask(array)
+
+
+def _read_chunks(array):
+    """What is held in chunks as an array in memory."""
+    array = unwrap(array)[0]
+    return np.asarray(array) if getattr(array, "chunks", None) or has_named_axes(array) else array
+
+
+def _mark(labels, missing, ignore_label):
+    """Labels with `ignore_label` where samples are missing."""
+    if is_listlike(labels):
+        pairs = zip(labels, missing, strict=True)
+        return [_mark(as_array(part), mask, ignore_label) for part, mask in pairs]
+    if not np.any(missing):
+        return labels
+    value = np.array(ignore_label)
+    if value.dtype.kind in "iu":
+        value = value.astype(np.min_scalar_type(ignore_label))  # which widens labels least
+    return np.where(missing, value, labels)

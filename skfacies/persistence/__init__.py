@@ -1,0 +1,397 @@
+"""Models in files of numbers and text only: safetensors and JSON, nothing that is executed.
+
+A file is in the safetensors format. Its metadata hold ``"skfacies"``, a JSON document; the tensor
+``crc32`` is a checksum of that and of all other tensors. docs/persistence.rst has the details.
+"""
+
+import importlib.metadata
+import json
+import os
+import uuid
+import zlib
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from skfacies._version import __version__
+from skfacies.persistence._document import JOBLIB, Reader, Writer
+
+__all__ = ["load_model", "save_model"]
+
+FORMAT_VERSION = 1
+
+#: Bytes of a header: 30 000 epochs of history. Parsed JSON takes some twenty times as much memory.
+_MAX_HEADER = 8 << 20
+
+_PACKAGES = ("numpy", "scikit-learn", "segmentation-models-pytorch", "skorch", "timm", "torch")
+
+
+def save_model(model, path, *, label_names=None):
+    """Write a fitted model to one file of weights and text, which is safe to load.
+
+    Unlike pickle and joblib files, these execute nothing when they are loaded, so that models can
+    be taken from anybody. The loaded model has the same parameters and predicts the same, bit by
+    bit. The file is written beside its target, read back, and then renamed: a run that is killed
+    leaves the old file, or none.
+
+    Parameters
+    ----------
+    model : FaciesSegmenter, CubeSegmenter, AmplitudeScaler, CubeToSections or Pipeline of these
+        Fitted. Segmenters may be nested, such as ``CubeSegmenter(make_pipeline(...))``.
+    path : str or path
+        Such as "facies.safetensors". A file of this name is replaced.
+    label_names : list of str in the order of ``classes_``, dict {label: str}, or None, default=None
+        What the facies are called. None keeps the ``label_names_`` of a model that was loaded.
+
+    Raises
+    ------
+    NotFittedError
+        If the model, or a step of its Pipeline, is not fitted.
+    TypeError
+        If a part of the model is no plain value and no class of this package, such as a scaler or
+        callbacks of your own. Nothing is written then.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    load_model : Reads the file.
+
+    Notes
+    -----
+    Parameters that are estimators, such as the `estimator` of CubeSegmenter, are kept as `clone`
+    keeps them: unfitted. Metadata requests (``set_fit_request``) are not kept, nor are AdamW's
+    moments. An attribute ``reading_`` of the model is kept: a dict of options of
+    `skfacies.io.open_cube`, such as ``{"inline_byte": 9}``, with which ``skfacies predict`` and
+    ``skfacies score`` open cubes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skfacies import FaciesSegmenter
+    >>> from skfacies.datasets import make_facies_cube
+    >>> from skfacies.persistence import load_model, save_model
+    >>> survey = make_facies_cube((8, 32, 32), n_facies=2, random_state=0)
+    >>> segmenter = FaciesSegmenter(
+    ...     encoder_weights=None, encoder_depth=3, decoder_channels=(16, 8, 8), max_epochs=1,
+    ...     random_state=0).fit(survey.data, survey.target)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "facies.safetensors")
+    ...     save_model(segmenter, path, label_names=["shale", "sand"])
+    ...     loaded = load_model(path)
+    >>> loaded.label_names_
+    {0: 'shale', 1: 'sand'}
+    >>> bool((loaded.predict(survey.data) == segmenter.predict(survey.data)).all())
+    True
+    """
+    target = Path(os.path.realpath(os.fspath(path)))
+    if target.is_dir() or not target.parent.is_dir():
+        kind = IsADirectoryError if target.is_dir() else FileNotFoundError
+        reason = "is a folder" if target.is_dir() else "is in a folder that does not exist"
+        raise kind(f"`path` {reason}: {path}. Give the name of a file in a folder that exists.")
+    writer = Writer()
+    document = {"format_version": FORMAT_VERSION, "versions": _versions()}
+    document["model"] = writer.encode_estimator(model, "model", fitted=True)
+    summary = {**_summarise(model), "label_names": _check_label_names(label_names, model)}
+    summary["reading"] = _check_reading(getattr(model, "reading_", None))
+    document["summary"] = writer.encode(summary, "summary")
+    _write(target, _pack(document, writer.tensors))
+
+
+def load_model(path, *, device=None):
+    """Read a model that `save_model` wrote, without executing anything that the file says.
+
+    Parameters
+    ----------
+    path : str or path
+        File of `save_model`.
+    device : str or None, default=None
+        Where the network goes: "auto" is CUDA, then MPS, then the CPU; or a torch device. None is
+        the device of the training, or the CPU, with a warning, where that is not available.
+
+    Returns
+    -------
+    model : FaciesSegmenter, CubeSegmenter, AmplitudeScaler, CubeToSections or Pipeline
+        Fitted. If the file has names of the facies, ``label_names_`` is a dict {label: name}; if
+        it says how the cube of the training was opened, ``reading_`` is a dict of these options.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, no model of this package, or of a newer format.
+    OSError
+        If there is no such file, or it cannot be read.
+
+    See Also
+    --------
+    save_model : Writes the file.
+
+    Notes
+    -----
+    No network connection is used. Sizes are checked against that of the file before any memory is
+    taken. What is trained further starts with fresh moments of the optimiser, as from a pickle.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from skfacies import AmplitudeScaler
+    >>> from skfacies.persistence import load_model, save_model
+    >>> sections = np.random.default_rng(0).normal(size=(4, 50, 60))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(AmplitudeScaler(clip=3.0).fit(sections), Path(folder, "scaler.safetensors"))
+    ...     scaler = load_model(Path(folder, "scaler.safetensors"))
+    >>> scaler, round(scaler.scale_, 1)
+    (AmplitudeScaler(clip=3.0), 1.0)
+    """
+    if device is not None:
+        from skfacies._nn.network import choose_device
+
+        device = choose_device(device)
+    return _load(path, device)
+
+
+def _read_card(path):
+    """Document of a file as a dict, for the command line.
+
+    The network is not built, and the checksum not looked at: it takes a millisecond.
+
+    Returns
+    -------
+    card : dict
+        "format_version", "versions", "summary" with plain values and arrays, "model" as it is in
+        the file, "file_size" in bytes.
+    """
+    card = _read(path, tensors=False)[0]
+    with _reporting(path):
+        return {
+            **card,
+            "summary": Reader({}).decode(card["summary"]),
+            "file_size": os.stat(path).st_size,
+        }
+
+
+def _load(path, device):
+    document, tensors = _read(path)
+    reader = Reader(tensors, device)
+    with _reporting(path, document["versions"]):
+        model = reader.decode_estimator(document["model"])
+        if tensors:
+            raise ValueError(f"it has tensors that belong to nothing: {sorted(tensors)[:5]}")
+        summary = reader.decode(document["summary"])
+        names, reading = summary.get("label_names"), _check_reading(summary.get("reading"))
+        if names is not None:
+            names = _check_label_names(names, model)
+            model.label_names_ = dict(zip(model.classes_.tolist(), names, strict=True))
+        if reading is not None:
+            model.reading_ = reading
+    return model
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def _pack(document, tensors):
+    from safetensors.numpy import save
+
+    text = json.dumps(document, allow_nan=False, separators=(",", ":"))
+    data = save({**tensors, "crc32": _checksum(text, tensors)}, {"skfacies": text})
+    if int.from_bytes(data[:8], "little") > _MAX_HEADER:
+        raise ValueError(
+            f"the parameters and the history of the model are {len(text)} bytes of text; a file "
+            f"has room for {_MAX_HEADER}. {JOBLIB}"
+        )
+    return data
+
+
+def _checksum(text, tensors):
+    value = zlib.crc32(text.encode())
+    for name in sorted(tensors):
+        array = tensors[name]
+        value = zlib.crc32(f"{name} {array.dtype.name} {array.shape}".encode(), value)
+        value = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8), value)
+    return np.array([value], dtype=np.uint32)
+
+
+def _write(target, data):
+    """Write beside the target, read back, rename: there is an old file, or a whole new one."""
+    temporary = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            _load(temporary, "cpu")
+        except ValueError as error:
+            raise ValueError(
+                "the model cannot be saved, since it would not load: "
+                f"{_shorten(error.__cause__)}. {JOBLIB}"
+            ) from error
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    with suppress(OSError):  # the renaming must last as well; not all systems open folders
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _read(path, *, tensors=True):
+    """Document and tensors of a file; no more is read than the size of the file has room for."""
+    from safetensors import safe_open
+
+    path = os.fspath(path)
+    try:
+        size = os.stat(path).st_size
+        with open(path, "rb") as file:
+            start = file.read(8)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"`path`: there is no file {path}. Give one that save_model wrote."
+        ) from error
+    arrays = {}
+    with _reporting(path):
+        n_header = int.from_bytes(start, "little")
+        if len(start) < 8 or n_header > size - 8 or n_header > _MAX_HEADER:
+            raise ValueError("it does not begin as a safetensors file, or is cut short")
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            if "skfacies" not in metadata:
+                raise ValueError("it has tensors, but no document of skfacies")
+            document = json.loads(metadata["skfacies"], parse_constant=_refuse_constant)
+            version = document["format_version"]
+            if tensors and version == FORMAT_VERSION:
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                checksum = arrays.pop("crc32", None)
+                if not np.array_equal(checksum, _checksum(metadata["skfacies"], arrays)):
+                    raise ValueError("its checksum does not agree: bytes of it have changed")
+        if type(version) is not int or version < 1:
+            raise ValueError(f"its format_version is {version!r}")
+        versions = document["versions"]
+        if not all(isinstance(v, str) for v in [*versions, *versions.values()]):
+            raise ValueError("its versions are no text")
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has version {version} of the format, written by skfacies "
+            f"{versions.get('skfacies')}; skfacies {__version__} reads version {FORMAT_VERSION}. "
+            "Install a newer skfacies."
+        )
+    return document, arrays
+
+
+def _refuse_constant(name):
+    raise ValueError(f"its document has {name}, which is no JSON")
+
+
+@contextmanager
+def _reporting(path, versions=None):
+    """Turn whatever goes wrong with the contents of a file into a ValueError."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:  # a file can hold anything, and all parties have their own errors
+        here = _versions()
+        differing = [
+            f"{package} {version} (here {here.get(package)})"
+            for package, version in (versions or {}).items()
+            if here.get(package) != version
+        ]
+        advice = "If it was copied, copy it again. If joblib wrote it, joblib.load reads it, "
+        advice += "where its origin is trusted."
+        if differing:
+            advice = f"It was written with {', '.join(differing)}; install these versions."
+        raise ValueError(
+            f"{path} cannot be loaded as a model of skfacies: {_shorten(error)}. {advice}"
+        ) from error
+
+
+def _shorten(error):
+    message = str(error) if isinstance(error, (ValueError, RuntimeError)) else repr(error)
+    return " ".join(message.split())[:400].rstrip(".")
+
+
+def _versions():
+    found = {"skfacies": __version__}
+    for package in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+# --- what people want to know of it ---------------------------------------------------------------
+
+
+def _summarise(model):
+    """Plain values about a fitted model; nothing is rebuilt from them."""
+    summary, names = {}, []
+    while True:
+        names.append(type(model).__name__)
+        if hasattr(model, "classes_"):
+            summary.setdefault("classes", np.asarray(model.classes_))
+        if hasattr(model, "lines_"):
+            summary["direction"] = model.direction
+            summary["neighbours"] = model.neighbours or None
+            summary["lines"] = model.lines_
+        inner = getattr(model, "estimator_", None)
+        if isinstance(model, Pipeline):
+            inner = model.steps[-1][1]
+        if inner is None or isinstance(inner, str):
+            break
+        model = inner
+    summary["estimators"] = names
+    if hasattr(model, "net_"):
+        best = [row for row in model.history_ if row.get("best")] or model.history_[-1:]
+        summary |= {
+            "network": {k: v for k, v in model._module_options.items() if v is not None},
+            "n_weights": sum(p.numel() for p in model.net_.module_.parameters()),
+            "encoder_weights": model.encoder_weights_,
+            "n_epochs": model.n_iter_,
+            "epoch_kept": best[-1] if best else None,
+            "device": model.device_,
+            "training": getattr(model, "_training_summary", None),
+        }
+    return summary
+
+
+def _check_label_names(label_names, model):
+    """List of names in the order of the classes, or None."""
+    kept = label_names is None
+    label_names = getattr(model, "label_names_", None) if kept else label_names
+    if label_names is None:
+        return None
+    classes = np.asarray(getattr(model, "classes_", ())).tolist()
+    names = label_names
+    if isinstance(names, dict):
+        names = [names.get(label) for label in classes] if set(names) == set(classes) else []
+    strings = isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)
+    if not strings or len(names) != len(classes):
+        origin = ", kept from the file that it was loaded from. Give new ones" if kept else ""
+        raise ValueError(
+            f"`label_names` must be one str for each of the classes {classes}; got "
+            f"{label_names!r}{origin}."
+        )
+    return [str(name) for name in names]
+
+
+def _check_reading(reading):
+    """Options of `open_cube` as plain values, or None if there are none."""
+    if not reading:
+        return None
+    plain = (str, int, float, bool, type(None))
+    if not isinstance(reading, dict) or not all(
+        type(name) is str and name.isidentifier() and type(value) in plain
+        for name, value in reading.items()
+    ):
+        raise ValueError(
+            f"`reading_` must be a dict of options of open_cube, plain values by name; got "
+            f"{reading!r}."
+        )
+    return reading

@@ -1,0 +1,507 @@
+"""Fitted estimators as JSON values and arrays, and back: the contents of model files.
+
+What a document names is looked up in tables: nothing else is imported, called or built.
+"""
+
+import math
+import re
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from skfacies._sections.validation import MOST_CHANNELS
+
+__all__ = ["JOBLIB", "Reader", "Writer"]
+
+#: Bytes that the values of an array in a document may take: as many as a document.
+_MAX_ARRAY = 8 << 20
+
+# Fitted attributes of the classes that a file may hold, and their types. What the file names is
+# looked up here and nowhere else: no import by name.
+_FITTED = {
+    "AmplitudeScaler": {
+        "_histogram": tuple,
+        "_origin": float,
+        "n_samples_seen_": Integral,
+        "centre_": float,
+        "scale_": float,
+    },
+    "CubeToSections": {"cube_shape_": tuple, "n_sections_": Integral},
+    "CubeSegmenter": {"estimator_": object, "classes_": np.ndarray, "lines_": dict},
+    "FaciesSegmenter": {
+        "classes_": np.ndarray,
+        "scaler_": object,
+        "encoder_weights_": (str, type(None)),
+        "_depth_range": (Integral, type(None)),
+        "_module_options": dict,
+        "device_": str,
+        "precision_": str,
+        "_net_options": dict,
+        "_version": str,
+        "history_": list,
+        "n_iter_": Integral,
+        "_weights": dict,
+    },
+    "Pipeline": {},
+}
+# What a segmenter may have besides: plain values about the sections that it was trained on.
+_OPTIONAL = {
+    "CubeSegmenter": {"sample_interval_": (float, type(None))},
+    "FaciesSegmenter": {
+        "_amplitude_spread": (float, type(None)),
+        "_follows_reflectors": bool,
+        "_heights": (tuple, type(None)),
+        "_smoothing_helps": bool,
+        "_training_summary": dict,
+        "_unit_order": (tuple, type(None)),
+        "_unit_order_reason": (str, type(None)),
+        "sample_interval_": (float, type(None)),
+    },
+}
+# Matters of scikit-learn's configuration, and what the document has elsewhere.
+_NOT_KEPT = {
+    *("_metadata_request", "_sklearn_output_config", "_sklearn_version"),
+    *("label_names_", "reading_"),
+}
+
+_OPTIMIZERS = (
+    *("ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax"),
+    *("NAdam", "RAdam", "RMSprop", "Rprop", "SGD"),
+)
+_OWN_NET_OPTIONS = ("criterion__loss", "criterion__class_weight", "lr", "optimizer__weight_decay")
+_LATER_NET_OPTIONS = (
+    "criterion__label_smoothing",
+    "criterion__mean_weight",
+)  # that older documents lack
+_TIMM_OPTIONS = {"dynamic_img_size", "strict_img_size", "drop_rate", "drop_path_rate"}
+
+# Networks of this width or less are small, whatever else they are. What is built may take ten times
+# the memory of its weights, and this besides: VGG is built with a classifier that is thrown away,
+# encoders of timm with levels below `encoder_depth`.
+_MAX_FREE_WIDTH = 1024
+_SPARE_BYTES = 512 << 20
+
+JOBLIB = "joblib.dump(model, path) keeps any model, in a file that only who trusts it should load."
+
+
+def _classes():
+    from skfacies._estimators.cube_segmenter import CubeSegmenter
+    from skfacies._estimators.segmenter import FaciesSegmenter
+    from skfacies.preprocessing import AmplitudeScaler, CubeToSections
+
+    classes = (AmplitudeScaler, CubeToSections, CubeSegmenter, FaciesSegmenter, Pipeline)
+    return {cls.__name__: cls for cls in classes}
+
+
+class Writer:
+    """Turns estimators into JSON values; arrays are collected, by the expressions for them."""
+
+    def __init__(self):
+        self.tensors = {}
+
+    def encode_estimator(self, estimator, where, *, fitted):
+        name = type(estimator).__name__
+        if _classes().get(name) is not type(estimator):
+            raise TypeError(_unknown_value_message(estimator, where))
+        if fitted:
+            check_is_fitted(estimator)
+        params = estimator.get_params(deep=False)
+        state = estimator.__getstate__() if fitted else {}
+        state = {k: v for k, v in state.items() if k not in params and k not in _NOT_KEPT}
+        fitted_params = fitted and name == "Pipeline"  # its steps are fitted in place
+        document = {
+            "class": name,
+            "params": self._encode_items(params, where, fitted=fitted_params),
+            "fitted": None,
+        }
+        try:
+            _check_params(estimator)
+            if fitted:
+                _check_state(estimator, state)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"`{where}` cannot be saved: {error} {JOBLIB}") from error
+        if fitted:
+            weights = state.pop("_weights", None)
+            document["fitted"] = self._encode_items(state, where, fitted=True)
+            if weights is not None:
+                prefix = f"{where}.net_.module_."
+                self.tensors |= {prefix + k: np.asarray(v, order="C") for k, v in weights.items()}
+                document["fitted"]["_weights"] = {"$weights": prefix}
+        return document
+
+    def _encode_items(self, items, where, **options):
+        return {key: self.encode(v, f"{where}.{key}", **options) for key, v in items.items()}
+
+    def encode(self, value, where, *, fitted=False):
+        kind = type(value)
+        if value is None or kind in (bool, int, str):
+            return value
+        if kind is float:
+            return value if math.isfinite(value) else {"$float": repr(value)}
+        if kind in (list, tuple):
+            parts = [self.encode(v, f"{where}[{i}]", fitted=fitted) for i, v in enumerate(value)]
+            return parts if kind is list else {"$tuple": parts}
+        if kind is dict:
+            pairs = [
+                [self.encode(k, f"{where} keys"), self.encode(v, f"{where}[{k!r}]", fitted=fitted)]
+                for k, v in value.items()
+            ]
+            plain = all(type(k) is str and not k.startswith("$") for k in value)
+            return dict(pairs) if plain else {"$dict": pairs}
+        if kind is np.ndarray:
+            return self._encode_array(value, where)
+        if isinstance(value, np.generic) and _holdable(value.dtype):
+            value = np.array([value])
+            return {"$scalar": {"dtype": value.dtype.str, "value": self.encode(value.tolist(), "")}}
+        if isinstance(value, Path):
+            return {"$path": str(value)}
+        if kind is type and (name := _optimizer_name(value)):
+            return {"$optimizer": name}
+        if kind.__module__ == "torch" and kind.__name__ == "Tensor":
+            return {"$torch": self._encode_array(value.detach().cpu().numpy(), where)}
+        if hasattr(value, "get_params") and kind is not type:
+            return {"$estimator": self.encode_estimator(value, where, fitted=fitted)}
+        raise TypeError(_unknown_value_message(value, where))
+
+    def _encode_array(self, array, where):
+        if array.dtype == object or array.dtype.kind in "US" or _is_short(array):
+            values = array.astype(str) if array.dtype.kind == "S" else array
+            values = self.encode(values.tolist(), where)
+            dtype = "object" if array.dtype == object else array.dtype.str
+            return {"$array": {"dtype": dtype, "values": values}}
+        if not _holdable(array.dtype):
+            raise TypeError(_unknown_value_message(array, where))
+        self.tensors[where] = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
+        return {"$array": {"dtype": array.dtype.str, "tensor": where}}
+
+
+class Reader:
+    """Turns JSON values back into estimators; takes their arrays out of `tensors`."""
+
+    def __init__(self, tensors, device=None):
+        self.tensors = tensors
+        self.device = device
+
+    def decode_estimator(self, document):
+        name, params, state = document["class"], document["params"], document["fitted"]
+        if name not in _FITTED:
+            raise ValueError(f"it holds a {name!r}; a file may hold {sorted(_FITTED)}")
+        cls = _classes()[name]
+        unknown = sorted(set(params) - set(cls._get_param_names()))
+        if unknown:
+            raise ValueError(f"{name} has no parameters {unknown} here")
+        estimator = cls(**{key: self.decode(value) for key, value in params.items()})
+        _check_params(estimator)
+        if state is None:
+            return estimator
+        state = {key: self.decode(value) for key, value in state.items()}
+        _check_state(estimator, state)
+        if name == "FaciesSegmenter":
+            state["device_"] = self.device or state["device_"]
+            _build_network(estimator, state)
+        else:
+            vars(estimator).update(state)
+        return estimator
+
+    def decode(self, value):
+        if isinstance(value, list):
+            return [self.decode(part) for part in value]
+        if not isinstance(value, dict):
+            return value
+        if not any(key.startswith("$") for key in value):
+            return {key: self.decode(part) for key, part in value.items()}
+        ((tag, content),) = value.items()
+        forms = {
+            "$array": self._decode_array,
+            "$dict": lambda pairs: {self.decode(k): self.decode(v) for k, v in pairs},
+            "$estimator": self.decode_estimator,
+            "$float": lambda text: {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[text],
+            "$optimizer": _optimizer,
+            "$path": lambda text: Path(text),
+            "$scalar": lambda scalar: _dtype(scalar["dtype"]).type(self.decode(scalar["value"])[0]),
+            "$torch": self._decode_torch,
+            "$tuple": lambda parts: tuple(self.decode(part) for part in parts),
+            "$weights": self._decode_weights,
+        }
+        if tag not in forms:
+            raise ValueError(f"it has a value of the unknown form {tag!r}")
+        return forms[tag](content)
+
+    def _decode_array(self, content):
+        if "tensor" in content:
+            array = self._take(content["tensor"])
+            dtype = _dtype(content["dtype"])
+            if dtype.newbyteorder("<") != array.dtype.newbyteorder("<"):
+                raise ValueError(f"{content['tensor']} is of {array.dtype}, not {dtype}")
+            return array.astype(dtype)
+        dtype = np.dtype(object) if content["dtype"] == "object" else _dtype(content["dtype"])
+        values = self.decode(content["values"])
+        if len(values) * dtype.itemsize > _MAX_ARRAY:
+            raise ValueError(f"{len(values)} values of {dtype} are more than a file can have")
+        if dtype.kind == "S":
+            values = [value.encode() for value in values]
+        array = np.array(values, dtype=dtype)
+        if array.ndim != 1:
+            raise ValueError(f"a list of values has {array.ndim} axes")
+        return array
+
+    def _decode_torch(self, content):
+        import torch
+
+        return torch.from_numpy(self.decode(content))
+
+    def _decode_weights(self, prefix):
+        names = [name for name in self.tensors if name.startswith(prefix)]
+        return {name[len(prefix) :]: self._take(name) for name in names}
+
+    def _take(self, name):
+        if name not in self.tensors:
+            raise ValueError(f"the tensor {name} is missing")
+        return self.tensors.pop(name)
+
+
+def _unknown_value_message(value, where):
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    owner, name = re.match(r"(.*?)\.?(\w*)(?:\[\d+\])*$", where).groups()
+    if name in ("callbacks", "random_state"):
+        return (
+            f"`{where}` is a {kind}, which a file of plain values cannot hold. It matters for "
+            f"training only: {owner}.set_params({name}=None) leaves predictions as they are. "
+            f"Or {JOBLIB}"
+        )
+    return f"`{where}` is a {kind}, neither a plain value nor one of {sorted(_FITTED)}. {JOBLIB}"
+
+
+def _holdable(dtype):
+    return dtype.kind in "SU" or (dtype.kind in "biuf" and dtype.itemsize <= 8)
+
+
+def _is_short(array):
+    """Tell whether an array is written as text: labels and lines, that people may want to read."""
+    short = array.ndim == 1 and array.size <= 256 and array.dtype.kind in "biuf"
+    return short and _holdable(array.dtype) and bool(np.isfinite(array).all())
+
+
+def _dtype(text):
+    if not isinstance(text, str) or not re.fullmatch(r"[<>|=]?[biufSU]\d{1,7}", text):
+        raise ValueError(f"it has an array of the type {text!r}")
+    return np.dtype(text)
+
+
+def _optimizer_name(cls):
+    found = [name for name in _OPTIMIZERS if cls.__name__ == name]
+    return found[0] if found and _optimizer(found[0]) is cls else None
+
+
+def _optimizer(name):
+    import torch
+
+    if name not in _OPTIMIZERS:
+        raise ValueError(f"it has the optimizer {name!r}; a file may have {list(_OPTIMIZERS)}")
+    return getattr(torch.optim, name)
+
+
+# --- what may be in it ----------------------------------------------------------------------------
+
+
+def _check_params(estimator):
+    """Check parameters by the constraints of the class, and what these leave open."""
+    estimator._validate_params()
+    if isinstance(estimator, Pipeline):
+        if estimator.memory is not None:
+            raise ValueError("`memory` of a Pipeline is a cache of this machine: set it to None.")
+        for step in estimator.steps:
+            name, part = step
+            idle = part is None or (isinstance(part, str) and part == "passthrough")
+            if not isinstance(name, str) or not (idle or type(part).__name__ in _FITTED):
+                raise ValueError(f"a Pipeline has the step {step!r}.")
+    elif hasattr(estimator, "net_params"):
+        _check_net_options(estimator.net_params or {})
+
+
+def _check_net_options(options, own=()):
+    """Refuse options of the net that could run, read or take more than a network of this kind."""
+    from skfacies._nn.training import check_net_params
+
+    options = {name: value for name, value in options.items() if name not in own}
+    check_net_params(options)
+    for name, value in options.items():
+        if name == "optimizer":
+            fine = isinstance(value, type) and _optimizer_name(value)
+        elif name.startswith("module__"):
+            fine = name[8:] in _network_options() and _is_plain(value)
+        else:
+            fine = name.startswith("optimizer__") and _is_plain(value)
+        if not fine:
+            raise ValueError(f"`net_params` has {name!r} as {value!r}, which a file cannot hold.")
+
+
+def _network_options():
+    """Names of options of all networks. Those of timm at large could read any file."""
+    import inspect
+
+    import segmentation_models_pytorch as smp
+
+    classes = [cls for cls in vars(smp).values() if inspect.isclass(cls)]
+    return _TIMM_OPTIONS.union(*(inspect.signature(cls.__init__).parameters for cls in classes))
+
+
+def _is_plain(value):
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(k, str) and _is_plain(v) for k, v in value.items())
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def _check_state(estimator, state):
+    """Check that a class has just the fitted attributes that it should have, of their types."""
+    name = type(estimator).__name__
+    required, optional = _FITTED[name], _OPTIONAL.get(name, {})
+    missing, unknown = required.keys() - state, state.keys() - required - optional.keys()
+    if missing or unknown:
+        raise ValueError(f"{name} lacks {sorted(missing)} and has {sorted(unknown)} besides.")
+    for key, kinds in {**required, **optional}.items():
+        if key in state and not isinstance(state[key], kinds):
+            raise ValueError(f"`{key}` of {name} is a {type(state[key]).__name__}.")
+    checks = {
+        "AmplitudeScaler": _check_scaler_state,
+        "CubeToSections": _check_cutter_state,
+        "CubeSegmenter": _check_cube_state,
+        "FaciesSegmenter": _check_segmenter_state,
+    }
+    if name in checks:
+        checks[name](state)
+
+
+def _require(condition, message):
+    if not condition:
+        raise ValueError(message)
+
+
+def _check_scaler_state(state):
+    parts = [getattr(part, "dtype", None) for part in state["_histogram"]]
+    _require(parts == [np.uint16, np.int64], f"the histogram of a scaler is of {parts}.")
+    bins, counts = state["_histogram"]
+    _require(bins.shape == counts.shape == (len(bins),), "the histogram of a scaler is cut.")
+
+
+def _check_cutter_state(state):
+    sizes = state["cube_shape_"]
+    fine = len(sizes) == 3 and all(isinstance(n, Integral) and 0 < n < 10**8 for n in sizes)
+    _require(fine, f"`cube_shape_` is {sizes!r}.")
+
+
+def _check_cube_state(state):
+    known = np.asarray(getattr(state["estimator_"], "classes_", ()))
+    _require(hasattr(state["estimator_"], "predict"), "`estimator_` is no segmenter.")
+    _require(known.tolist() == state["classes_"].tolist(), "`classes_` are not the estimator's.")
+    _require(
+        set(state["lines_"]) <= {"inline", "crossline"}
+        and all(isinstance(lines, np.ndarray) for lines in state["lines_"].values()),
+        "`lines_` are no arrays of inlines and crosslines.",
+    )
+
+
+def _check_segmenter_state(state):
+    from skfacies._estimators.segmenter import FaciesSegmenter
+
+    options, net_options = dict(state["_module_options"]), state["_net_options"]
+    n_classes, n_channels = options.pop("n_classes", None), options.pop("in_channels", None)
+    _require(
+        n_classes == len(state["classes_"]) and state["classes_"].ndim == 1,
+        f"the network has {n_classes} classes, `classes_` are {state['classes_']}.",
+    )
+    order = state.get("_unit_order")
+    _require(
+        order is None
+        or (all(type(place) is int for place in order) and sorted(order) == list(range(n_classes))),
+        f"the order of units is {order}, for {n_classes} classes.",
+    )
+    heights = state.get("_heights")
+    _require(
+        heights is None
+        or (len(heights) == 2 and all(type(n) is int for n in heights) and min(heights) > 0),
+        f"the training sections have {heights} samples.",
+    )
+    n_positions = int(state["_depth_range"] is not None)
+    _require(
+        type(n_channels) is int and 0 < n_channels - n_positions <= MOST_CHANNELS,
+        f"{n_channels} channels.",
+    )
+    shape = {"architecture", "encoder_name", "encoder_depth", "decoder_channels", "precision"}
+    _require(options.keys() == shape, f"the network has the options {sorted(options)}.")
+    FaciesSegmenter(**options)._validate_params()
+    _require(set(_OWN_NET_OPTIONS) <= set(net_options), "options of the net are missing.")
+    FaciesSegmenter(
+        loss=net_options["criterion__loss"],
+        lr=net_options["lr"],
+        label_smoothing=net_options.get("criterion__label_smoothing", 0.0),
+    )._validate_params()
+    _check_net_options(net_options, (*_OWN_NET_OPTIONS, *_LATER_NET_OPTIONS))
+    mean_weight = net_options.get("criterion__mean_weight", 1.0)
+    _require(type(mean_weight) is float and mean_weight > 0, f"`mean_weight` is {mean_weight!r}.")
+    class_weight = net_options["criterion__class_weight"]
+    n_weights = None if class_weight is None else tuple(class_weight.shape)
+    _require(n_weights in (None, (n_classes,)), f"`class_weight` is of shape {n_weights}.")
+    scaler, device = state["scaler_"], state["device_"]
+    _require(scaler is None or hasattr(scaler, "transform"), "`scaler_` does not transform.")
+    _require(not device.startswith("meta"), f"`device_` is {device!r}.")
+    _require(all(isinstance(row, dict) for row in state["history_"]), "`history_` is no list.")
+    dimensions = [n for array in state["_weights"].values() if array.size for n in array.shape]
+    largest = max([_MAX_FREE_WIDTH, *dimensions])
+    numbers = _numbers_in([options, {k: v for k, v in net_options.items() if "module__" in k}])
+    _require(
+        all(abs(n) <= largest for n in numbers),
+        f"the network is {max(numbers, default=0)} wide, its weights {largest} at most.",
+    )
+
+
+def _numbers_in(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [number for part in value for number in _numbers_in(part)]
+    return [value] if isinstance(value, (int, float)) else []
+
+
+def _build_network(segmenter, state):
+    """Give a segmenter its fitted state, in no more memory than its weights can account for."""
+    weights = state["_weights"]
+    n_bytes = sum(array.nbytes for array in weights.values())
+    with _limited_memory(10 * n_bytes + _SPARE_BYTES):
+        segmenter.__setstate__(state)
+    for name, value in segmenter.net_.module_.state_dict().items():
+        array = weights[name]
+        kind = str(value.dtype).removeprefix("torch.")
+        if (kind, tuple(value.shape)) != (array.dtype.name, array.shape):
+            raise ValueError(
+                f"the weights {name} are {array.dtype.name} of shape {array.shape}; the network "
+                f"takes {kind} of shape {tuple(value.shape)}"
+            )
+
+
+def _limited_memory(n_bytes):
+    """Context in which torch makes new tensors up to so many bytes, counted before it does."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    makers = {torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn}
+
+    class Limit(TorchFunctionMode):
+        left = n_bytes
+
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            kwargs = kwargs or {}
+            if function in makers:
+                size = kwargs.get("size", args)
+                size = size[0] if size and isinstance(size[0], (list, tuple)) else size
+                self.left -= 4 * math.prod(size)
+                if self.left < 0:
+                    raise ValueError("the network needs more memory than its weights account for")
+            return function(*args, **kwargs)
+
+    return Limit()
