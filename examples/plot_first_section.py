@@ -19,7 +19,7 @@ print(survey.DESCR)
 # %%
 # Training and test lines
 # -----------------------
-# Neighbouring inlines are near copies of each other: a test line between two training lines would
+# Neighboring inlines are near copies of each other: a test line between two training lines would
 # be known already. So we hold out a contiguous block, and leave out four inlines on its border.
 train, test = slice(0, 32), slice(36, 48)
 print(f"training {survey.data[train].shape}, test {survey.data[test].shape}")
@@ -28,7 +28,7 @@ print(f"training {survey.data[train].shape}, test {survey.data[test].shape}")
 # Fit and predict
 # ---------------
 # A cube is a stack of inline sections, so it can be given as it is. Two parameters make this
-# example quick: training starts from random weights instead of those learnt on ImageNet, and stops
+# example quick: training starts from random weights instead of those learned on ImageNet, and stops
 # after ten epochs. Leave them out for a survey of your own.
 from skfacies import FaciesSegmenter
 

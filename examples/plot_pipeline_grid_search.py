@@ -3,14 +3,14 @@ Grid search in a pipeline
 =========================
 
 Which learning rate? A scaler and a segmenter in a pipeline are searched with GridSearchCV, as any
-other estimators of scikit-learn. The folds are blocks of neighbouring inlines, because inlines
+other estimators of scikit-learn. The folds are blocks of neighboring inlines, because inlines
 drawn at random would leak into each other.
 """
 
 # %%
 # The pipeline
 # ------------
-# The scaler is learnt anew from the training lines of each fold. The segmenter would scale by
+# The scaler is learned anew from the training lines of each fold. The segmenter would scale by
 # itself; as the pipeline does it already, ``scaler=None`` switches that off.
 from sklearn.pipeline import Pipeline
 

@@ -67,7 +67,7 @@ OPTIONS = {
     "label_names": "--names",
     "like": "--like",
     "max_epochs": "--epochs",
-    "neighbours": "--neighbours",
+    "neighbors": "--neighbors",
     "path": "the path",
     "random_state": "--seed",
     "rescale": "--rescale",
@@ -188,7 +188,7 @@ def _add_fit(commands):
 def _add_training(command):
     command.add_argument("--directions", choices=["inline", "crossline", "both"], default="inline")
     command.add_argument(
-        "--neighbours",
+        "--neighbors",
         type=int,
         default=0,
         metavar="N",
@@ -334,7 +334,7 @@ def _demo(arguments):
 
 def _training_params(arguments):
     return {
-        "neighbours": arguments.neighbours,
+        "neighbors": arguments.neighbors,
         "max_epochs": "auto" if arguments.epochs is None else arguments.epochs,
         "encoder_name": arguments.encoder,
         "encoder_weights": None if arguments.weights == "none" else arguments.weights,

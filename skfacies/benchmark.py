@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from skfacies._cubes.holders import AXES, check_cube, read_lines, release_pages, unwrap
-from skfacies._cubes.slabs import copies_of_amplitudes, read_with_neighbours
+from skfacies._cubes.slabs import copies_of_amplitudes, read_with_neighbors
 from skfacies._estimators.cube_segmenter import CubeSegmenter
 from skfacies._sections.validation import check_same_structure, label_codes
 from skfacies.datasets import fetch_f3
@@ -102,7 +102,7 @@ def f3_benchmark(estimator, data=None, *, data_home=None, memory_limit=200_000_0
     Raises
     ------
     ValueError
-        If blocks are missing or are no labelled cubes, or the estimator has other classes.
+        If blocks are missing or are no labeled cubes, or the estimator has other classes.
 
     References
     ----------
@@ -139,7 +139,7 @@ def f3_benchmark(estimator, data=None, *, data_home=None, memory_limit=200_000_0
     | test2 | inline | 0.634 | 0.628 | 0.517 | 0.482 | 3840 |
     """
     sections_estimator = _check_estimator(estimator)
-    neighbours = estimator.neighbours if isinstance(estimator, CubeSegmenter) else 0
+    neighbors = estimator.neighbors if isinstance(estimator, CubeSegmenter) else 0
     blocks = _check_blocks(data, data_home, verbose)
     if not memory_limit > 0:
         raise ValueError(f"`memory_limit` must be a number of bytes above 0; got {memory_limit!r}.")
@@ -154,7 +154,7 @@ def f3_benchmark(estimator, data=None, *, data_home=None, memory_limit=200_000_0
                 truth,
                 block,
                 direction,
-                neighbours=neighbours,
+                neighbors=neighbors,
                 memory_limit=memory_limit,
                 verbose=verbose,
             )
@@ -171,7 +171,7 @@ def f3_benchmark(estimator, data=None, *, data_home=None, memory_limit=200_000_0
             for block, by_direction in matrices.items()
         },
         published={name: dict(zip(SCORES, row, strict=True)) for name, row in PUBLISHED.items()},
-        settings=_describe(sections_estimator, neighbours, blocks, seconds),
+        settings=_describe(sections_estimator, neighbors, blocks, seconds),
     )
     if verbose:
         print(result.to_markdown())
@@ -243,7 +243,7 @@ def _check_estimator(estimator):
     classes = np.asarray(getattr(estimator, "classes_", LABELS))
     if classes.dtype.kind not in "iuf" or not np.array_equal(classes, LABELS):
         raise ValueError(
-            f"`estimator` must have learnt the six units {LABELS.tolist()} of F3, "
+            f"`estimator` must have learned the six units {LABELS.tolist()} of F3, "
             f"{', '.join(UNITS)}; its classes are {classes.tolist()}. Fit it on the target of "
             "fetch_f3('train'), on sections that show all of them."
         )
@@ -280,14 +280,12 @@ def _check_blocks(data, data_home, verbose):
 # --- prediction ------------------------------------------------------------------------------
 
 
-def _count_direction(
-    estimator, cube, truth, block, direction, *, neighbours, memory_limit, verbose
-):
+def _count_direction(estimator, cube, truth, block, direction, *, neighbors, memory_limit, verbose):
     """Confusion matrix of all sections of one direction, a slab of them at a time."""
     axis = AXES.index(direction)
     n_lines, n_traces, n_samples = (int(cube.shape[i]) for i in (axis, 1 - axis, 2))
     # Amplitudes, true labels, and predicted ones as int64 and as codes when they are counted.
-    copies = copies_of_amplitudes(neighbours)
+    copies = copies_of_amplitudes(neighbors)
     per_sample = copies * np.dtype(cube.dtype).itemsize + np.dtype(truth.dtype).itemsize + 32
     slab = int(max(1, memory_limit // (n_traces * n_samples * per_sample)))
     counts = np.zeros((len(LABELS), len(LABELS)), dtype=np.int64)
@@ -296,10 +294,8 @@ def _count_direction(
         for start in range(0, n_lines, slab):
             lines = slice(start, min(start + slab, n_lines))
             labels = np.ascontiguousarray(read_lines(truth, axis, lines))
-            sections = read_with_neighbours(cube, axis, lines, neighbours)
-            predicted = estimator.predict(
-                sections if neighbours else np.ascontiguousarray(sections)
-            )
+            sections = read_with_neighbors(cube, axis, lines, neighbors)
+            predicted = estimator.predict(sections if neighbors else np.ascontiguousarray(sections))
             counts += _count(labels, np.asarray(predicted), title)
             bar.update(lines.stop - lines.start)
             release_pages(cube)
@@ -342,10 +338,10 @@ def _score(counts):
 # --- the report ------------------------------------------------------------------------------
 
 
-def _describe(estimator, neighbours, blocks, seconds):
+def _describe(estimator, neighbors, blocks, seconds):
     params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
-    if neighbours:
-        params = {"neighbours": neighbours, **params}
+    if neighbors:
+        params = {"neighbors": neighbors, **params}
     plain = (str, int, float, bool, type(None))
     shapes = {block: tuple(map(int, cube.shape)) for block, (cube, _) in blocks.items()}
     versions = {"python": platform.python_version()}

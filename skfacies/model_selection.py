@@ -1,6 +1,6 @@
-"""Cross-validation by blocks of neighbouring sections.
+"""Cross-validation by blocks of neighboring sections.
 
-Neighbouring sections of a survey show nearly the same rocks: one that is tested beside one that was
+Neighboring sections of a survey show nearly the same rocks: one that is tested beside one that was
 trained on tells how well a model copies, not how well it interprets. The splitters here hold out
 contiguous blocks of the first axis, with a gap on either side if wanted.
 """
@@ -103,7 +103,7 @@ class _BlockSplitter(BaseCrossValidator):
 class BlockKFold(_BlockSplitter):
     """K-fold cross-validation over contiguous blocks of sections, with gaps.
 
-    Every section is tested once. Neighbouring sections resemble each other, so that shuffled
+    Every section is tested once. Neighboring sections resemble each other, so that shuffled
     folds give scores that no new part of the survey will reach [1]_. Blocks leave only the two
     ends of a block near its training sections, and a gap takes those away.
 

@@ -1,4 +1,4 @@
-"""Amplitude conditioning that is learnt from data and travels with the model; cubes as sections."""
+"""A scaler of amplitudes that travels with the model; a transformer from cubes to sections."""
 
 from numbers import Integral, Real
 
@@ -31,11 +31,11 @@ _FAR_FROM_ZERO = 8
 
 
 class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
-    """Centre, scale and clip seismic amplitudes by robust statistics of the whole survey.
+    """Center, scale and clip seismic amplitudes by robust statistics of the whole survey.
 
     Amplitudes have arbitrary units and heavy tails: a few bright samples are worth twenty
     standard deviations. This scaler divides by the spread of the bulk and clips the tails, so that
-    a network sees the same range on every survey. One scale is learnt for all sections: relative
+    a network sees the same range on every survey. One scale is learned for all sections: relative
     amplitudes between sections carry information and stay. Undefined samples (NaN, 1e30, -999.25,
     …), exact zeros, dead (constant) traces and mutes (constant from the first or to the last
     sample) do not count.
@@ -45,15 +45,15 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
     clip : float or None, default=5.0
         Scaled amplitudes are cut to [-clip, clip]. None cuts nothing.
     spread : float in (0, 1), default=0.6827
-        Fraction of the absolute deviations from the centre that lie below the scale. The default
+        Fraction of the absolute deviations from the center that lie below the scale. The default
         makes the scale equal the standard deviation of Gaussian data.
-    centre : bool, default=True
+    center : bool, default=True
         Subtract the median. It is near zero on most surveys, but not on unsigned 8-bit data.
 
     Attributes
     ----------
-    centre_ : float
-        Median amplitude; 0.0 if ``centre=False`` or no live sample was seen.
+    center_ : float
+        Median amplitude; 0.0 if ``center=False`` or no live sample was seen.
     scale_ : float
         The `spread` quantile of absolute deviations, in units of amplitude; 1.0 if no live sample
         was seen.
@@ -73,7 +73,7 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
 
     Axes: sections are ``(n_sections, n_traces, n_samples)`` or a list of ``(n_traces, n_samples)``;
     cubes ``(n_inlines, n_crosslines, n_samples)`` are read the same way. Samples point down. Where
-    sections have channels at the end, the first is learnt from, and all are scaled alike.
+    sections have channels at the end, the first is learned from, and all are scaled alike.
 
     Examples
     --------
@@ -92,16 +92,16 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
     _parameter_constraints = {
         "clip": [Interval(Real, 0, None, closed="neither"), None],
         "spread": [Interval(Real, 0, 1, closed="neither")],
-        "centre": ["boolean"],
+        "center": ["boolean"],
     }
 
-    def __init__(self, *, clip=5.0, spread=0.6827, centre=True):
+    def __init__(self, *, clip=5.0, spread=0.6827, center=True):
         self.clip = clip
         self.spread = spread
-        self.centre = centre
+        self.center = center
 
     def fit(self, X, y=None):
-        """Learn centre and scale.
+        """Learn center and scale.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         bins = np.flatnonzero(counts)  # some thousands of 65 536: a model file holds them too
         self._histogram = bins.astype(np.uint16), counts[bins]
         self.n_samples_seen_ = int(counts.sum())
-        self.centre_, self.scale_ = self._statistics(counts)
+        self.center_, self.scale_ = self._statistics(counts)
         return self
 
     def _statistics(self, counts):
@@ -162,11 +162,11 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         edges, cumulated = _distribution(bins, counts[bins])
         edges += self._origin
         n_samples = cumulated[-1]
-        centre = np.interp(n_samples / 2, cumulated, edges) if self.centre else 0.0
-        deviations = np.unique(np.append(np.abs(edges - centre), 0.0))
-        below = np.interp([centre - deviations, centre + deviations], edges, cumulated)
+        center = np.interp(n_samples / 2, cumulated, edges) if self.center else 0.0
+        deviations = np.unique(np.append(np.abs(edges - center), 0.0))
+        below = np.interp([center - deviations, center + deviations], edges, cumulated)
         scale = np.interp(self.spread * n_samples, below[1] - below[0], deviations)
-        return float(centre), float(scale)
+        return float(center), float(scale)
 
     def transform(self, X):
         """Scale and clip amplitudes.
@@ -192,7 +192,7 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
             section = np.where(missing, np.nan, section)
         scaled = section.astype(np.float32)
         with np.errstate(over=None if self.clip is None else "ignore"):  # it is clipped anyway
-            scaled -= np.float32(self.centre_)
+            scaled -= np.float32(self.center_)
             scaled /= np.float32(self.scale_)
         if self.clip is not None:
             np.clip(scaled, -self.clip, self.clip, out=scaled)
@@ -217,7 +217,7 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
     def _restore_section(self, section, index):
         restored = np.asarray(section).astype(np.float32)
         restored *= np.float32(self.scale_)
-        restored += np.float32(self.centre_)
+        restored += np.float32(self.center_)
         return restored
 
     def __sklearn_tags__(self):

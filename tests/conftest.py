@@ -44,7 +44,7 @@ def make_tiny():
 
 @pytest.fixture(scope="session")
 def fitted(survey):
-    """A small segmenter that has learnt something; not to be changed."""
+    """A small segmenter that has learned something; not to be changed."""
     from skfacies import FaciesSegmenter
 
     return FaciesSegmenter(
@@ -54,7 +54,7 @@ def fitted(survey):
         max_epochs=20,
         batch_size=4,
         lr=3e-3,
-        augment={"fade": 0},  # the fewer changes, the more is learnt in so few epochs
+        augment={"fade": 0},  # the fewer changes, the more is learned in so few epochs
         precision="float32",
         random_state=0,
     ).fit(survey.data, survey.target)

@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfacies._nn.augmentation import AUGMENTATION, Augmentation, check_augmentation
-from skfacies._nn.data import IGNORED
+from skfacies._sections.sections import IGNORED
 
 #: A strength that can be seen in sections of 64 samples.
 MOVES = {"stretch": 0.1, "shift": 5.0, "dip": 5.0, "warp": 5.0}
@@ -126,7 +126,7 @@ def test_a_fade_makes_parts_of_sections_brighter_than_others():
     spread = change.amax(dim=(1, 2)) - change.amin(dim=(1, 2))
     assert 0.5 < spread.max() < 2 * 0.8 * 1.3  # a cubic overshoots its knots
     assert change.abs().max() > 3 * change.mean(dim=(1, 2)).abs().median()
-    # Smooth: neighbours differ by far less than ends.
+    # Smooth: neighbors differ by far less than ends.
     assert change.diff(dim=1).abs().max() < 0.1
     assert change.diff(dim=2).abs().max() < 0.1
     assert len({round(float(x), 5) for x in spread}) == 6  # each item has a field of its own

@@ -15,7 +15,7 @@ BLOCKS = ("test1", "test2")
 
 
 class Thresholds(BaseEstimator):
-    """Facies from the amplitude and its neighbours along the section: directions differ."""
+    """Facies from the amplitude and its neighbors along the section: directions differ."""
 
     def __init__(self, classes=(0, 1, 2, 3, 4, 5)):
         self.classes = classes
@@ -225,7 +225,7 @@ def test_report_is_printed_if_verbose(blocks, thresholds, capsys):
     [
         ((0, 1, 2, 3, 4), r"its classes are \[0, 1, 2, 3, 4\].*sections that show all of them"),
         ((1, 2, 3, 4, 5, 6), r"the six units \[0, 1, 2, 3, 4, 5\] of F3, upper_ns"),
-        (tuple("abcdef"), "`estimator` must have learnt the six units"),
+        (tuple("abcdef"), "`estimator` must have learned the six units"),
     ],
 )
 def test_estimators_of_other_classes(blocks, classes, message):

@@ -105,7 +105,7 @@ def test_interruption_ends_without_a_traceback(tmp_path, monkeypatch, capsys):
 
 
 def test_interruption_of_the_training_ends_the_demo_without_files(tmp_path, monkeypatch, capsys):
-    """The estimator keeps what it has learnt; who stops the command wants it to end."""
+    """The estimator keeps what it has learned; who stops the command wants it to end."""
 
     def stop_in_second_epoch(self, net, training=False, **kwargs):
         if len(net.history) == 2:

@@ -60,14 +60,14 @@ def model(survey):
 def test_lines_beside_each_line(survey, tmp_path, capsys):
     seismic, labels = (str(survey / name) for name in ("seismic.sgy", "labels.sgy"))
     path, out = str(tmp_path / "model.safetensors"), str(tmp_path / "facies.npy")
-    assert main(["fit", seismic, labels, "-o", path, "--neighbours", "1", *TRAIN]) == 0
+    assert main(["fit", seismic, labels, "-o", path, "--neighbors", "1", *TRAIN]) == 0
     model = load_model(path)
-    assert (model.neighbours, model.estimator_.n_channels_) == (1, 3)
+    assert (model.neighbors, model.estimator_.n_channels_) == (1, 3)
     assert main(["predict", path, seismic, "-o", out]) == 0
     assert_array_equal(np.load(out), np.asarray(model.predict(open_cube(seismic))))
     capsys.readouterr()
     assert main(["info", path]) == 0
-    assert "neighbours" in capsys.readouterr().out
+    assert "neighbors" in capsys.readouterr().out
 
 
 def test_from_segy_to_segy(survey, model, tmp_path, capsys):
@@ -254,7 +254,7 @@ def python_model(tmp_path, make_tiny):
 
 
 @pytest.mark.parametrize("ignore_label", [255, 100, -1])
-def test_missing_samples_are_labelled_alike_and_do_not_count(
+def test_missing_samples_are_labeled_alike_and_do_not_count(
     python_model, tmp_path, capsys, ignore_label
 ):
     model, holes, truth = python_model(

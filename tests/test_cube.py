@@ -11,7 +11,8 @@ from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from skfacies import AmplitudeScaler, CubeSegmenter, CubeToSections, _cubes
+from skfacies import AmplitudeScaler, CubeSegmenter, CubeToSections
+from skfacies._cubes import holders as _cubes
 from skfacies.datasets import make_facies_cube
 from skfacies.metrics import iou_score, iou_scorer
 from skfacies.model_selection import BlockKFold
@@ -79,7 +80,7 @@ def test_sections_of_the_direction_are_trained_on(cubes, direction):
     assert_array_equal(fitted.classes_, [0, 1, 2])
 
 
-def test_only_labelled_lines_are_trained_on(cubes):
+def test_only_labeled_lines_are_trained_on(cubes):
     labels = np.full_like(cubes.target, -1)
     labels[[3, 9, 20]] = cubes.target[[3, 9, 20]]
     for direction in ("inline", "both"):
@@ -98,7 +99,7 @@ def test_a_grid_of_interpreted_lines(cubes):
     fitted = CubeSegmenter(ByDepth(), "both").fit(cubes.data, labels)
     lines = {name: lines.tolist() for name, lines in fitted.lines_.items()}
     assert lines == {"inline": [3, 20], "crossline": [7, 31]}
-    fitted = CubeSegmenter(ByDepth(), "both", min_labelled=0).fit(cubes.data, labels)
+    fitted = CubeSegmenter(ByDepth(), "both", min_labeled=0).fit(cubes.data, labels)
     assert [len(lines) for lines in fitted.lines_.values()] == [24, 40]
 
 
@@ -600,7 +601,7 @@ def test_bad_cubes(cubes):
         (X[:0], y[:0], "`X` is empty: Found cube with 0 inline"),
         (X, y[:5], r"`y` must have the shape of `X`, \(24, 40, 48\); got \(5, 40, 48\)"),
         (X, None, "requires y to be passed"),
-        (X, np.full_like(y, -1), "`y` has no labelled sample"),
+        (X, np.full_like(y, -1), "`y` has no labeled sample"),
     ):
         with pytest.raises(ValueError, match=message):
             segmenter.fit(bad, labels)

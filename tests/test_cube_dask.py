@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator
 
-from skfacies import CubeSegmenter, _cube_dask
+from skfacies import CubeSegmenter
+from skfacies._cubes import dask_arrays as _cube_dask
 from skfacies.datasets import make_facies_cube
 
 da = pytest.importorskip("dask.array")

@@ -96,10 +96,10 @@ def test_a_line_is_one_section_in_fit_and_in_all_predictions(cubes, direction, a
 
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("direction", DIRECTIONS)
-@pytest.mark.parametrize("neighbours", [0, 1])
-def test_lazy_lines_are_predicted_alike(cubes, direction, axis, neighbours):
+@pytest.mark.parametrize("neighbors", [0, 1])
+def test_lazy_lines_are_predicted_alike(cubes, direction, axis, neighbors):
     da = pytest.importorskip("dask.array")
-    segmenter = CubeSegmenter(Traces(), direction, neighbours=neighbours)
+    segmenter = CubeSegmenter(Traces(), direction, neighbors=neighbors)
     segmenter.fit(cubes.data, cubes.target)
     line = cubes.data[:1] if axis == 0 else cubes.data[:, :1]
     lazy = da.from_array(line, chunks=(4, 4, -1))
@@ -114,7 +114,7 @@ def test_lazy_lines_are_predicted_alike(cubes, direction, axis, neighbours):
             warnings.simplefilter("always")
             lazy = segmenter.predict(lazy)
         said = [str(warning.message) for warning in caught]
-        assert len(said) == 1 + neighbours  # also that it stands for its own neighbours
+        assert len(said) == 1 + neighbors  # also that it stands for its own neighbors
         assert "and is cut along it: a section of" in said[0]
         assert_array_equal(lazy.compute(), expected)
 
@@ -189,8 +189,8 @@ def test_the_cost_of_a_line_has_no_file(cubes):
     assert segmenter.estimate_memory((1, 4000, 1000)).scratch == 0
 
 
-def test_a_line_of_the_cube_is_its_own_neighbour_in_training_too(cubes):
-    segmenter = CubeSegmenter(Traces(), neighbours=1)
-    with pytest.warns(UserWarning, match="`X` has 1 inline.* stand for their own neighbours"):
+def test_a_line_of_the_cube_is_its_own_neighbor_in_training_too(cubes):
+    segmenter = CubeSegmenter(Traces(), neighbors=1)
+    with pytest.warns(UserWarning, match="`X` has 1 inline.* stand for their own neighbors"):
         segmenter.fit(cubes.data[:1], cubes.target[:1])
     assert segmenter.estimator_.seen_ == [(*SHAPE[1:], 3)]

@@ -265,7 +265,7 @@ def test_each_crossline_is_read_when_asked_for():
     assert sections.ndim == 3
 
 
-def test_neighbouring_crosslines_are_read_at_once():
+def test_neighboring_crosslines_are_read_at_once():
     cube = OnDisk(numbered())
     sections = CubeToSections("crossline").fit_transform(cube)
     assert_array_equal(sections[1:4], cube.array.swapaxes(0, 1)[1:4])
@@ -469,7 +469,7 @@ def test_a_pipeline_is_searched_and_cross_validated(survey, make_tiny):
     assert_array_equal(scores, [search.cv_results_[f"split{i}_test_score"][0] for i in range(2)])
 
 
-def test_crosslines_on_disk_are_learnt_like_those_in_memory(survey, make_tiny):
+def test_crosslines_on_disk_are_learned_like_those_in_memory(survey, make_tiny):
     cutter = CubeToSections("crossline", step=5)
     y = cutter.fit_transform(survey.target)
     predictions = [

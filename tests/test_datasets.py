@@ -191,7 +191,7 @@ def test_without_folds_and_faults_contacts_have_less_relief():
 
 
 def test_faults_offset_the_horizons():
-    """Neighbouring traces differ by a throw at faults, and nowhere without them."""
+    """Neighboring traces differ by a throw at faults, and nowhere without them."""
     smooth, faulted = (
         make_facies_cube((8, 120, 128), 4, n_faults=n, random_state=4).horizons for n in (0, 2)
     )

@@ -1,4 +1,4 @@
-"""Missing and dead samples: they have no say in what is learnt or predicted of others."""
+"""Missing and dead samples: they have no say in what is learned or predicted of others."""
 
 import copy
 
@@ -9,10 +9,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
 from skfacies import AmplitudeScaler
+from skfacies._estimators.fitting import make_collate
 from skfacies._nn.data import BatchBuilder, Conditioner
-from skfacies._nn.normalisation import (
+from skfacies._nn.normalization import (
     SectionBatchNorm2d,
-    normalised_by_section,
+    normalized_by_section,
     without_dead_places,
 )
 from skfacies._sections.undefined import SHORTEST_MUTE, dead_samples
@@ -54,7 +55,7 @@ def test_they_do_not_set_the_scale(value):
     expected = AmplitudeScaler().fit(sections[:, 10:, 25:])
     sections[:, :10] = sections[:, :, :25] = value
     found = AmplitudeScaler().fit(sections)
-    assert_allclose([found.centre_, found.scale_], [expected.centre_, expected.scale_])
+    assert_allclose([found.center_, found.scale_], [expected.center_, expected.scale_])
     assert found.n_samples_seen_ == 4 * 40 * 35
 
 
@@ -87,7 +88,7 @@ def test_undefined_amplitudes_are_errors_unless_they_are_to_be_ignored(make_tiny
 
 def test_norms_go_by_live_places_only():
     norm, maps = adaptive_norm().eval(), torch.randn(1, 3, 8, 10)
-    with torch.inference_mode(), normalised_by_section(10.0):
+    with torch.inference_mode(), normalized_by_section(10.0):
         alone = norm(maps)
         beside = torch.cat([maps, torch.full((1, 3, 32, 10), 5.0)], dim=2)
         dead = torch.cat([torch.zeros(1, 8, 10), torch.ones(1, 32, 10)], dim=1)
@@ -115,7 +116,7 @@ def test_masks_move_with_the_traces(make_tiny):
     section[10:30] = 0
     channels, missing, dead = Conditioner(None, None)(section)
     assert missing is None
-    collate = make_tiny(augment={"noise": 0, "frequency": 0})._collate(0, 1)[0]
+    collate = make_collate(make_tiny(augment={"noise": 0, "frequency": 0}), 0, 1)[0]
     codes = np.zeros(section.shape, np.int64)
     for _ in range(5):
         batch, _ = collate([(channels, codes, None, dead)] * 2)

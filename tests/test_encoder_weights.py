@@ -29,7 +29,7 @@ def encoder_state():
 
 @pytest.fixture
 def no_memory(monkeypatch):
-    """Forget what other tests learnt about the hub."""
+    """Forget what other tests learned about the hub."""
     monkeypatch.setattr(weights, "_hub_failures", {})
 
 
@@ -56,7 +56,7 @@ def fit_without_steps(make_tiny, survey, **params):
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 def test_weights_from_a_file(make_tiny, survey, encoder_state, tmp_path, suffix):
-    """Colour channels are summed, as smp does with weights that it fetches itself."""
+    """Color channels are summed, as smp does with weights that it fetches itself."""
     path = tmp_path / f"encoder{suffix}"
     if suffix == ".pth":  # torchvision's files have a classifier too
         torch.save({**encoder_state, "fc.weight": torch.ones(2), "fc.bias": torch.ones(2)}, path)

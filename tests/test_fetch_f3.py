@@ -126,7 +126,7 @@ def test_a_block_is_unpacked_alone_and_mapped(fetch, arrays, tmp_path):
 def test_what_is_known_of_a_block(fetch):
     block = fetch("test2")
     assert block.target_names[0] == "upper_ns"
-    assert block.colours[5].tolist() == [215, 48, 39]
+    assert block.colors[5].tolist() == [215, 48, 39]
     assert (block.inlines[0], block.inlines[-1], len(block.inlines)) == (100, 700, 601)
     assert (block.crosslines[0], block.crosslines[-1], len(block.crosslines)) == (1001, 1200, 200)
     assert "crosslines 1001-1200" in block.DESCR

@@ -15,13 +15,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import distance_transform_cdt, gaussian_filter1d
 from scipy.spatial import cKDTree
 
-from skfacies._holdout.blocks import (
-    Run,
-    count_labels,
-    labelled_runs,
-    split_validation_block,
-)
+from skfacies._holdout import blocks
 from skfacies._holdout.crossings import find_crossings
+from skfacies._sections.sections import Run, Sections
 from skfacies._sections.validation import Lines as CubeLines
 from skfacies.datasets import make_facies_cube
 
@@ -38,7 +34,7 @@ def cube():
 
 @pytest.fixture(scope="module")
 def stack():
-    """Neighbouring inlines."""
+    """Neighboring inlines."""
     return make_facies_cube((20, 40, 48), n_facies=4, random_state=1)
 
 
@@ -82,6 +78,10 @@ def grid(cube, inlines=(4, 13, 22, 31, 40, 49), crosslines=(5, 16, 27, 38, 49, 6
     )
 
 
+def split_validation_block(X, y, classes, *, ignore_label, fraction, gap=GAP):
+    return blocks.split_validation_block(Sections(X, y, None, classes, ignore_label), fraction, gap)
+
+
 def split(lines, fraction=0.1, gap=GAP, **kwargs):
     classes = kwargs.pop("classes", np.unique(np.concatenate([y.ravel() for y in lines.y])))
     return split_validation_block(
@@ -119,7 +119,7 @@ def sections_of(runs):
     return [run.section for run in runs]
 
 
-# --- stacks of neighbouring sections --------------------------------------------------------
+# --- stacks of neighboring sections --------------------------------------------------------
 
 
 @pytest.mark.parametrize("as_list", [False, True], ids=["array", "list"])
@@ -160,7 +160,7 @@ def test_fraction_zero_holds_nothing_out(stack):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("noise", [0, 0.05])
-def test_clean_parallel_neighbours_are_not_taken_for_crossing_lines(noise, seed):
+def test_clean_parallel_neighbors_are_not_taken_for_crossing_lines(noise, seed):
     cube = make_facies_cube((30, 50, 64), n_faults=0, noise=noise, random_state=seed)
     lines = Lines(list(cube.data), list(cube.target), None)
     train, valid = split(lines, 0.2)
@@ -185,7 +185,7 @@ def test_overlapping_parallel_lines_are_not_taken_for_crossing_lines(cube):
     assert valid[0].section + 1 == valid[1].section
 
 
-def test_ragged_sections_that_do_not_cross_are_neighbours_in_their_order(cube):
+def test_ragged_sections_that_do_not_cross_are_neighbors_in_their_order(cube):
     lines = cut(cube, [(6 * k, k, 80 - 2 * k) for k in range(10)])
     train, valid = split(lines, 0.2)
     held = sections_of(valid)
@@ -234,7 +234,7 @@ def test_every_class_of_crossing_lines_stays_in_training(cube):
         lines.y[i][:40, 0] = i  # five are common, the others in one line each
     classes = np.unique(np.concatenate([y.ravel() for y in lines.y]))
     train, valid = split(lines, 0.2)
-    assert (count_labels(train, lines.y, classes, -1) > 0).all()
+    assert (Sections(lines.y, lines.y, None, classes, -1).count(train) > 0).all()
 
 
 def test_traces_are_held_out_where_every_section_has_a_class_of_its_own(cube):
@@ -267,18 +267,18 @@ def test_ignored_labels_count_in_no_class(stack):
     y = stack.target.copy()
     y[:, ::2] = -1
     runs = [Run(0, 0, 40), Run(3, 7, 19)]
-    counts = count_labels(runs, y, np.array([0, 2, 3, 8]), -1)
-    expected = [(y[0] == k).sum() + (y[3, 7:19] == k).sum() for k in (0, 2, 3, 8)]
-    assert counts.tolist() == expected
-    assert count_labels([], y, np.arange(4), -1).tolist() == [0, 0, 0, 0]
+    sections = Sections(stack.data, y, None, np.array([0, 1, 2, 3, 8]), -1)
+    expected = [(y[0] == k).sum() + (y[3, 7:19] == k).sum() for k in (0, 1, 2, 3, 8)]
+    assert sections.count(runs).tolist() == expected
+    assert sections.count([]).tolist() == [0, 0, 0, 0, 0]
 
 
-def test_labelled_runs_are_all_traces_of_sections_with_labels(cube):
+def test_labeled_runs_are_all_traces_of_sections_with_labels(cube):
     lines = cut(cube, [(0, 0, 30), (9, 5, 80), (20, 0, 80)])
     lines.y[1] = np.full_like(lines.y[1], -1)
     lines.y[2] = np.full_like(lines.y[2], -1)
     lines.y[2][4, 4] = 3
-    runs = labelled_runs(lines.X, lines.y, np.arange(5), -1)
+    runs = Sections(lines.X, lines.y, None, np.arange(5), -1).labeled_runs()
     assert runs == [Run(0, 0, 30), Run(2, 0, 80)]
 
 
@@ -679,7 +679,7 @@ def test_many_copies_of_one_section_take_no_time(stack):
 def test_more_lines_than_are_searched_for_crossings_warn():
     X, y = make_facies_cube((520, 8, 32), n_facies=3, random_state=0, return_X_y=True)
     options = {"ignore_label": -1, "fraction": 0.1}
-    with pytest.warns(UserWarning, match="520 labelled sections.*at most 512.*`validation_data`"):
+    with pytest.warns(UserWarning, match="520 labeled sections.*at most 512.*`validation_data`"):
         _, valid = split_validation_block(list(X), list(y), np.arange(3), **options)
     assert len(valid) == 52
 
@@ -730,7 +730,7 @@ def test_real_lines_keep_their_geometry(f3, seed):
     train, valid = split(lines, 0.1)
     assert_no_line_passes_the_block(train, valid, lines.where)
     assert 0.05 < n_traces(valid) / n_traces(train + valid) < 0.2
-    assert (count_labels(train, lines.y, np.arange(10), -1) > 0).all()
+    assert (Sections(lines.y, lines.y, None, np.arange(10), -1).count(train) > 0).all()
 
 
 @pytest.mark.parametrize("level", [0, 0.05])
@@ -798,7 +798,7 @@ def test_lines_of_a_cube_are_held_out_where_they_lie(inlines, crosslines):
 
 @pytest.mark.parametrize("shape", [(24, 20), (24, 40), (40, 36), (48, 64), (20, 300), (100, 100)])
 def test_small_cubes_keep_most_of_their_traces_for_training(shape):
-    """Gaps and cut lines may not take what is to be learnt from, nor a whole direction."""
+    """Gaps and cut lines may not take what is to be learned from, nor a whole direction."""
     X, y = cube_lines((*shape, 6), list(range(shape[0])), list(range(shape[1])))
     train, valid = split_validation_block(
         X, y, np.array([0, 1], np.int8), ignore_label=-1, fraction=0.1
@@ -842,7 +842,7 @@ def test_a_class_on_a_few_lines_of_a_large_cube_stays_in_training(lines):
     X = CubeLines(list(cube), [0] * 200, range(200))
     classes = np.arange(3)
     train, valid = split_validation_block(X, labels, classes, ignore_label=-1, fraction=0.1)
-    counts = count_labels(train, labels, classes, -1)
+    counts = Sections(labels, labels, None, classes, -1).count(train)
     assert counts.all()
     assert 10 <= len(valid) <= 30
     assert sections_of(valid) == list(range(valid[0].section, valid[0].section + len(valid)))

@@ -17,7 +17,7 @@ from skfacies._nn.network import FaciesNetwork
 
 @pytest.fixture(scope="module")
 def fitted(fitted):
-    """Normalised by the training only: a tile's own statistics are not those of its section."""
+    """Normalized by the training only: a tile's own statistics are not those of its section."""
     return copy.deepcopy(fitted).set_params(section_statistics=False)
 
 
@@ -61,7 +61,7 @@ def test_tiles_give_what_the_whole_section_gives(fitted, limited, line):
     assert not np.array_equal(tiled, whole)  # else there were no tiles
 
 
-def test_tiles_that_are_normalised_by_themselves_differ_little(fitted, limited, line):
+def test_tiles_that_are_normalized_by_themselves_differ_little(fitted, limited, line):
     whole = copy.deepcopy(fitted).set_params(section_statistics=True)
     own = limited(section_statistics=True).predict(line)
     assert (own != whole.predict(line)).mean() < 0.01

@@ -13,8 +13,10 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from skfacies import CubeSegmenter, _cube_writing, _segy
+from skfacies import CubeSegmenter
+from skfacies._cubes import writing as _cube_writing
 from skfacies._cubes.holders import swap_lines
+from skfacies._segy import file as _segy
 from skfacies._segy.structure import read_structure
 from skfacies.datasets import make_facies_cube
 from skfacies.io import open_cube, write_cube
@@ -676,8 +678,8 @@ def test_probabilities_are_one_file_for_each_class(tmp_path, segy, amplitudes):
     for k, path in enumerate(paths):
         assert_array_equal(open_cube(path), one_hot[..., k])
     axes = {**dict(open_cube(segy).coords), "facies": [4, 5, 6]}
-    labelled = xarray.DataArray(one_hot, axes, ("inline", "crossline", "twt", "facies"))
-    paths = write_cube(tmp_path / "q.sgy", labelled)
+    labeled = xarray.DataArray(one_hot, axes, ("inline", "crossline", "twt", "facies"))
+    paths = write_cube(tmp_path / "q.sgy", labeled)
     assert [path.name for path in paths] == ["q_4.sgy", "q_5.sgy", "q_6.sgy"]
     with pytest.raises(ValueError, match=r"`classes` must be 3, as in `cube`; got 2"):
         write_cube(tmp_path / "p.sgy", one_hot, like=segy, classes=["sand", "salt"])
@@ -795,13 +797,13 @@ def test_zarr_and_npy_hold_probabilities(tmp_path, cube, amplitudes):
     pytest.importorskip("zarr")
     one_hot = np.eye(3, dtype="f4")[amplitudes.target]
     names = ["sand", "shale", "salt"]
-    labelled = xarray.DataArray(
+    labeled = xarray.DataArray(
         one_hot, {**cube.coords, "facies": names}, (*cube.dims, "facies"), name="probability"
     )
-    opened = open_cube(write_cube(tmp_path / "p.zarr", labelled))
+    opened = open_cube(write_cube(tmp_path / "p.zarr", labeled))
     assert opened.facies.values.tolist() == names
     assert_array_equal(opened, one_hot)
-    assert_array_equal(open_cube(write_cube(tmp_path / "p.npy", labelled)), one_hot)
+    assert_array_equal(open_cube(write_cube(tmp_path / "p.npy", labeled)), one_hot)
 
 
 # --- safety ---------------------------------------------------------------------------------

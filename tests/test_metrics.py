@@ -193,7 +193,7 @@ def test_scores_do_not_depend_on_names_order_or_chunks(monkeypatch):
 @given(arrays(np.int16, (3, 4, 5), elements=st.integers(-2, 3)), st.integers(1, 4))
 def test_a_section_of_weight_n_counts_as_n_copies(y_true, n):
     y_pred = np.roll(y_true, 1, axis=-1)
-    y_true[0, 0, 0] = 0  # something labelled
+    y_true[0, 0, 0] = 0  # something labeled
     copies = facies_confusion_matrix(np.repeat(y_true, n, axis=0), np.repeat(y_pred, n, axis=0))
     weighted = facies_confusion_matrix(y_true, y_pred, sample_weight=[n, n, n])
     assert_array_equal(weighted, copies)
@@ -466,13 +466,13 @@ def test_contact_without_traces_is_nan():
     assert np.isnan(contact_error([[0, 0]], [[0, 0]], labels=[0, 1]).overall.median)
 
 
-def test_contact_under_unlabelled_samples_has_no_known_position():
+def test_contact_under_unlabeled_samples_has_no_known_position():
     y_pred = [[0, 0, 1, 1, 1, 1]]
     assert contact_error([[0, -1, -1, 1, 1, 1]], y_pred).count == 0
     assert contact_error([[-1, 0, 0, 1, 1, -1]], y_pred).mean == 1
 
 
-def test_predictions_at_unlabelled_samples_are_not_looked_at():
+def test_predictions_at_unlabeled_samples_are_not_looked_at():
     y_true = [[-1, -1, 0, 0, 0, 1, 1]]
     assert contact_error(y_true, [[1, 0, 0, 0, 1, 1, 1]]).mean == 1
     assert contact_error(y_true, [[0, 1, 1, 1, 1, 1, 1]]).missed == 1
@@ -700,7 +700,7 @@ def test_scorers_survive_pickling_and_cloning(scorer, survey):
         ([[0.5, 1]], [[0, 1]], "`y_true` is continuous"),
         ([[0, 1]], [[np.nan, 1]], "`y_pred` contains NaN"),
         ([[1j, 1]], [[0, 1]], "`y_true` must hold integers or strings"),
-        ([[-1, -1]], [[0, 1]], "`y_true` has no labelled sample: .* ignore_label=-1"),
+        ([[-1, -1]], [[0, 1]], "`y_true` has no labeled sample: .* ignore_label=-1"),
     ],
 )
 def test_labels_that_cannot_be_compared_are_refused(score, y_true, y_pred, message):
@@ -777,7 +777,7 @@ def test_names_that_do_not_fit_the_classes_are_refused(names):
         ([1.0, np.nan], "`sample_weight` must hold finite numbers >= 0"),
         ([1.0, np.inf], "`sample_weight` must hold finite numbers >= 0"),
         (np.array(["a", "b"]), "`sample_weight` must hold finite numbers >= 0"),
-        ([0.0, 0.0], "`y_true` has no labelled sample: .* or have no weight"),
+        ([0.0, 0.0], "`y_true` has no labeled sample: .* or have no weight"),
     ],
 )
 def test_bad_weights_are_refused(score, weight, message):
@@ -791,7 +791,7 @@ def test_contacts_need_two_units_and_traces():
         contact_error([[0, 0]], [[0, 0]])
     with pytest.raises(ValueError, match=r"at least 2 axes, .* for one trace use y_true\[None\]"):
         contact_error([0, 0, 1], [0, 0, 1])
-    with pytest.raises(ValueError, match="no labelled sample"):
+    with pytest.raises(ValueError, match="no labeled sample"):
         contact_error([[-1, -1]], [[0, 1]], labels=[0, 1])
 
 

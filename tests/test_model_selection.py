@@ -574,7 +574,7 @@ def test_arrays_on_disk_are_cross_validated(survey, make_tiny, tmp_path):
             assert_array_equal(cross_validate(make_tiny(), X, y, cv=folds)["test_score"], expected)
 
 
-def test_nothing_that_is_tested_lies_next_to_what_was_learnt():
+def test_nothing_that_is_tested_lies_next_to_what_was_learned():
     for splitter, n in itertools.product(SPLITTERS, (9, 20, 31)):
         for train, test in splitter.split(sections(n)):
             assert not set(train) & {i + k for i in test for k in (-1, 0, 1)}

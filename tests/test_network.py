@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn import functional
 
 from skfacies._nn import network
-from skfacies._nn.data import IGNORED, BatchBuilder, Conditioner, pad_to_multiple
+from skfacies._nn.data import BatchBuilder, Conditioner, pad_to_multiple
 from skfacies._nn.network import (
     FaciesNetwork,
     choose_precision,
@@ -23,6 +23,7 @@ from skfacies._nn.network import (
     size_multiple,
 )
 from skfacies._nn.training import LOSSES, FaciesLoss, WarmupDecay, auto_epochs
+from skfacies._sections.sections import IGNORED
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_automatic_precision_asks_the_processor(monkeypatch, in_hardware, expect
     assert choose_precision("float32", "cpu") == "float32"
 
 
-def test_processors_without_bfloat16_are_recognised(monkeypatch):
+def test_processors_without_bfloat16_are_recognized(monkeypatch):
     for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.setattr(torch.cpu, probe, lambda: False)
     assert choose_precision("auto", "cpu") == "float32"
@@ -296,11 +297,11 @@ def test_pretrained_weights_as_timm_saves_them(encoder, architecture, depth, in_
     )
     load_encoder(net, encoder, state)
     first = next(p for p in net.network.encoder.parameters() if p.ndim == 4)
-    colours = next(value for value in state.values() if value.ndim == 4)
-    expected = colours.sum(1) if in_channels == 1 else 1.5 * colours[:, :2].sum(1)
+    colors = next(value for value in state.values() if value.ndim == 4)
+    expected = colors.sum(1) if in_channels == 1 else 1.5 * colors[:, :2].sum(1)
     assert_allclose(first.detach().sum(1), expected, rtol=1e-4, atol=1e-6)
     with pytest.raises(ValueError, match="`encoder_weights` do not fit encoder_name="):
-        load_encoder(net, encoder, {"conv1.weight": colours})
+        load_encoder(net, encoder, {"conv1.weight": colors})
 
 
 def test_chance_in_functions_is_noticed():

@@ -285,7 +285,7 @@ def test_docstring_agrees_with_the_signature(module, name):
 
 def test_docstring_check_finds_what_it_is_for():
     def bad(section, depth, *, level=0.5, unit="ms", tidy=True, **options):
-        """Summarise in one line.
+        """Summarize in one line.
 
         Parameters
         ----------

@@ -529,9 +529,9 @@ def test_newer_formats_name_both_versions(contents, tmp_path):
 def test_other_versions_are_named_where_loading_fails(contents, tmp_path):
     document = copy.deepcopy(contents[0])
     document["versions"] |= {"torch": "1.2.3"}
-    document["model"]["params"]["colour"] = 1
+    document["model"]["params"]["color"] = 1
     path = write(tmp_path / "model", document, contents[1])
-    with pytest.raises(ValueError, match=r"no parameters \['colour'\].*written with torch 1.2.3 "):
+    with pytest.raises(ValueError, match=r"no parameters \['color'\].*written with torch 1.2.3 "):
         load_model(path)
 
 

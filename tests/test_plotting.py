@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfacies.datasets import make_facies_cube
-from skfacies.plotting import SectionDisplay, facies_colours
+from skfacies.plotting import SectionDisplay, facies_colors
 from skfacies.qc import prediction_entropy
 
 SHAPE = (9, 7)  # traces, samples
@@ -58,7 +58,7 @@ def images(ax):
 
 
 def painted(ax):
-    """Colour of each sample of a facies panel, as an array (n_traces, n_samples) of hex codes."""
+    """Color of each sample of a facies panel, as an array (n_traces, n_samples) of hex codes."""
     from matplotlib.colors import to_hex
 
     rgba = images(ax)[1]
@@ -69,19 +69,19 @@ def legend_texts(display):
     return [text.get_text() for text in display.legend_.get_texts()]
 
 
-# --- colours ---------------------------------------------------------------------------------
+# --- colors ---------------------------------------------------------------------------------
 
 
-def test_colours_do_not_depend_on_the_number_of_classes():
-    assert facies_colours(3) == facies_colours(10)[:3]
+def test_colors_do_not_depend_on_the_number_of_classes():
+    assert facies_colors(3) == facies_colors(10)[:3]
 
 
-def test_twenty_colours_are_distinct():
-    assert len(set(facies_colours(20))) == 20
+def test_twenty_colors_are_distinct():
+    assert len(set(facies_colors(20))) == 20
 
 
-def test_colours_repeat_after_twenty():
-    assert facies_colours(23)[20:] == facies_colours(3)
+def test_colors_repeat_after_twenty():
+    assert facies_colors(23)[20:] == facies_colors(3)
 
 
 # As the eye with protanopia and deuteranopia sees linear RGB; Machado et al., 2009.
@@ -104,11 +104,11 @@ VISION = {
 }
 
 
-def oklab(colours, vision):
-    """Oklab coordinates of facies colours, half transparent over mid-grey."""
+def oklab(colors, vision):
+    """Oklab coordinates of facies colors, half transparent over mid-grey."""
     from matplotlib.colors import to_rgb
 
-    rgb = 0.5 * np.array([to_rgb(colour) for colour in colours]) + 0.5 * 0.5
+    rgb = 0.5 * np.array([to_rgb(color) for color in colors]) + 0.5 * 0.5
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     linear = np.clip(linear @ VISION[vision].T, 0, 1)
     to_cones = [
@@ -125,14 +125,14 @@ def oklab(colours, vision):
 
 
 @pytest.mark.parametrize("vision", VISION)
-def test_neighbours_in_the_list_of_colours_are_far_apart(vision):
-    steps = np.diff(oklab(facies_colours(20), vision), axis=0)
+def test_neighbors_in_the_list_of_colors_are_far_apart(vision):
+    steps = np.diff(oklab(facies_colors(20), vision), axis=0)
     assert np.linalg.norm(steps, axis=1).min() > 0.08
 
 
 @pytest.mark.parametrize("vision", VISION)
-def test_first_ten_colours_are_told_apart(vision):
-    lab = oklab(facies_colours(10), vision)
+def test_first_ten_colors_are_told_apart(vision):
+    lab = oklab(facies_colors(10), vision)
     distances = np.linalg.norm(lab[:, None] - lab, axis=-1)[np.triu_indices(10, 1)]
     assert distances.min() > 0.045
 
@@ -224,7 +224,7 @@ def test_axes_count_traces_and_samples_by_default(section):
     assert ax.get_xlim() == (299.5, 308.5)
 
 
-def test_only_outer_panels_are_labelled(section, labels):
+def test_only_outer_panels_are_labeled(section, labels):
     display = SectionDisplay.from_predictions(section, labels, labels)  # a free cell below labels
     axis_labels = {name: (ax.get_xlabel(), ax.get_ylabel()) for name, ax in display.axes_.items()}
     assert axis_labels == {
@@ -287,27 +287,27 @@ def test_smallest_integer_amplitude_is_clipped_as_the_others():
 # --- facies ----------------------------------------------------------------------------------
 
 
-def test_facies_have_the_colours_of_their_positions(section, labels):
+def test_facies_have_the_colors_of_their_positions(section, labels):
     display = SectionDisplay.from_predictions(section, labels)
-    assert_array_equal(painted(display.axes_["labels"]), np.array(facies_colours(3))[labels])
+    assert_array_equal(painted(display.axes_["labels"]), np.array(facies_colors(3))[labels])
 
 
-def test_colours_stay_when_a_facies_is_absent(section, labels):
+def test_colors_stay_when_a_facies_is_absent(section, labels):
     labels[labels == 0] = 1
     display = SectionDisplay.from_predictions(section, labels, classes=[0, 1, 2])
-    assert_array_equal(painted(display.axes_["labels"]), np.array(facies_colours(3))[labels])
+    assert_array_equal(painted(display.axes_["labels"]), np.array(facies_colors(3))[labels])
 
 
-def test_target_names_keep_the_colours_when_a_facies_is_absent(section, labels):
+def test_target_names_keep_the_colors_when_a_facies_is_absent(section, labels):
     labels[labels == 0] = 1
     display = SectionDisplay.from_predictions(section, labels, target_names=["a", "b", "c"])
     assert_array_equal(display.classes_, [0, 1, 2])
 
 
-def test_labels_and_prediction_share_their_colours(section, labels):
+def test_labels_and_prediction_share_their_colors(section, labels):
     prediction = np.where(labels == 0, 1, labels)  # never predicts 0
     display = SectionDisplay.from_predictions(section, labels, prediction)
-    expected = np.array(facies_colours(3))[prediction]
+    expected = np.array(facies_colors(3))[prediction]
     assert_array_equal(painted(display.axes_["prediction"]), expected)
 
 
@@ -315,10 +315,10 @@ def test_string_labels_in_the_order_of_depth(section, labels):
     names = np.array(["upper", "middle", "lower"])  # not sorted
     display = SectionDisplay.from_predictions(section, names[labels], classes=names)
     assert legend_texts(display) == ["upper", "middle", "lower"]
-    assert_array_equal(painted(display.axes_["labels"]), np.array(facies_colours(3))[labels])
+    assert_array_equal(painted(display.axes_["labels"]), np.array(facies_colors(3))[labels])
 
 
-def test_ignored_samples_stay_without_colour(section, labels):
+def test_ignored_samples_stay_without_color(section, labels):
     labels[0] = -1
     display = SectionDisplay.from_predictions(section, labels)
     assert_array_equal(painted(display.axes_["labels"]) == "", labels == -1)
@@ -330,7 +330,7 @@ def test_a_section_without_interpretation_is_drawn(section):
     assert not images(display.axes_["labels"])[1].any()
 
 
-def test_legend_names_the_facies_in_the_colours_seen(section, labels):
+def test_legend_names_the_facies_in_the_colors_seen(section, labels):
     display = SectionDisplay.from_predictions(
         section, labels, target_names=["a", "b", "c"], plot_kw={"alpha": 1}
     )
@@ -338,7 +338,7 @@ def test_legend_names_the_facies_in_the_colours_seen(section, labels):
 
     patches = display.legend_.get_patches()
     assert legend_texts(display) == ["a", "b", "c"]
-    assert [to_hex(p.get_facecolor()).upper() for p in patches] == facies_colours(3)
+    assert [to_hex(p.get_facecolor()).upper() for p in patches] == facies_colors(3)
 
 
 def test_legend_can_be_left_out(section, labels):
@@ -384,7 +384,7 @@ def test_entropy_has_a_fixed_scale_with_a_name(section):
     entropy = np.full(SHAPE, 0.25)
     ax = SectionDisplay.from_predictions(section, entropy=entropy).axes_["entropy"]
     assert ax.images[0].get_clim() == (0, 1)
-    assert ax.images[0].colorbar.ax.get_ylabel() == "normalised entropy"
+    assert ax.images[0].colorbar.ax.get_ylabel() == "normalized entropy"
 
 
 # --- from_estimator --------------------------------------------------------------------------
@@ -408,7 +408,7 @@ def test_from_estimator_agrees_with_prediction_entropy(section):
     assert_allclose(display.entropy, expected, atol=1e-6)
 
 
-def test_from_estimator_leaves_missing_amplitudes_without_colour(section):
+def test_from_estimator_leaves_missing_amplitudes_without_color(section):
     section[2] = np.nan
     display = SectionDisplay.from_estimator(TwoFacies(), section)
     display.figure_.canvas.draw()

@@ -11,13 +11,13 @@ from torch import nn
 
 from skfacies import FaciesSegmenter
 from skfacies._nn.network import FaciesNetwork
-from skfacies._nn.normalisation import SectionBatchNorm2d, normalised_by_section
+from skfacies._nn.normalization import SectionBatchNorm2d, normalized_by_section
 from skfacies._nn.prepared import _ReadyStem, fold, prepared_for_prediction
 from skfacies.datasets import make_facies_cube
 
 
 def make_network(**options):
-    """A network whose norms have learnt something, and a batch."""
+    """A network whose norms have learned something, and a batch."""
     torch.manual_seed(0)
     network = FaciesNetwork(**{"n_classes": 3} | options).eval()
     with torch.no_grad():
@@ -88,7 +88,7 @@ def test_norms_that_go_by_the_training_are_gone():
     assert norms
     assert {type(norm) for norm in norms} == {SectionBatchNorm2d}
     assert sum(type(part) is nn.BatchNorm2d for part in network.modules()) == 11
-    with normalised_by_section(128.0):
+    with normalized_by_section(128.0):
         adapted, expected = prepared(batch), network(batch)
     assert (adapted - prepared(batch)).abs().max() > 0.01
     assert_allclose(adapted, expected, rtol=1e-3, atol=1e-4)

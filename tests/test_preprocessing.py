@@ -35,8 +35,8 @@ def draw_gaussian(scale=1.0, offset=0.0):
     return np.random.default_rng(0).normal(offset, scale, SHAPE)
 
 
-def learnt(scaler):
-    return scaler.centre_, scaler.scale_, scaler.n_samples_seen_
+def learned(scaler):
+    return scaler.center_, scaler.scale_, scaler.n_samples_seen_
 
 
 def exact_statistics(X, spread=0.6827):
@@ -49,7 +49,7 @@ def ragged(X):
     return [X[0], X[1, :20], X[2, 5:, :40]]
 
 
-# --- what is learnt -------------------------------------------------------------------------
+# --- what is learned -------------------------------------------------------------------------
 
 DISTRIBUTIONS = {
     "Student t": lambda rng: rng.standard_t(2, SHAPE),
@@ -68,15 +68,15 @@ DISTRIBUTIONS = {
 def test_scale_is_within_one_percent_of_the_exact_quantile(draw, spread):
     X = draw(np.random.default_rng(0))
     scaler = AmplitudeScaler(spread=spread).fit(X)
-    centre, scale = exact_statistics(X, spread)
+    center, scale = exact_statistics(X, spread)
     assert_allclose(scaler.scale_, scale, rtol=0.01)
-    assert_allclose(scaler.centre_, centre, atol=0.01 * scale)
+    assert_allclose(scaler.center_, center, atol=0.01 * scale)
 
 
 def test_scale_of_a_survey_is_that_of_its_sorted_samples(X):
     scaler = AmplitudeScaler().fit(X)
-    centre, scale = exact_statistics(X)
-    assert_allclose([scaler.centre_, scaler.scale_], [centre, scale], rtol=0.01, atol=0.01 * scale)
+    center, scale = exact_statistics(X)
+    assert_allclose([scaler.center_, scaler.scale_], [center, scale], rtol=0.01, atol=0.01 * scale)
     assert scaler.n_samples_seen_ == X.size
 
 
@@ -90,18 +90,18 @@ def test_a_few_bright_samples_do_not_move_the_scale(X):
     assert_allclose(AmplitudeScaler().fit(X).scale_, scale, rtol=0.01)
 
 
-def test_unsigned_8_bit_data_are_centred_on_their_offset():
+def test_unsigned_8_bit_data_are_centered_on_their_offset():
     X = draw_gaussian(20.0, 128.0).round().clip(0, 255).astype(np.uint8)
     scaler = AmplitudeScaler().fit(X)
-    assert_allclose(scaler.centre_, 128, atol=0.5)
+    assert_allclose(scaler.center_, 128, atol=0.5)
     assert_allclose(scaler.scale_, 20, rtol=0.02)
     assert abs(scaler.transform(X).mean()) < 0.03
 
 
-def test_centre_false_measures_deviations_from_zero():
+def test_center_false_measures_deviations_from_zero():
     X = draw_gaussian(1.0, 10.0)
-    scaler = AmplitudeScaler(centre=False).fit(X)
-    assert scaler.centre_ == 0.0
+    scaler = AmplitudeScaler(center=False).fit(X)
+    assert scaler.center_ == 0.0
     assert_allclose(scaler.scale_, np.quantile(X, 0.6827), rtol=0.01)
 
 
@@ -113,14 +113,14 @@ def test_dead_traces_and_zeros_do_not_count(X):
     muted[2, 0] = 77.0
     live = np.concatenate([muted[:, :, 12:].reshape(-1, 52)])
     keep = np.setdiff1d(np.arange(len(live)), [*range(33, 39), 60])
-    assert learnt(AmplitudeScaler().fit(muted)) == learnt(AmplitudeScaler().fit(live[keep][None]))
+    assert learned(AmplitudeScaler().fit(muted)) == learned(AmplitudeScaler().fit(live[keep][None]))
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0, -3e4, np.nan])
 def test_constant_data_are_harmless(value):
     X = np.full((2, 3, 8), value)
     scaler = AmplitudeScaler(clip=None).fit(X)
-    assert learnt(scaler) == (0.0, 1.0, 0)
+    assert learned(scaler) == (0.0, 1.0, 0)
     assert_array_equal(scaler.transform(X), X)
 
 
@@ -136,7 +136,7 @@ def test_nan_is_ignored_in_fit_and_kept_in_transform(X):
     holes[:, ::3, 5:9] = np.nan
     scaler = AmplitudeScaler().fit(holes)
     expected = X[~np.isnan(holes)]
-    assert learnt(scaler) == learnt(AmplitudeScaler().fit(expected[None, None]))
+    assert learned(scaler) == learned(AmplitudeScaler().fit(expected[None, None]))
     scaled = scaler.transform(holes)
     assert_array_equal(np.isnan(scaled), np.isnan(holes))
     assert_array_equal(scaled[~np.isnan(holes)], scaler.transform(X)[~np.isnan(holes)])
@@ -157,40 +157,40 @@ def test_pieces_in_any_order_give_the_result_of_one_fit(survey, cuts, seed):
     for i in np.random.default_rng(seed).permutation(len(pieces)):
         scaler.partial_fit(pieces[i][None])
     whole = AmplitudeScaler().fit(survey)
-    assert learnt(scaler) == learnt(whole)
+    assert learned(scaler) == learned(whole)
     assert_array_equal(scaler.transform(survey), whole.transform(survey))
 
 
-def test_fit_forgets_what_was_learnt_before(X):
+def test_fit_forgets_what_was_learned_before(X):
     scaler = AmplitudeScaler().fit(100 * X)
-    assert learnt(scaler.fit(X)) == learnt(AmplitudeScaler().fit(X))
+    assert learned(scaler.fit(X)) == learned(AmplitudeScaler().fit(X))
 
 
 def test_partial_fit_goes_on_after_fit(X):
     scaler = AmplitudeScaler().fit(X[:1]).partial_fit(X[1:])
-    assert learnt(scaler) == learnt(AmplitudeScaler().fit(X))
+    assert learned(scaler) == learned(AmplitudeScaler().fit(X))
 
 
-def test_a_list_is_learnt_like_its_sections(X):
-    assert learnt(AmplitudeScaler().fit(list(X))) == learnt(AmplitudeScaler().fit(X))
+def test_a_list_is_learned_like_its_sections(X):
+    assert learned(AmplitudeScaler().fit(list(X))) == learned(AmplitudeScaler().fit(X))
     assert AmplitudeScaler().fit(ragged(X)).n_samples_seen_ == (30 + 20) * 64 + 25 * 40
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f8", ">f4"])
 def test_the_type_of_amplitudes_makes_no_difference(X, dtype):
     X = X.astype("f2")
-    assert learnt(AmplitudeScaler().fit(X.astype(dtype))) == learnt(AmplitudeScaler().fit(X))
+    assert learned(AmplitudeScaler().fit(X.astype(dtype))) == learned(AmplitudeScaler().fit(X))
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_a_failed_fit_leaves_what_was_learnt(X, method):
+def test_a_failed_fit_leaves_what_was_learned(X, method):
     scaler = AmplitudeScaler().fit(X)
-    before = learnt(scaler)
+    before = learned(scaler)
     bad = [10 * X[0], np.full((2, 4), np.inf)]
     with pytest.raises(ValueError, match="infinity .* of section 1"):
         getattr(scaler, method)(bad)
-    assert learnt(scaler) == before
-    assert learnt(scaler.partial_fit(X)) == learnt(AmplitudeScaler().fit([*X, *X]))
+    assert learned(scaler) == before
+    assert learned(scaler.partial_fit(X)) == learned(AmplitudeScaler().fit([*X, *X]))
 
 
 # --- transform ------------------------------------------------------------------------------
@@ -202,9 +202,9 @@ def test_transform_gives_float32(X, dtype):
     assert AmplitudeScaler().fit_transform(X).dtype == np.float32
 
 
-def test_transform_centres_scales_and_clips(X):
+def test_transform_centers_scales_and_clips(X):
     scaler = AmplitudeScaler(clip=1.5).fit(X)
-    expected = ((X - scaler.centre_) / scaler.scale_).clip(-1.5, 1.5)
+    expected = ((X - scaler.center_) / scaler.scale_).clip(-1.5, 1.5)
     assert_allclose(scaler.transform(X), expected, rtol=1e-5, atol=1e-6)
     assert scaler.transform(X).max() == 1.5
 
@@ -238,7 +238,7 @@ def test_inverse_transform_undoes_transform_within_the_clip(X):
     inside = np.abs(scaled) < 2
     assert 0.8 < inside.mean() < 1
     assert_allclose(restored[inside], X[inside], rtol=1e-5, atol=1e-5)
-    limits = scaler.centre_ + 2 * scaler.scale_, scaler.centre_ - 2 * scaler.scale_
+    limits = scaler.center_ + 2 * scaler.scale_, scaler.center_ - 2 * scaler.scale_
     assert_allclose(np.unique(np.abs(restored[~inside])), np.sort(np.abs(limits)), rtol=1e-5)
 
 
@@ -314,7 +314,7 @@ def test_a_single_section_is_refused_with_advice(X, method):
         ({"spread": 0.0}, r"'spread' parameter .* range \(0.0, 1.0\)"),
         ({"spread": 1.0}, "'spread' parameter"),
         ({"spread": None}, "'spread' parameter"),
-        ({"centre": 3.0}, "'centre' parameter"),
+        ({"center": 3.0}, "'center' parameter"),
     ],
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
@@ -331,18 +331,18 @@ def test_an_unfitted_scaler_says_so(X, method):
 
 
 def test_parameters_can_be_read_set_and_cloned(X):
-    scaler = AmplitudeScaler(clip=3.0, centre=False).fit(X)
-    assert scaler.get_params() == {"clip": 3.0, "spread": 0.6827, "centre": False}
+    scaler = AmplitudeScaler(clip=3.0, center=False).fit(X)
+    assert scaler.get_params() == {"clip": 3.0, "spread": 0.6827, "center": False}
     copy = clone(scaler).set_params(spread=0.5)
-    assert copy.get_params() == {"clip": 3.0, "spread": 0.5, "centre": False}
+    assert copy.get_params() == {"clip": 3.0, "spread": 0.5, "center": False}
     assert not hasattr(copy, "scale_")
-    assert repr(copy) == "AmplitudeScaler(centre=False, clip=3.0, spread=0.5)"
+    assert repr(copy) == "AmplitudeScaler(center=False, clip=3.0, spread=0.5)"
 
 
 def test_a_pickled_scaler_transforms_and_learns_on(X):
     scaler = pickle.loads(pickle.dumps(AmplitudeScaler().fit(X[:2])))
-    assert learnt(scaler) == learnt(AmplitudeScaler().fit(X[:2]))
-    assert learnt(scaler.partial_fit(X[2:])) == learnt(AmplitudeScaler().fit(X))
+    assert learned(scaler) == learned(AmplitudeScaler().fit(X[:2]))
+    assert learned(scaler.partial_fit(X[2:])) == learned(AmplitudeScaler().fit(X))
 
 
 class MeanAmplitude(BaseEstimator):

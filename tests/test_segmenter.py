@@ -266,7 +266,7 @@ def test_list_in_gives_list_out(fitted, survey):
     assert probabilities[0].shape == (40, 48, 3)
 
 
-def test_unlabelled_samples_do_not_count(make_tiny, survey):
+def test_unlabeled_samples_do_not_count(make_tiny, survey):
     """Whatever the amplitudes: what is ignored could as well have another label."""
     y = survey.target.copy()
     y[:, :10] = -1
@@ -337,7 +337,7 @@ def test_nan_predictions_of_uint8_labels_can_hold_the_ignore_label(make_tiny, su
 # --- weights --------------------------------------------------------------------------------
 
 
-def test_balanced_class_weights_are_those_of_the_labelled_training_samples(make_tiny, survey):
+def test_balanced_class_weights_are_those_of_the_labeled_training_samples(make_tiny, survey):
     segmenter = make_tiny(class_weight="balanced", validation_fraction=0)
     segmenter.fit(survey.data, survey.target)
     counts = np.bincount(survey.target.ravel())

@@ -71,7 +71,7 @@ BAD_Y = {
     "one-hot, first": (one_hot.transpose(0, 3, 1, 2), r"one-hot labels use y.argmax\(1\)"),
     "continuous": (Y + 0.5, "Unknown label type: `y` is continuous"),
     "nan": (np.where(Y, 1.0, np.nan), "contains NaN.*ignore_label"),
-    "nothing labelled": (np.full_like(Y, -1), "no labelled sample.*ignore_label=-1"),
+    "nothing labeled": (np.full_like(Y, -1), "no labeled sample.*ignore_label=-1"),
     "one class": (np.zeros_like(Y), r"one class only, \[0\]"),
     "one class and ignored": (Y - 1, r"one class only, \[0\]"),
     "complex": (Y + 1j, "integers or strings"),
@@ -146,7 +146,7 @@ def test_sections_smaller_than_an_architecture_needs():
 
 
 def test_only_nan_amplitudes(make_tiny):
-    with pytest.raises(ValueError, match="no labelled sample"):
+    with pytest.raises(ValueError, match="no labeled sample"):
         make_tiny(nan_policy="ignore").fit(np.full_like(X, np.nan), Y)
     half = np.where(Y == 1, np.nan, X)
     with pytest.raises(ValueError, match=r"one class only, \[0\]"):
@@ -231,7 +231,7 @@ def test_bad_classes_of_partial_fit(make_tiny, classes, message):
 
 def test_weights_on_samples_without_labels_only(make_tiny):
     labels = np.where(np.arange(4)[:, None, None] < 2, Y, -1)
-    with pytest.raises(ValueError, match="zero for every labelled sample"):
+    with pytest.raises(ValueError, match="zero for every labeled sample"):
         make_tiny().fit(X, labels, sample_weight=[0, 0, 1, 1])
 
 

@@ -8,7 +8,9 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skfacies import FaciesSegmenter, _reflectors
+from skfacies import FaciesSegmenter
+from skfacies._estimators import fitting
+from skfacies._stratigraphy import reflectors as _reflectors
 from skfacies._stratigraphy.reflectors import LENGTH, labels_follow_reflectors
 from skfacies._stratigraphy.smoothing import BLOCK, dips_and_continuity, smooth_along_reflectors
 from skfacies.persistence import load_model, save_model
@@ -153,7 +155,7 @@ def test_contacts_across_reflectors_do_not(slope):
     assert labels_follow_reflectors([(codes, flat)], 3)
 
 
-def test_small_and_unlabelled_sections_tell_nothing():
+def test_small_and_unlabeled_sections_tell_nothing():
     amplitudes, depth = dipping(0.0)
     codes = np.digitize(np.broadcast_to(depth, (96, 128)), [30, 60])
     assert not labels_follow_reflectors([(codes[:60], amplitudes[:60])], 3)
@@ -217,9 +219,7 @@ def layered():
 @pytest.fixture
 def helpful(monkeypatch):
     """Means along reflectors help, whatever the network."""
-    monkeypatch.setattr(
-        FaciesSegmenter, "_try_smoothing", lambda self, state, _: state["_follows_reflectors"]
-    )
+    monkeypatch.setattr(fitting, "smoothing_helps", lambda *args: args[1]._follows_reflectors)
 
 
 @pytest.mark.parametrize("fraction", [0.25, 0.0])

@@ -1,4 +1,4 @@
-"""Surveys of another scale or sample interval than the one that was learnt from."""
+"""Surveys of another scale or sample interval than the one that was learned from."""
 
 import copy
 import warnings

@@ -10,8 +10,9 @@ from sklearn.base import clone
 from skorch.callbacks import Callback, Checkpoint
 from skorch.history import History
 
-from skfacies._nn.data import IGNORED, Conditioner, SectionDataset, Sections, SimilarSizeSampler
+from skfacies._nn.data import Conditioner, SectionDataset, SimilarSizeSampler
 from skfacies._nn.training import BestWeights, FaciesLoss
+from skfacies._sections.sections import IGNORED, Run, Sections
 
 
 class Batches(Callback):
@@ -31,17 +32,12 @@ def dataset_of(y, crop_size=(None, None), weights=None):
     )
 
 
-class Run:
-    def __init__(self, section, start, stop):
-        self.section, self.start, self.stop = section, start, stop
-
-
 # --- losses -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("weighting", ["none", "classes", "samples"])
 def test_recorded_losses_are_means_over_samples_not_over_batches(make_tiny, survey, weighting):
-    """Sections are labelled in very different parts; batches of one."""
+    """Sections are labeled in very different parts; batches of one."""
     y = survey.target.copy()
     for i in range(12):
         y[i, 3 * i + 1 :] = -1
@@ -159,7 +155,7 @@ def test_weights_are_relative_over_the_whole_training(batch_size):
 
 
 @pytest.mark.parametrize("class_weight", [None, {0: 3.0}])
-def test_the_mean_weight_is_that_of_labelled_training_samples(make_tiny, survey, class_weight):
+def test_the_mean_weight_is_that_of_labeled_training_samples(make_tiny, survey, class_weight):
     weights = np.linspace(0, 4, 12)
     segmenter = make_tiny(class_weight=class_weight, validation_fraction=0)
     segmenter.fit(survey.data, survey.target, sample_weight=weights)

@@ -1,4 +1,4 @@
-"""Stratigraphic order of units: learnt, given, and kept to in prediction."""
+"""Stratigraphic order of units: learned, given, and kept to in prediction."""
 
 import copy
 import io
@@ -249,7 +249,7 @@ def contacts_at(*depths, n_samples=60, order=None):
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
 @pytest.mark.parametrize("traces", [[1], [9, 10, 11], [4, 6, 8, 20, 38]])
-def test_contacts_of_a_few_traces_go_back_to_their_neighbours(traces, order):
+def test_contacts_of_a_few_traces_go_back_to_their_neighbors(traces, order):
     upper, lower = np.full(40, 20), np.full(40, 40)
     smooth = contacts_at(upper, lower, order=order)
     upper[traces] += 8
@@ -283,7 +283,7 @@ def test_crests_and_troughs_of_steep_folds_stay(slope):
         assert_array_equal(remove_spikes(codes.copy(), (0, 1)), codes)
 
 
-def test_contacts_beside_a_gap_are_neighbours():
+def test_contacts_beside_a_gap_are_neighbors():
     contact = np.full(40, 20)
     contact[20] = 32
     codes = contacts_at(contact)
@@ -388,7 +388,7 @@ def test_units_without_an_order_are_left_alone(make_tiny, survey):
 
 
 @pytest.mark.parametrize("given", [None, [2, 1, 0]])
-def test_auto_is_what_was_learnt_whatever_the_fit_was_given(make_tiny, survey, given):
+def test_auto_is_what_was_learned_whatever_the_fit_was_given(make_tiny, survey, given):
     segmenter = make_tiny(unit_order=given).fit(survey.data, survey.target)
     segmenter.set_params(unit_order="auto")
     assert_array_equal(segmenter.unit_order_, [0, 1, 2])

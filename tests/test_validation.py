@@ -385,7 +385,7 @@ def test_integer_objects_in_one_section_go_with_integers_in_another(X, y):
         (np.full((3, 10, 24), 1j), "integers or strings as labels; got complex128"),
         (np.zeros((3, 10, 24), "M8[s]"), "integers or strings as labels"),
         (np.full((3, 10, 24), None), "object array of NoneType"),
-        (np.full((3, 10, 24), -1), "no labelled sample: all labels equal ignore_label=-1"),
+        (np.full((3, 10, 24), -1), "no labeled sample: all labels equal ignore_label=-1"),
         (csr_array((3, 10)), "`y` is a sparse matrix"),
     ],
 )
@@ -455,9 +455,9 @@ INTERPRETERS = np.random.default_rng(1).integers(0, 4, (3, 10, 24, 3))
         (HOT[..., :1] * 7, r"Leave out the axis of length 1: y\[\.\.\., 0\]\.$"),
         (HOT[None, ..., 0], r"Leave out the axis of length 1: y\[0\]\.$"),
         (HOT[:, None, :, :, 0], r"Leave out the axis of length 1: y\[:, 0\]\.$"),
-        (PICTURE, "It seems to hold colours: map each colour to a number"),
-        (PICTURE.transpose(3, 0, 1, 2), "It seems to hold colours"),
-        (PICTURE / 255, "It seems to hold colours"),
+        (PICTURE, "It seems to hold colors: map each color to a number"),
+        (PICTURE.transpose(3, 0, 1, 2), "It seems to hold colors"),
+        (PICTURE / 255, "It seems to hold colors"),
         (PICTURE[..., [0, 0, 0]], r"Its 3 channels are equal: use y\[\.\.\., 0\]\.$"),
         (
             np.concatenate([PICTURE[..., [0, 0, 0]], np.full_like(PICTURE[..., :1], 255)], -1),

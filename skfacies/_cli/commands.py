@@ -23,7 +23,7 @@ from skfacies._cli.files import (
 )
 from skfacies._cli.info import describe_cube, describe_model
 from skfacies._cli.labels import (
-    UNLABELLED,
+    UNLABELED,
     LabelCube,
     _split_lines,
     check_lines,
@@ -62,9 +62,9 @@ def fit_model(
     model_file,
     *,
     direction="inline",
-    neighbours=0,
+    neighbors=0,
     lines=(),
-    ignore_label=UNLABELLED,
+    ignore_label=UNLABELED,
     label_names=None,
     reading=None,
     labels_reading=None,
@@ -101,7 +101,7 @@ def fit_model(
     from skfacies._estimators.segmenter import FaciesSegmenter  # imports torch, which takes seconds
 
     section = FaciesSegmenter(nan_policy="ignore", verbose=verbose, **params)
-    model = CubeSegmenter(section, direction, neighbours=neighbours, step=step, verbose=verbose)
+    model = CubeSegmenter(section, direction, neighbors=neighbors, step=step, verbose=verbose)
     _fit_fully(model, cube, interpreted)
     model.reading_ = used_options(seismic, reading or {})
     save_model(
@@ -301,19 +301,19 @@ def _choose_facies(model, scores, labels):
         line = (slice(None),) * axis + (i,)
         own = np.asarray(scores[line])
         chosen = to_labels(own[None])[0]
-        chosen[np.isnan(own[..., 0])] = UNLABELLED
+        chosen[np.isnan(own[..., 0])] = UNLABELED
         labels[line] = chosen
 
 
 def _mark_missing(model, cube, labels):
     """Label missing samples as files have it, whatever the model's label of them."""
     if "live" in cube.coords:
-        labels[~np.asarray(cube["live"])] = UNLABELLED
-    if model._ignore_label() == UNLABELLED:
+        labels[~np.asarray(cube["live"])] = UNLABELED
+    if model._ignore_label() == UNLABELED:
         return
     for lines in _blocks(cube):
         missing = np.isnan(np.asarray(cube[lines]))
-        np.copyto(labels[lines], UNLABELLED, where=missing)
+        np.copyto(labels[lines], UNLABELED, where=missing)
 
 
 def _blocks(cube):
@@ -339,8 +339,8 @@ def _scratch_array(folder, name, shape, dtype):
 
 
 def _label_type(model):
-    """Type of labels that holds `UNLABELLED` as well, and few bytes."""
-    found = [UNLABELLED, *model.classes_.tolist()]
+    """Type of labels that holds `UNLABELED` as well, and few bytes."""
+    found = [UNLABELED, *model.classes_.tolist()]
     if find_parameter(model.estimator_, "nan_policy", "raise") == "ignore":
         found.append(model._ignore_label())
     if any(isinstance(label, str) or label != int(label) for label in found):
@@ -391,7 +391,7 @@ def score_model(
     seismic,
     labels,
     *,
-    ignore_label=UNLABELLED,
+    ignore_label=UNLABELED,
     reading=None,
     labels_reading=None,
     rescale=None,
@@ -416,20 +416,20 @@ def score_model(
         interpreted = _scratch_array(folder, "truth", cube.shape, truth.dtype)
         for lines in _blocks(cube):  # as in CubeSegmenter.score, missing samples do not count
             missing = np.isnan(np.asarray(cube[lines]))
-            interpreted[lines] = np.where(missing, UNLABELLED, truth[lines])
+            interpreted[lines] = np.where(missing, UNLABELED, truth[lines])
         if "live" in cube.coords:
-            interpreted[~np.asarray(cube["live"])] = UNLABELLED
+            interpreted[~np.asarray(cube["live"])] = UNLABELED
         return facies_report(
             interpreted,
             predicted,
             labels=model.classes_.tolist(),
             target_names=names and [names[label] for label in model.classes_.tolist()],
-            ignore_label=UNLABELLED,
+            ignore_label=UNLABELED,
         )
 
 
 def benchmark_f3(
-    out, *, data_home=None, direction="both", neighbours=0, step=1, verbose=1, **params
+    out, *, data_home=None, direction="both", neighbors=0, step=1, verbose=1, **params
 ):
     """Fetch F3's benchmark, train on its training block, score its test blocks, write a report."""
     check_report_name(out)
@@ -439,7 +439,7 @@ def benchmark_f3(
     from skfacies._estimators.segmenter import FaciesSegmenter
 
     section = FaciesSegmenter(verbose=verbose, **params)
-    model = CubeSegmenter(section, direction, neighbours=neighbours, step=step, verbose=verbose)
+    model = CubeSegmenter(section, direction, neighbors=neighbors, step=step, verbose=verbose)
     start = time.perf_counter()
     _fit_fully(model, blocks["train"].data, blocks["train"].target)
     seconds = time.perf_counter() - start

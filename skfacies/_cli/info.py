@@ -69,7 +69,7 @@ def _with_unit(number, unit):
 
 
 def _step_words(numbers, word, unit=""):
-    """Words for the distance of neighbours, or for the least and the largest."""
+    """Words for the distance of neighbors, or for the least and the largest."""
     if len(numbers) < 2:
         return ""
     steps = np.diff(numbers)

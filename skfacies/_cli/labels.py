@@ -7,10 +7,10 @@ import numpy as np
 from skfacies._cli.files import is_segy, unit_of
 from skfacies._sections.undefined import undefined_values
 
-__all__ = ["UNLABELLED", "LabelCube", "check_lines", "choose_lines", "distinct_labels"]
+__all__ = ["UNLABELED", "LabelCube", "check_lines", "choose_lines", "distinct_labels"]
 
 #: Label of samples that carry no interpretation, in files.
-UNLABELLED = -1
+UNLABELED = -1
 
 #: Multiples of a millisecond or metre. Axes of time and of depth are not compared.
 SCALES = {
@@ -34,7 +34,7 @@ class LabelCube:
     ----------
     cube : DataArray (inline, crossline, ...)
         Whole numbers of any type. NaN and the other values that stand for nothing in files
-        count as `UNLABELLED`.
+        count as `UNLABELED`.
     path : path
         For messages.
     ignore_label : int
@@ -43,7 +43,7 @@ class LabelCube:
         See `choose_lines`; empty for all.
     survey : DataArray, default=None
         Amplitudes, whose shape and lines this cube has. Labels are placed by their line numbers
-        and times, with `UNLABELLED` elsewhere. None is `cube`.
+        and times, with `UNLABELED` elsewhere. None is `cube`.
     survey_path : path, default=None
         For messages.
     """
@@ -55,7 +55,7 @@ class LabelCube:
         self,
         cube,
         path,
-        ignore_label=UNLABELLED,
+        ignore_label=UNLABELED,
         lines=(),
         *,
         survey=None,
@@ -81,7 +81,7 @@ class LabelCube:
         key = key if isinstance(key, tuple) else (key,)
         labels = self._read(key) if self.places is None else self._read_placed(key)
         if self.chosen is not None:
-            labels[~self.chosen[key[:2]]] = UNLABELLED
+            labels[~self.chosen[key[:2]]] = UNLABELED
         return labels
 
     def _read_placed(self, key):
@@ -89,7 +89,7 @@ class LabelCube:
         key = (*key, *(slice(None),) * (3 - len(key)))
         places = [own[part] for own, part in zip(self.places, key, strict=True)]
         rows = [np.atleast_1d(own) for own in places]
-        labels = np.full([len(own) for own in rows], UNLABELLED, self.dtype)
+        labels = np.full([len(own) for own in rows], UNLABELED, self.dtype)
         found = [own >= 0 for own in rows]
         if all(mask.any() for mask in found):
             there = tuple(_as_slice(own[mask]) for own, mask in zip(rows, found, strict=True))
@@ -104,7 +104,7 @@ class LabelCube:
             self._refuse(values, (values != np.rint(values)) & ~nothing, "which is no label")
         outside = (values < -(2**31)) | (values >= 2**31)
         self._refuse(values, outside & ~nothing, "outside of the range of 32-bit integers")
-        labels = np.full(values.shape, UNLABELLED, self.dtype)
+        labels = np.full(values.shape, UNLABELED, self.dtype)
         np.copyto(labels, values, where=~nothing, casting="unsafe")
         return labels
 
@@ -126,7 +126,7 @@ def _as_slice(positions):
 
 
 def distinct_labels(labels):
-    """Labels that occur, but for `UNLABELLED`: of all the file, and on the chosen lines.
+    """Labels that occur, but for `UNLABELED`: of all the file, and on the chosen lines.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def distinct_labels(labels):
                 lines.update(np.unique(np.concatenate([own[:, 0], below])).tolist())
     finally:
         labels.chosen = chosen
-    return tuple(sorted(found - {UNLABELLED}) for found in (everywhere, on_lines))
+    return tuple(sorted(found - {UNLABELED}) for found in (everywhere, on_lines))
 
 
 # --- where labels lie -----------------------------------------------------------------------

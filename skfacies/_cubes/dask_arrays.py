@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from skfacies._cubes.slabs import copies_of_amplitudes, neighbour_positions, stack_neighbours
+from skfacies._cubes.slabs import copies_of_amplitudes, neighbor_positions, stack_neighbors
 
 __all__ = ["predict_lazily"]
 
@@ -21,7 +21,7 @@ def predict_lazily(
     n_classes,
     probabilities,
     memory_limit,
-    neighbours=0,
+    neighbors=0,
 ):
     """Labels or probabilities of a Dask cube as a lazy Dask array.
 
@@ -40,14 +40,14 @@ def predict_lazily(
         Whether these are wanted and not labels.
     memory_limit : int
         Bytes for the sections and results of one task.
-    neighbours : int
+    neighbors : int
         Lines to either side that sections have as channels.
     """
     import dask
 
     _warn_of_split_traces(cube)
     model = dask.delayed(estimator, name=f"skfacies-model-{uuid.uuid4().hex}", traverse=False)
-    options = {"memory_limit": memory_limit, "neighbours": neighbours}
+    options = {"memory_limit": memory_limit, "neighbors": neighbors}
     if len(axes) == 1 and not probabilities:
         return _map_sections(cube, model, axes[0], "predict", dtype, **options)
     options["n_classes"] = n_classes
@@ -77,17 +77,17 @@ def _warn_of_split_traces(cube):
         )
 
 
-def _map_sections(cube, model, axis, method, dtype, *, memory_limit, neighbours, n_classes=None):
+def _map_sections(cube, model, axis, method, dtype, *, memory_limit, neighbors, n_classes=None):
     """Blocks of whole sections of one direction through a method of the model."""
     # Its own chunks along the lines that are cut, unless these are too large for a task.
-    per_sample = copies_of_amplitudes(neighbours) * cube.dtype.itemsize + 4 * (n_classes or 2)
+    per_sample = copies_of_amplitudes(neighbors) * cube.dtype.itemsize + 4 * (n_classes or 2)
     section = cube.shape[1 - axis] * cube.shape[2] * per_sample
     most = max(1, int(memory_limit / 4 / section))
     lines = cube.chunks[axis] if max(cube.chunks[axis]) <= most else most
     cube = cube.rechunk({axis: lines, 1 - axis: -1, 2: -1})
     chunks = cube.chunks
-    if neighbours and cube.numblocks[axis] > 1:
-        cube, chunks = _with_neighbours(cube, axis, neighbours)
+    if neighbors and cube.numblocks[axis] > 1:
+        cube, chunks = _with_neighbors(cube, axis, neighbors)
     more = {"chunks": chunks}
     if n_classes is not None:
         more = {"new_axis": 3, "chunks": (*chunks, (n_classes,))}
@@ -97,7 +97,7 @@ def _map_sections(cube, model, axis, method, dtype, *, memory_limit, neighbours,
         model,
         axis=axis,
         method=method,
-        neighbours=neighbours,
+        neighbors=neighbors,
         most=most,
         result=np.empty((0, 0, 0, *(() if n_classes is None else (n_classes,))), dtype),
         dtype=dtype,
@@ -106,30 +106,30 @@ def _map_sections(cube, model, axis, method, dtype, *, memory_limit, neighbours,
     )
 
 
-def _with_neighbours(cube, axis, neighbours):
+def _with_neighbors(cube, axis, neighbors):
     """Blocks that have lines of the blocks beside them, too; and the chunks without these."""
     from dask.array.overlap import ensure_minimum_chunksize, overlap
 
     lines = cube.chunks[axis]
-    few = sum(lines) < 2 * neighbours
-    cube = cube.rechunk({axis: -1 if few else ensure_minimum_chunksize(neighbours, lines)})
+    few = sum(lines) < 2 * neighbors
+    cube = cube.rechunk({axis: -1 if few else ensure_minimum_chunksize(neighbors, lines)})
     if few:
         return cube, cube.chunks
-    depth = {i: neighbours if i == axis else 0 for i in range(3)}
+    depth = {i: neighbors if i == axis else 0 for i in range(3)}
     return overlap(cube, depth, boundary="none", allow_rechunk=False), cube.chunks
 
 
-def _predict_block(block, model, *, axis, method, neighbours, most, result, block_info=None):
+def _predict_block(block, model, *, axis, method, neighbors, most, result, block_info=None):
     if 0 in block.shape:
         return np.empty((*block.shape, *result.shape[3:]), result.dtype)
     sections = block.swapaxes(0, 1) if axis else block
     predict = getattr(model, method)
     with _fair_threads():
-        if neighbours:
-            rows = _rows_of_block(len(sections), axis, neighbours, block_info[0])
+        if neighbors:
+            rows = _rows_of_block(len(sections), axis, neighbors, block_info[0])
             predicted = np.concatenate(
                 [
-                    np.asarray(predict(stack_neighbours(sections, rows[first : first + most])))
+                    np.asarray(predict(stack_neighbors(sections, rows[first : first + most])))
                     for first in range(0, len(rows), most)
                 ]
             )
@@ -139,12 +139,12 @@ def _predict_block(block, model, *, axis, method, neighbours, most, result, bloc
     return np.ascontiguousarray(predicted, dtype=result.dtype)
 
 
-def _rows_of_block(n_lines, axis, neighbours, info):
-    """Neighbours of the lines of a block, which has others before and after it, but at the ends."""
+def _rows_of_block(n_lines, axis, neighbors, info):
+    """Neighbors of the lines of a block, which has others before and after it, but at the ends."""
     place, n_blocks = (info[key][axis] for key in ("chunk-location", "num-chunks"))
-    first = neighbours if place > 0 else 0
-    stop = n_lines - (neighbours if place < n_blocks - 1 else 0)
-    return neighbour_positions(np.arange(first, stop), n_lines, neighbours)
+    first = neighbors if place > 0 else 0
+    stop = n_lines - (neighbors if place < n_blocks - 1 else 0)
+    return neighbor_positions(np.arange(first, stop), n_lines, neighbors)
 
 
 def _fair_threads():

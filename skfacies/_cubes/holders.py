@@ -145,7 +145,7 @@ class SectionsOnDisk:
 
     def _read_all(self, lines):
         if len(lines) and np.array_equal(lines, np.arange(lines[0], lines[0] + len(lines))):
-            # Neighbours share chunks: at once, each chunk is read once.
+            # Neighbors share chunks: at once, each chunk is read once.
             run = self._read(slice(int(lines[0]), int(lines[-1]) + 1))
             return run.swapaxes(0, 1) if self.axis else run
         sections = np.empty((len(lines), *self.shape[1:]), dtype=self.dtype)

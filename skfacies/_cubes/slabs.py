@@ -5,36 +5,36 @@ import numpy as np
 from skfacies._cubes.holders import read_lines, read_safely
 
 __all__ = [
-    "LineWithNeighbours",
+    "LineWithNeighbors",
     "copies_of_amplitudes",
-    "neighbour_positions",
+    "neighbor_positions",
     "plan_slabs",
     "read_slabs",
-    "read_with_neighbours",
-    "stack_neighbours",
+    "read_with_neighbors",
+    "stack_neighbors",
 ]
 
 
-def neighbour_positions(lines, n_lines, neighbours):
-    """Positions (n, 1 + 2 * neighbours) of lines and those beside them.
+def neighbor_positions(lines, n_lines, neighbors):
+    """Positions (n, 1 + 2 * neighbors) of lines and those beside them.
 
     Each comes first, then the one before and the one after it, then the next two. Beyond the ends
     of the cube lines are mirrored.
     """
     steps = [0]
-    for step in range(1, neighbours + 1):
+    for step in range(1, neighbors + 1):
         steps += [-step, step]
     positions = np.abs(np.asarray(lines, dtype=np.int64)[:, None] + steps)
     last = n_lines - 1
     return np.where(positions > last, 2 * last - positions, positions).clip(0, last)
 
 
-def copies_of_amplitudes(neighbours):
+def copies_of_amplitudes(neighbors):
     """How often a slab is held: as read, put together with lines of before, and as channels."""
-    return 3 + 2 * neighbours if neighbours else 1
+    return 3 + 2 * neighbors if neighbors else 1
 
 
-def stack_neighbours(sections, rows):
+def stack_neighbors(sections, rows):
     """Sections (n, n_traces, n_samples, n_channels) from rows of an array of sections, a copy.
 
     In memory, channels come before the traces, as the network takes them.
@@ -42,7 +42,7 @@ def stack_neighbours(sections, rows):
     return np.moveaxis(sections[rows], 1, -1)
 
 
-class LineWithNeighbours:
+class LineWithNeighbors:
     """A line with those beside it as channels (n_traces, n_samples, n_channels), not copied.
 
     Parameters
@@ -73,18 +73,18 @@ class LineWithNeighbours:
         return np.asarray(self[:, :], dtype=dtype)
 
 
-def read_with_neighbours(cube, axis, lines, neighbours):
+def read_with_neighbors(cube, axis, lines, neighbors):
     """Sections of a slice of lines, with those beside them as channels if there are some."""
-    if not neighbours:
+    if not neighbors:
         return read_lines(cube, axis, lines)
     n_lines = int(cube.shape[axis])
-    rows = neighbour_positions(np.arange(lines.start, lines.stop), n_lines, neighbours)
+    rows = neighbor_positions(np.arange(lines.start, lines.stop), n_lines, neighbors)
     first = int(rows.min())
     sections = np.asarray(read_lines(cube, axis, slice(first, int(rows.max()) + 1)))
-    return stack_neighbours(sections, rows - first)
+    return stack_neighbors(sections, rows - first)
 
 
-def plan_slabs(n_lines, *, slab, block, neighbours=0):
+def plan_slabs(n_lines, *, slab, block, neighbors=0):
     """Blocks of lines to read, and the slabs of lines that can be predicted after each.
 
     Parameters
@@ -92,7 +92,7 @@ def plan_slabs(n_lines, *, slab, block, neighbours=0):
     n_lines : int
     slab, block : int
         Lines of each.
-    neighbours : int
+    neighbors : int
         So many lines after those of a slab must have been read, too.
 
     Returns
@@ -103,18 +103,18 @@ def plan_slabs(n_lines, *, slab, block, neighbours=0):
     plan, done = [], 0
     for first in range(0, n_lines, block):
         stop = min(first + block, n_lines)
-        ready = n_lines if stop == n_lines else max(stop - neighbours, done)
+        ready = n_lines if stop == n_lines else max(stop - neighbors, done)
         slabs = [slice(start, min(start + slab, ready)) for start in range(done, ready, slab)]
         plan.append((slice(first, stop), slabs))
         done = ready
     return plan
 
 
-def read_slabs(cube, axis, plan, neighbours=0):
+def read_slabs(cube, axis, plan, neighbors=0):
     """Yield (lines, sections) of a plan; every block is read once.
 
     Sections are ``(n_lines, n_traces, n_samples)``, with channels at the end if there are
-    neighbours. What these need of the block before is kept.
+    neighbors. What these need of the block before is kept.
     """
     n_lines, held = int(cube.shape[axis]), None
     for block, slabs in plan:
@@ -122,12 +122,12 @@ def read_slabs(cube, axis, plan, neighbours=0):
         if held is not None:
             sections = np.concatenate([held, sections])
         first = block.stop - len(sections)
-        if not neighbours:
+        if not neighbors:
             for lines in slabs:
                 yield lines, sections[lines.start - first : lines.stop - first]
             continue
         # A copy, made before results can be written over what was read.
-        held = sections[-2 * neighbours :].copy()
+        held = sections[-2 * neighbors :].copy()
         for lines in slabs:
-            rows = neighbour_positions(np.arange(lines.start, lines.stop), n_lines, neighbours)
-            yield lines, stack_neighbours(sections, rows - first)
+            rows = neighbor_positions(np.arange(lines.start, lines.stop), n_lines, neighbors)
+            yield lines, stack_neighbors(sections, rows - first)

@@ -3,57 +3,57 @@
 import numpy as np
 
 from skfacies._cubes.holders import chunk_length, read_safely, release_pages, swap_lines
-from skfacies._cubes.slabs import LineWithNeighbours, neighbour_positions
+from skfacies._cubes.slabs import LineWithNeighbors, neighbor_positions
 from skfacies._sections.validation import Lines, is_ignored
 
-__all__ = ["choose_lines", "labelled_traces", "take_sections"]
+__all__ = ["choose_lines", "labeled_traces", "take_sections"]
 
-#: Bytes of labels read at a time in search of labelled traces.
+#: Bytes of labels read at a time in search of labeled traces.
 PIECE = 1 << 26
 
 
-def labelled_traces(y, ignore_label):
+def labeled_traces(y, ignore_label):
     """Which traces carry a label: bool array (n_inlines, n_crosslines). Reads labels once."""
     n_inlines, n_crosslines, n_samples = y.shape
     line = n_crosslines * n_samples * np.dtype(y.dtype).itemsize
     length = chunk_length(y, 0)
     length *= max(1, PIECE // (length * line))
-    labelled = np.empty((n_inlines, n_crosslines), dtype=bool)
+    labeled = np.empty((n_inlines, n_crosslines), dtype=bool)
     for start in range(0, n_inlines, length):
         piece = slice(start, min(start + length, n_inlines))
         labels = read_safely(y, 0, piece, "y")
-        labelled[piece] = ~is_ignored(labels, ignore_label).all(axis=-1)
+        labeled[piece] = ~is_ignored(labels, ignore_label).all(axis=-1)
         del labels
         release_pages(y)
-    return labelled
+    return labeled
 
 
-def choose_lines(labelled, axes, *, min_labelled, step):
-    """Lines of each direction that are labelled well enough to train on.
+def choose_lines(labeled, axes, *, min_labeled, step):
+    """Lines of each direction that are labeled well enough to train on.
 
     Parameters
     ----------
-    labelled : bool array of shape (n_inlines, n_crosslines)
+    labeled : bool array of shape (n_inlines, n_crosslines)
         Traces that carry labels.
     axes : tuple of {0, 1}
         0 for inlines, 1 for crosslines.
-    min_labelled : float
-        Fraction of labelled traces that a line must have of what the best line has.
+    min_labeled : float
+        Fraction of labeled traces that a line must have of what the best line has.
     step : int
         Take every `step`-th of them.
 
     Returns
     -------
     lines : dict of arrays, by axis
-        Axes without a line are left out; empty if no trace is labelled.
+        Axes without a line are left out; empty if no trace is labeled.
     """
-    shares = {axis: labelled.mean(axis=1 - axis) for axis in axes}
-    least = max(min_labelled * max(share.max() for share in shares.values()), np.finfo(float).tiny)
+    shares = {axis: labeled.mean(axis=1 - axis) for axis in axes}
+    least = max(min_labeled * max(share.max() for share in shares.values()), np.finfo(float).tiny)
     chosen = {axis: np.flatnonzero(share >= least)[::step] for axis, share in shares.items()}
     return {axis: lines for axis, lines in chosen.items() if len(lines)}
 
 
-def take_sections(cube, lines, allocate, memory_limit, name="X", neighbours=0):
+def take_sections(cube, lines, allocate, memory_limit, name="X", neighbors=0):
     """Sections of lines, without a copy of what is in memory or mapped into it.
 
     Parameters
@@ -66,7 +66,7 @@ def take_sections(cube, lines, allocate, memory_limit, name="X", neighbours=0):
         Bytes to read at a time.
     name : str
         Of the cube, for errors.
-    neighbours : int
+    neighbors : int
         Lines to either side that sections have as channels.
 
     Returns
@@ -75,7 +75,7 @@ def take_sections(cube, lines, allocate, memory_limit, name="X", neighbours=0):
     """
     sections, directions, positions = [], [], []
     for axis, chosen in lines.items():
-        rows = neighbour_positions(chosen, cube.shape[axis], neighbours)
+        rows = neighbor_positions(chosen, cube.shape[axis], neighbors)
         wanted = np.unique(rows)
         if isinstance(cube, np.ndarray):
             view = swap_lines(cube) if axis else cube
@@ -83,8 +83,8 @@ def take_sections(cube, lines, allocate, memory_limit, name="X", neighbours=0):
         else:
             read = list(_read_lines(cube, axis, wanted, allocate, memory_limit, name))
         places = np.searchsorted(wanted, rows).tolist()
-        if neighbours:
-            sections += [LineWithNeighbours([read[i] for i in own]) for own in places]
+        if neighbors:
+            sections += [LineWithNeighbors([read[i] for i in own]) for own in places]
         else:
             sections += [read[i] for (i,) in places]
         directions += [axis] * len(chosen)
@@ -98,7 +98,7 @@ def _read_lines(cube, axis, lines, allocate, memory_limit, name):
     sections = allocate((len(lines), n_traces, n_samples), cube.dtype)
     length = chunk_length(cube, axis)
     first = 0
-    while first < len(lines):  # neighbours share chunks: what lies in one is read at once
+    while first < len(lines):  # neighbors share chunks: what lies in one is read at once
         stop = int(np.searchsorted(lines, (lines[first] // length + 1) * length))
         span = slice(int(lines[first]), int(lines[stop - 1]) + 1)
         trace = (span.stop - span.start) * n_samples * np.dtype(cube.dtype).itemsize

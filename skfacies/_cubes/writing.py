@@ -82,8 +82,8 @@ class Parts:
 
 def take_apart(cube, classes=None):
     """Parts of a cube; `classes` are the names of those of a fourth axis."""
-    labelled = hasattr(cube, "dims") and hasattr(cube, "coords")
-    if labelled:
+    labeled = hasattr(cube, "dims") and hasattr(cube, "coords")
+    if labeled:
         cube = _with_axes(cube) if cube.ndim in (3, 4) else cube
         check_axes(cube, "cube")
         cube = cube.transpose(*ordered_dims(cube))
@@ -96,17 +96,17 @@ def take_apart(cube, classes=None):
             "classes, codes = np.unique(labels, return_inverse=True), and tell their meaning in "
             "`note`."
         )
-    dims = tuple(map(str, cube.dims)) if labelled else DIMS[: len(array.shape)]
-    coords = dict(cube.coords) if labelled else {}
+    dims = tuple(map(str, cube.dims)) if labeled else DIMS[: len(array.shape)]
+    coords = dict(cube.coords) if labeled else {}
     if len(array.shape) == 4:
         n_classes = int(array.shape[3])
         if classes is None:
             classes = np.asarray(coords.get(dims[3], range(n_classes))).tolist()
         if len(classes) != n_classes:
             raise ValueError(f"`classes` must be {n_classes}, as in `cube`; got {len(classes)}.")
-        coords = coords if dims[3] in coords or not labelled else {**coords, dims[3]: classes}
+        coords = coords if dims[3] in coords or not labeled else {**coords, dims[3]: classes}
     name = str(getattr(cube, "name", None) or "cube")
-    attrs = dict(cube.attrs) if labelled else {}
+    attrs = dict(cube.attrs) if labeled else {}
     names = None if len(array.shape) == 3 else list(classes)
     return Parts(array, dims, coords, names, "cube" if name in coords else name, attrs)
 

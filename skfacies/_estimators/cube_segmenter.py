@@ -44,7 +44,7 @@ from skfacies._cubes.holders import (
 from skfacies._cubes.pairing import check_pair, check_weights
 from skfacies._cubes.probability_store import make_store, scratch_bytes
 from skfacies._cubes.slabs import copies_of_amplitudes, plan_slabs, read_slabs
-from skfacies._cubes.training_lines import choose_lines, labelled_traces, take_sections
+from skfacies._cubes.training_lines import choose_lines, labeled_traces, take_sections
 from skfacies._sections.survey_scale import sample_interval, warn_of_other_interval
 from skfacies._sections.validation import (
     MOST_CHANNELS,
@@ -79,18 +79,18 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     direction : {"inline", "crossline", "both"}, default="inline"
         Sections to train on and to predict. "both" trains on sections of both directions, and
         averages the probabilities of both before the best facies is chosen.
-    neighbours : int, default=0
+    neighbors : int, default=0
         Lines to either side that each section has as channels: sections are then ``(n_traces,
-        n_samples, 1 + 2 * neighbours)``, the line itself first, then the ones before and after it.
+        n_samples, 1 + 2 * neighbors)``, the line itself first, then the ones before and after it.
         Beyond the ends of the cube lines are mirrored. What differs from line to line, noise above
         all, is told from what does not: on five synthetic surveys the mean IoU of far blocks rose
         from 0.88 to 0.91 with one line to either side. Labels are those of the line itself, so that
         a few interpreted lines of a cube are enough.
     step : int, default=1
-        Train on every `step`-th of the lines that carry labels: neighbours are near copies.
-    min_labelled : float in [0, 1], default=0.5
-        Lines are trained on that have at least this fraction of the labelled traces of the best
-        labelled line. Of ten interpreted inlines every crossline has ten traces: these lines alone
+        Train on every `step`-th of the lines that carry labels: neighbors are near copies.
+    min_labeled : float in [0, 1], default=0.5
+        Lines are trained on that have at least this fraction of the labeled traces of the best
+        labeled line. Of ten interpreted inlines every crossline has ten traces: these lines alone
         are not worth a pass over the whole cube.
     memory_limit : int, default=500_000_000
         Bytes for sections and probabilities that are held at a time, about; what the network takes
@@ -107,7 +107,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     estimator_ : estimator
         The fitted clone of `estimator`.
     classes_ : ndarray of shape (n_classes,)
-        Labels that it has learnt.
+        Labels that it has learned.
     lines_ : dict of arrays
         Positions of the lines trained on, by "inline" and "crossline".
     sample_interval_ : float or None
@@ -126,8 +126,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     HDF5 array, an `xarray.DataArray` (which gives one back, with the same coordinates), or a Dask
     array (which gives a lazy Dask array).
 
-    Neighbours are the lines next to each other in `X`: give whole cubes, not every tenth line, and
-    folds a `gap` of at least `neighbours`. In `fit`, sections with neighbours are objects that
+    Neighbors are the lines next to each other in `X`: give whole cubes, not every tenth line, and
+    folds a `gap` of at least `neighbors`. In `fit`, sections with neighbors are objects that
     ``numpy.asarray`` reads.
 
     Every fit trains a fresh clone of `estimator`: `warm_start` has no effect inside.
@@ -152,14 +152,14 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     {'inline': 12, 'crossline': 20}
     """
 
-    neighbours, sample_interval_ = 0, None  # of models that were pickled without them
+    neighbors, sample_interval_ = 0, None  # of models that were pickled without them
 
     _parameter_constraints = {
         "estimator": [HasMethods(["fit", "predict"])],
         "direction": [StrOptions(set(DIRECTIONS))],
-        "neighbours": [Interval(Integral, 0, MOST_CHANNELS // 2 - 1, closed="both")],
+        "neighbors": [Interval(Integral, 0, MOST_CHANNELS // 2 - 1, closed="both")],
         "step": [Interval(Integral, 1, None, closed="left")],
-        "min_labelled": [Interval(Real, 0, 1, closed="both")],
+        "min_labeled": [Interval(Real, 0, 1, closed="both")],
         "memory_limit": [Interval(Real, 0, None, closed="neither")],
         "scratch_dir": [str, HasMethods("__fspath__"), None],
         "verbose": ["verbose"],
@@ -170,18 +170,18 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         estimator,
         direction="inline",
         *,
-        neighbours=0,
+        neighbors=0,
         step=1,
-        min_labelled=0.5,
+        min_labeled=0.5,
         memory_limit=500_000_000,
         scratch_dir=None,
         verbose=0,
     ):
         self.estimator = estimator
         self.direction = direction
-        self.neighbours = neighbours
+        self.neighbors = neighbors
         self.step = step
-        self.min_labelled = min_labelled
+        self.min_labeled = min_labeled
         self.memory_limit = memory_limit
         self.scratch_dir = scratch_dir
         self.verbose = verbose
@@ -217,7 +217,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `X` is no cube, `y` has another shape, or nothing is labelled.
+            If `X` is no cube, `y` has another shape, or nothing is labeled.
         """
         self._validate_params()
         self._check_estimator()
@@ -237,7 +237,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             if not hasattr(estimator, "classes_"):
                 raise ValueError(
                     f"`estimator`={type(estimator).__name__} must set classes_ in fit: the sorted "
-                    "labels that it has learnt."
+                    "labels that it has learned."
                 )
             self.estimator_ = estimator
             self.classes_ = np.asarray(estimator.classes_)
@@ -263,20 +263,20 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _cut(self, cube, labels, folder, names=("X", "y")):
         """Sections with labels, their labels, and the lines that they lie on."""
-        labelled = labelled_traces(labels, self._ignore_label())
+        labeled = labeled_traces(labels, self._ignore_label())
         axes = self._check_lines(shape_of(cube), names[0])
-        lines = choose_lines(labelled, axes, min_labelled=self.min_labelled, step=self.step)
+        lines = choose_lines(labeled, axes, min_labeled=self.min_labeled, step=self.step)
         if not lines:
             raise ValueError(
-                f"`{names[1]}` has no labelled sample: all labels equal "
+                f"`{names[1]}` has no labeled sample: all labels equal "
                 f"ignore_label={self._ignore_label()!r}."
             )
-        sections = self._take(cube, lines, folder, names[0], self.neighbours)
+        sections = self._take(cube, lines, folder, names[0], self.neighbors)
         return sections, self._take(labels, lines, folder, names[1]), lines
 
-    def _take(self, cube, lines, folder, name, neighbours=0):
+    def _take(self, cube, lines, folder, name, neighbors=0):
         allocate = self._allocator(folder)
-        return take_sections(cube, lines, allocate, self.memory_limit, name, neighbours)
+        return take_sections(cube, lines, allocate, self.memory_limit, name, neighbors)
 
     def _cut_validation(self, validation_data, folder):
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
@@ -477,10 +477,10 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                     f"have {n_traces} traces, too few to tell units by. "
                     f"direction={AXES[1 - axis]!r} cuts sections of {n_lines} traces."
                 )
-            if n_lines <= self.neighbours:
+            if n_lines <= self.neighbors:
                 _warn(
-                    f"`{name}` has {n_lines} {AXES[axis]}(s), but neighbours={self.neighbours}: "
-                    "lines stand for their own neighbours. Give all of the cube, and take lines of "
+                    f"`{name}` has {n_lines} {AXES[axis]}(s), but neighbors={self.neighbors}: "
+                    "lines stand for their own neighbors. Give all of the cube, and take lines of "
                     "the result."
                 )
         return axes
@@ -537,7 +537,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             n_classes=len(self.classes_),
             probabilities=probabilities,
             memory_limit=self.memory_limit,
-            neighbours=self.neighbours,
+            neighbors=self.neighbors,
         )
 
     def _predict_slabs(self, cube, out):
@@ -583,7 +583,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         )
         with bar:
             plan = self._plan(cube, axis)
-            for lines, sections in read_slabs(cube, axis, plan, self.neighbours):
+            for lines, sections in read_slabs(cube, axis, plan, self.neighbors):
                 yield lines, sections
                 bar.update(lines.stop - lines.start)
                 release_pages(cube)
@@ -602,7 +602,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             chunk = chunk_length(cube, axis)
             most = int(self.memory_limit / 4 // (section * np.dtype(cube.dtype).itemsize))
             block = -(-slab // chunk) * chunk if chunk <= most else max(most // slab, 1) * slab
-        return plan_slabs(n_lines, slab=slab, block=block, neighbours=self.neighbours)
+        return plan_slabs(n_lines, slab=slab, block=block, neighbors=self.neighbors)
 
     def _slab_budget(self, shape, axis):
         """Bytes for a slab; it and its copy share half of the limit with the network."""
@@ -617,7 +617,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _bytes_per_sample(self, itemsize):
         """Bytes for each sample of a slab: amplitudes and labels, or probabilities of two ways."""
         results = 8 * len(self.classes_) if self.direction == "both" else 8
-        return copies_of_amplitudes(self.neighbours) * itemsize + results
+        return copies_of_amplitudes(self.neighbors) * itemsize + results
 
     @property
     def _nan_policy(self):

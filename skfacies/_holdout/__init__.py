@@ -1,4 +1,4 @@
-"""Traces that validation takes out of the labelled lines, so that nothing leaks from them.
+"""Traces that validation takes out of the labeled lines, so that nothing leaks from them.
 
 Imports `_sections`; no torch.
 """

@@ -1,6 +1,6 @@
 """Which traces a fit holds out to watch its validation loss: one contiguous block.
 
-Neighbouring sections are near copies of each other, so sections drawn at random would be known
+Neighboring sections are near copies of each other, so sections drawn at random would be known
 from training. Lines that cross share a trace: where a line is held out, the lines that cross it
 are cut there.
 """
@@ -12,16 +12,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from skfacies._holdout.crossings import find_crossings
-from skfacies._sections.validation import (
-    Lines,
-    is_ignored,
-    is_listlike,
-    label_codes,
-    n_sections,
-    section_shape,
-)
+from skfacies._sections.sections import Run
+from skfacies._sections.validation import Lines, is_listlike
 
-__all__ = ["Run", "count_labels", "labelled_runs", "split_validation_block"]
+__all__ = ["split_validation_block"]
 
 #: Narrower runs of traces are left out of training and validation: they would be mostly padding.
 MIN_TRACES = 16
@@ -39,43 +33,12 @@ MUCH_MORE = 1.25
 MAX_STARTS = 32
 
 
-@dataclass(frozen=True)
-class Run:
-    """Traces ``start … stop - 1`` of one section."""
-
-    section: int
-    start: int
-    stop: int
-
-    @property
-    def n_traces(self):
-        return self.stop - self.start
-
-
-def labelled_runs(X, y, classes, ignore_label):
-    """A run of all traces for each section that has a labelled sample."""
-    return [
-        Run(i, 0, section_shape(X, i)[0])
-        for i in range(n_sections(X))
-        if _count_labels(np.asarray(y[i]), classes, ignore_label).any()
-    ]
-
-
-def count_labels(runs, y, classes, ignore_label):
-    """Number of labelled samples of each class in runs of traces."""
-    counts = np.zeros(len(classes), dtype=np.int64)
-    for run in runs:
-        labels = np.asarray(y[run.section][run.start : run.stop])
-        counts += _count_labels(labels, classes, ignore_label)
-    return counts
-
-
-def split_validation_block(X, y, classes, *, ignore_label, fraction, gap=8):
+def split_validation_block(sections, fraction, gap=8):
     """Split sections into training runs and a held-out block of about `fraction` of all traces.
 
     - Crossing lines (they share a trace) keep their geometry: held out is a block of
-      neighbouring lines of one direction, and what other lines have within `gap` traces of it.
-    - Other sections count as neighbours in the order given: held out is a run of them.
+      neighboring lines of one direction, and what other lines have within `gap` traces of it.
+    - Other sections count as neighbors in the order given: held out is a run of them.
     - Of a single line that is much more than `fraction` of all traces, a part is held out.
     - Of too few sections to spare one, the last or the first traces of each are held out, and
       what other lines have within `gap` traces of them where they cross.
@@ -85,9 +48,7 @@ def split_validation_block(X, y, classes, *, ignore_label, fraction, gap=8):
 
     Parameters
     ----------
-    X, y : checked sections and labels
-    classes : ndarray
-    ignore_label : int, str or None
+    sections : Sections
     fraction : float in [0, 1)
         0 holds nothing out.
     gap : int, default=8
@@ -98,12 +59,10 @@ def split_validation_block(X, y, classes, *, ignore_label, fraction, gap=8):
     train, valid : list of Run
         `valid` is empty where nothing can be held out.
     """
-    counts = _class_counts(y, classes, ignore_label)
-    labelled = np.flatnonzero(counts.sum(axis=1))
-    everything = [Run(i, 0, section_shape(X, i)[0]) for i in labelled.tolist()]
+    X, everything = sections.X, sections.labeled_runs()
     if fraction == 0:
         return everything, []
-    lines = _survey_lines(X, labelled)
+    lines = _survey_lines(X, np.array([run.section for run in everything], dtype=int))
     some, every = everything, (1, 1)
     if isinstance(X, Lines):
         gap = _fitting_gap(gap, lines)
@@ -111,16 +70,15 @@ def split_validation_block(X, y, classes, *, ignore_label, fraction, gap=8):
     candidates = _line_blocks(some, lines, fraction, gap)
     if isinstance(X, Lines):
         candidates = _sparing(candidates)
-    labels = counts, y, classes, ignore_label
-    for split in _most_alike_first(candidates, some, *labels):
+    for split in _most_alike_first(candidates, some, sections):
         if every == (1, 1):
             return split
         # The lines in between may hold all of a class that the others lack.
         split = _fill_in(split, everything, lines, gap, every)
-        if _keeps_all_classes(_count_runs(split[0], *labels), everything, counts):
+        if _keeps_all_classes(sections.count(split[0]), everything, sections):
             return split
     candidates = _trace_blocks(everything, lines, fraction, gap)
-    return next(_most_alike_first(candidates, everything, *labels), (everything, []))
+    return next(_most_alike_first(candidates, everything, sections), (everything, []))
 
 
 def _fitting_gap(gap, lines):
@@ -161,18 +119,6 @@ def _sparing(candidates):
     """Candidates that leave about as much for training as the best: a nicer mix is worth less."""
     sizes = [sum(run.n_traces for run in train) for train, _ in candidates]
     return [c for c, size in zip(candidates, sizes, strict=True) if size >= 0.8 * max(sizes)]
-
-
-def _class_counts(y, classes, ignore_label):
-    return np.array(
-        [_count_labels(np.asarray(y[i]), classes, ignore_label) for i in range(n_sections(y))]
-    )
-
-
-def _count_labels(labels, classes, ignore_label):
-    codes = label_codes(labels, classes)
-    codes[is_ignored(labels, ignore_label)] = len(classes)
-    return np.bincount(codes.ravel(), minlength=len(classes) + 1)[: len(classes)]
 
 
 # --- geometry of crossing lines -------------------------------------------------------------
@@ -231,7 +177,7 @@ def _survey_lines(X, sections):
 
 def _warn_of_too_many_lines(n_sections):
     warnings.warn(
-        f"{n_sections} labelled sections are not searched for lines that cross (at most "
+        f"{n_sections} labeled sections are not searched for lines that cross (at most "
         f"{MAX_LINES} are); the validation block may share traces with training lines. Choose one "
         "with `validation_data`, or give the cube to CubeSegmenter.",
         UserWarning,
@@ -253,7 +199,7 @@ def _known_lines(X, sections):
 
 
 def _line_blocks(runs, lines, fraction, gap):
-    """Every block of neighbouring lines that holds about `fraction` of all traces."""
+    """Every block of neighboring lines that holds about `fraction` of all traces."""
     total = sum(run.n_traces for run in runs)
     groups = [runs]
     if lines is not None and not lines.direction:
@@ -430,33 +376,21 @@ def _cut_at_crossings(train, valid, lines, gap):
     return train
 
 
-def _most_alike_first(candidates, runs, counts, y, classes, ignore_label):
+def _most_alike_first(candidates, runs, sections):
     """Candidates that leave every class in training; first those whose mix is most like all's."""
     found = []
-    whole = counts.sum(axis=0) / counts.sum()
+    whole = sections.counts.sum(axis=0) / sections.counts.sum()
     for train, valid in candidates:
         if not train or not valid:
             continue
-        kept = _count_runs(train, counts, y, classes, ignore_label)
-        held = _count_runs(valid, counts, y, classes, ignore_label)
-        if held.sum() and _keeps_all_classes(kept, runs, counts):
+        held = sections.count(valid)
+        if held.sum() and _keeps_all_classes(sections.count(train), runs, sections):
             distance = np.abs(held / held.sum() - whole).sum()
             found.append((round(float(distance), 12), len(found), (train, valid)))
     yield from (split for *_, split in sorted(found))
 
 
-def _keeps_all_classes(kept, runs, counts):
-    """Whether training has every class of all runs, by the numbers of its labelled samples."""
-    present = counts[[run.section for run in runs]].sum(axis=0) > 0
+def _keeps_all_classes(kept, runs, sections):
+    """Whether training has every class of all runs, by the numbers of its labeled samples."""
+    present = sections.counts[[run.section for run in runs]].sum(axis=0) > 0
     return not np.any((kept == 0) & present)
-
-
-def _count_runs(runs, counts, y, classes, ignore_label):
-    total = np.zeros(len(classes), dtype=np.int64)
-    for run in runs:
-        if run.n_traces == section_shape(y, run.section)[0]:
-            total += counts[run.section]
-        else:
-            labels = np.asarray(y[run.section][run.start : run.stop])
-            total += _count_labels(labels, classes, ignore_label)
-    return total

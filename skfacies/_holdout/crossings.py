@@ -14,7 +14,7 @@ __all__ = ["find_crossings"]
 #: Two traces are one, seen by two lines, where their correlation exceeds SAME_TRACE and lacks
 #: less than DISTINCT of what that of any other pair, BESIDE to AROUND traces away, lacks to 1.
 #: Measured: below 1e-5 on real crossings, 0.012 on rounded 8-bit data, 0.036 with 10 % of noise,
-#: above 0.06 between parallel neighbours without noise.
+#: above 0.06 between parallel neighbors without noise.
 SAME_TRACE = 0.99
 DISTINCT = 0.04
 BESIDE = 3
@@ -89,9 +89,9 @@ def _meeting_place(line, other, at_line, at_other):
     """The traces, near those given, where two lines cross; None if they do not.
 
     Inlines and crosslines are often scaled apart, so traces are compared by their correlation.
-    Parallel neighbours, overlapping lines and copies are alike along many traces; lines that cross
+    Parallel neighbors, overlapping lines and copies are alike along many traces; lines that cross
     are alike in one place. A threshold alone does not tell them apart: on clean data some traces
-    of parallel neighbours exceed it, and so do many next to a real crossing.
+    of parallel neighbors exceed it, and so do many next to a real crossing.
     """
     first_line, first_other = max(at_line - AROUND, 0), max(at_other - AROUND, 0)
     near_line = line[first_line : at_line + AROUND + 1]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from skfacies._nn.data import IGNORED
+from skfacies._sections.sections import IGNORED
 
 __all__ = ["AUGMENTATION", "Augmentation", "check_augmentation"]
 

@@ -7,98 +7,21 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from skfacies._nn.network import SIZE_MULTIPLE
+from skfacies._sections.sections import IGNORED
 from skfacies._sections.survey_scale import amplitude_spread
 from skfacies._sections.undefined import dead_samples, undefined_amplitudes
-from skfacies._sections.validation import encode_labels, n_sections, section_shape
+from skfacies._sections.validation import section_shape
 
 __all__ = [
-    "IGNORED",
     "BatchBuilder",
     "Conditioner",
     "SectionDataset",
-    "Sections",
     "SimilarSizeSampler",
     "pad_to_multiple",
 ]
 
-#: Code of samples that do not count: not interpreted, NaN, or padding.
-IGNORED = -100
-
-#: Draws of a crop until one holds a label, in sections that are labelled in part.
+#: Draws of a crop until one holds a label, in sections that are labeled in part.
 MAX_DRAWS = 8
-
-
-@dataclass(frozen=True)
-class Sections:
-    """Checked amplitudes, labels and weights of sections, with the classes to learn."""
-
-    X: object
-    y: object
-    weights: object
-    classes: np.ndarray
-    ignore_label: object
-
-    def codes(self, section, window=...):
-        """Positions of labels in `classes`; `IGNORED` where samples have no label or weight 0."""
-        codes = encode_labels(
-            np.asarray(self.y[section][window]),
-            self.classes,
-            ignore_label=self.ignore_label,
-            ignored_code=IGNORED,
-        )
-        if self.weights is not None:
-            codes[self.weights_of(section, window, codes.shape) == 0] = IGNORED
-        return codes
-
-    def mean_weight(self, runs, class_weights):
-        """Mean weight of the labelled samples of runs: those of samples times those of classes."""
-        if self.weights is None and class_weights is None:
-            return 1.0
-        total, n_labelled = 0.0, 0
-        for run in runs:
-            window = slice(run.start, run.stop)
-            codes = self.codes(run.section, window)
-            counted = codes != IGNORED
-            weights = self.weights_of(run.section, window, codes.shape)
-            weights = np.ones(codes.shape, np.float32) if weights is None else weights
-            if class_weights is not None:
-                weights = weights * class_weights.numpy()[np.maximum(codes, 0)]
-            total += float(weights[counted].sum(dtype=np.float64))
-            n_labelled += np.count_nonzero(counted)
-        return float(total / n_labelled) if total > 0 else 1.0
-
-    def counted_labels(self):
-        """Labels, classes and ignored label that tell which samples count; without a copy."""
-        if self.weights is None:
-            return self.y, self.classes, self.ignore_label
-        codes = [_LazyCodes(self, i) for i in range(n_sections(self.X))]
-        return codes, np.arange(len(self.classes), dtype=np.int16), IGNORED
-
-    def weights_of(self, section, window, shape):
-        """Weights of the samples of a window, of the given shape; None if there are none."""
-        if self.weights is None:
-            return None
-        weights = np.asarray(self.weights[section])
-        weights = (weights if weights.ndim == 0 else weights[window]).astype(np.float32)
-        return np.broadcast_to(weights, shape)
-
-
-@dataclass(frozen=True)
-class _LazyCodes:
-    """Codes of one section in place of its labels, made when they are read."""
-
-    sections: Sections
-    section: int
-
-    @property
-    def shape(self):
-        return section_shape(self.sections.X, self.section)
-
-    def __getitem__(self, window):
-        return self.sections.codes(self.section, window).astype(np.int16)
-
-    def __array__(self, dtype=None, copy=None):
-        return self[...].astype(dtype or np.int16)
 
 
 @dataclass(frozen=True)

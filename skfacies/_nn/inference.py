@@ -11,7 +11,7 @@ import torch
 from skfacies._nn.allocation import freed_memory_kept
 from skfacies._nn.data import pad_to_multiple
 from skfacies._nn.network import size_multiple
-from skfacies._nn.normalisation import normalised_by_section, prior_for
+from skfacies._nn.normalization import normalized_by_section, prior_for
 from skfacies._nn.prepared import prepared_for_prediction
 from skfacies._sections.validation import check_finite_section, n_sections
 from skfacies._stratigraphy.smoothing import smooth_along_reflectors
@@ -32,10 +32,10 @@ BATCH_PIXELS = 3 << 18
 #: Sections wait for others of their size, as long as they are not more than so many batches.
 WAITING_BATCHES = 4
 
-#: Traces that neighbouring tiles of a large section share, at most half a tile. A network's view
+#: Traces that neighboring tiles of a large section share, at most half a tile. A network's view
 #: ends at the edge of its tile, so it is not asked for the last MARGIN traces. On an F3 line of
 #: 2804 traces with tiles of 700, labels differ from the whole section's in 6e-5 of the samples;
-#: with 128 and 32 traces in 3e-4. Normalised by themselves (`norm_prior`), tiles of 512 traces
+#: with 128 and 32 traces in 3e-4. Normalized by themselves (`norm_prior`), tiles of 512 traces
 #: differ in 4e-4 to 2e-3 of the samples of five F3 inlines, and are right as often.
 OVERLAP = 256
 MARGIN = 64
@@ -73,8 +73,8 @@ def iterate_scores(
     dip_smoothing : float or None
         Traces over which logits are averaged along reflectors.
     norm_prior : float or None
-        Sections of the height of the training's are normalised by their own statistics too, see
-        `normalised_by_section`. None: none are.
+        Sections of the height of the training's are normalized by their own statistics too, see
+        `normalized_by_section`. None: none are.
     heights : tuple (least, most) or None
         Samples of the training sections.
     memory_limit : int or None
@@ -240,7 +240,7 @@ class _Predictor:
         channels = torch.from_numpy(np.ascontiguousarray(channels)).to(self.device)
         dead = channels[:, self.n_channels] if channels.shape[1] > self.n_channels else None
         channels = channels[:, : self.n_channels]
-        with normalised_by_section(prior_for(height, self.norm_prior, self.heights)):
+        with normalized_by_section(prior_for(height, self.norm_prior, self.heights)):
             logits = self.module(channels) if dead is None else self.module(channels, dead)
         if self.dip_smoothing:
             amplitudes = channels[:, 0]  # of the section itself

@@ -13,7 +13,7 @@ import timm
 import torch
 from torch import nn
 
-from skfacies._nn.normalisation import let_norms_adapt, without_dead_places
+from skfacies._nn.normalization import let_norms_adapt, without_dead_places
 from skfacies._nn.upsampling import spare_doubled_convolutions
 
 __all__ = [
@@ -37,7 +37,7 @@ UNET_WIDTHS = (128, 64, 32, 16, 16)
 #: The attention "scse" of smp divides the widths of a decoder by this.
 SCSE_REDUCTION = 16
 
-# torch has one global generator a process. Networks are initialised from it, so threads that fit
+# torch has one global generator a process. Networks are initialized from it, so threads that fit
 # at the same time must take turns, or the same seed gives different weights.
 _TORCH_RANDOM_LOCK = threading.RLock()
 
@@ -445,7 +445,7 @@ def load_encoder(module, encoder_name, state):
     try:
         for name, value in state.items():
             if name in wanted and value.shape != wanted[name].shape:
-                state[name] = _fit_colours(value, wanted[name].shape)
+                state[name] = _fit_colors(value, wanted[name].shape)
         own.load_state_dict(state)
     except (AttributeError, KeyError, RuntimeError, TypeError) as error:
         raise ValueError(
@@ -466,14 +466,14 @@ def _rename_as(wanted, state):
     return {name: found[plain(name)] for name in wanted if plain(name) in found}
 
 
-def _fit_colours(weight, shape):
-    """Sum (one channel) or spread a first layer's colours, as smp does with weights of its own."""
+def _fit_colors(weight, shape):
+    """Sum (one channel) or spread a first layer's colors, as smp does with weights of its own."""
     if weight.ndim != 4 or weight.shape[1] != 3 or shape[1] == 3:
         return weight
     if shape[1] == 1:
         return weight.sum(1, keepdim=True)
-    colours = torch.arange(shape[1]) % 3
-    return weight[:, colours] * (3 / shape[1])
+    colors = torch.arange(shape[1]) % 3
+    return weight[:, colors] * (3 / shape[1])
 
 
 def draws_random_numbers(module):

@@ -15,7 +15,7 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from skfacies._nn.allocation import freed_memory_kept
-from skfacies._nn.data import IGNORED, SimilarSizeSampler
+from skfacies._nn.data import SimilarSizeSampler
 from skfacies._nn.network import (
     FaciesNetwork,
     draws_random_numbers,
@@ -23,7 +23,8 @@ from skfacies._nn.network import (
     seeded_torch,
     size_multiple,
 )
-from skfacies._nn.normalisation import normalised_by_section
+from skfacies._nn.normalization import normalized_by_section
+from skfacies._sections.sections import IGNORED
 
 __all__ = [
     "LOSSES",
@@ -33,6 +34,7 @@ __all__ = [
     "check_net_params",
     "epoch_callbacks",
     "make_net",
+    "plateau_options",
     "train_net",
     "training_callbacks",
 ]
@@ -56,12 +58,13 @@ _OWN_NET_PARAMS = {
     "module__activation": "The losses take logits.",
     "module__aux_params": "The network has one output.",
     "criterion": "Use `loss`.",
-    "criterion__": "Use `loss`, `class_weight` and `label_smoothing`.",
+    "criterion__loss": "Use `loss`.",
+    "criterion__class_weight": "Use `class_weight`.",
+    "criterion__mean_weight": "It follows from `sample_weight`.",
     "max_epochs": "Use `max_epochs`.",
     "batch_size": "Use `batch_size`.",
     "lr": "Use `lr`.",
     "optimizer__lr": "Use `lr`.",
-    "optimizer__weight_decay": "Use `weight_decay`.",
     "callbacks": "Use `callbacks`.",
     "verbose": "Use `verbose`.",
     "device": "Use `device`.",
@@ -74,6 +77,9 @@ _OWN_NET_PARAMS = {
     "iterator_valid": "Batches are made beside the sections, without workers.",
     "iterator_valid__": "Batches are made beside the sections, without workers.",
 }
+
+#: How arguments of ReduceLROnPlateau begin in `net_params`.
+_PLATEAU = "callbacks__lr_plateau__"
 
 LOSSES = ("cross_entropy", "dice", "focal", "lovasz")
 
@@ -91,7 +97,7 @@ class FaciesLoss(nn.Module):
     label_smoothing : float
         Part of each label of the cross-entropy that is spread evenly over the classes.
     mean_weight : float
-        Mean weight of the labelled samples of the whole training.
+        Mean weight of the labeled samples of the whole training.
 
     Notes
     -----
@@ -335,7 +341,7 @@ def auto_epochs(n_batches, n_pixels, *, steps=1400, pixels=1.95e8, at_least=10, 
     """Epochs that suit the data, and the share of the data that each of them takes.
 
     An epoch of three sections is not an epoch of four hundred: little data are seen often, and of
-    much, whose neighbours are near copies, each epoch takes a part at random. That is one to five
+    much, whose neighbors are near copies, each epoch takes a part at random. That is one to five
     minutes on two cores that compute in bfloat16.
     """
     little = min(steps / n_batches, pixels / n_pixels)
@@ -376,6 +382,11 @@ def check_net_params(net_params):
                 )
 
 
+def plateau_options(net_params):
+    """Those of `net_params` that ReduceLROnPlateau takes, such as its patience."""
+    return {k: v for k, v in (net_params or {}).items() if k.startswith(_PLATEAU)}
+
+
 def plateau_value(net):
     """Validation loss of the last epoch, or the training loss where nothing was held out."""
     row = net.history[-1]
@@ -383,9 +394,11 @@ def plateau_value(net):
 
 
 def training_callbacks(
-    *, n_classes, has_validation, n_steps, schedule, lr_patience, lr_factor, patience, verbose, user
+    *, n_classes, has_validation, n_steps, schedule, plateau, patience, verbose, user
 ):
     """List of (name, callback) in the order in which skorch must call them."""
+    options = {"patience": 10, "factor": 0.5, "min_lr": 1e-7}
+    options |= {name.removeprefix(_PLATEAU): value for name, value in plateau.items()}
     monitor = "valid_loss" if has_validation else "train_loss"
     callbacks = [
         ("diverged", StopIfDiverged()),
@@ -396,16 +409,7 @@ def training_callbacks(
     ]
     callbacks += copy.deepcopy(list(user or []))  # skorch changes the instances it is given
     callbacks.append(
-        (
-            "lr_plateau",
-            LRScheduler(
-                "ReduceLROnPlateau",
-                monitor=plateau_value,
-                patience=lr_patience,
-                factor=lr_factor,
-                min_lr=1e-7,
-            ),
-        )
+        ("lr_plateau", LRScheduler("ReduceLROnPlateau", monitor=plateau_value, **options))
     )
     if schedule == "cosine":
         callbacks.append(("lr_schedule", WarmupDecay(n_steps, warmup=max(1, n_steps // 20))))
@@ -421,7 +425,7 @@ def training_callbacks(
 
 
 def make_net(module_options, net_options, *, device):
-    """Build the skorch net, not yet initialised, with nothing that training alone needs.
+    """Build the skorch net, not yet initialized, with nothing that training alone needs.
 
     Parameters
     ----------
@@ -453,7 +457,7 @@ def make_net(module_options, net_options, *, device):
 def train_net(
     net, datasets, *, seed, batch_size, collate, encoder=None, previous=None, norm_prior=None
 ):
-    """Initialise a net and train it for its `max_epochs`; afterwards it holds no data.
+    """Initialize a net and train it for its `max_epochs`; afterwards it holds no data.
 
     Parameters
     ----------
@@ -466,9 +470,9 @@ def train_net(
     encoder : tuple (encoder_name, state) or None
         Pretrained weights of the encoder.
     previous : NeuralNet or None
-        Net whose weights, optimiser state and history are gone on from.
+        Net whose weights, optimizer state and history are gone on from.
     norm_prior : float or None
-        Of `normalised_by_section`, for validation sections.
+        Of `normalized_by_section`, for validation sections.
     """
     training, validation = datasets
     loaders = {"train_split": None if validation is None else predefined_split(validation)}
@@ -494,7 +498,7 @@ def train_net(
         if not draws_random_numbers(net.module_):
             stack.close()  # nothing more is drawn: other threads may train beside this one
         n_before = len(net.history)
-        with freed_memory_kept(give_back=True), normalised_by_section(norm_prior):
+        with freed_memory_kept(give_back=True), normalized_by_section(norm_prior):
             net.partial_fit(training)
     if len(net.history) == n_before or "train_loss" not in net.history[n_before]:
         raise KeyboardInterrupt("fit was interrupted in its first epoch")

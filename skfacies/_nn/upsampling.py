@@ -46,7 +46,7 @@ def spare_doubled_convolutions(network):
 class DoublingBlock(nn.Module):
     """A decoder block of smp's ``Unet`` with less arithmetic, for CPUs.
 
-    A 3 x 3 convolution of a map that was doubled by nearest neighbours sees each coarse value up to
+    A 3 x 3 convolution of a map that was doubled by nearest neighbors sees each coarse value up to
     four times. It equals four 2 x 2 convolutions of the coarse map, one for each place in the
     pixel, with sums of the kernel's taps: 16 products for 36. The skip connection is convolved by
     itself.
@@ -123,7 +123,7 @@ class DoublingBlock(nn.Module):
 
 
 def convolve_doubled(coarse, kernels, bias=None):
-    """The convolution of `coarse`, doubled by nearest neighbours, with a 3 x 3 kernel.
+    """The convolution of `coarse`, doubled by nearest neighbors, with a 3 x 3 kernel.
 
     `coarse` is ``(batch, n_in, height, width)``, `kernels` are `half_kernels` of the kernel; the
     result is ``(batch, n_out, 2 * height, 2 * width)`` in channels-last memory, zeros assumed

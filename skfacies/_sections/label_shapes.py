@@ -98,8 +98,8 @@ def _advice_for_values(values, name, axis, first):
     if (values[..., :3] == values[..., :1]).all():
         return f"It seems to be a grey picture with equal channels: use {first}."
     if (to_one and values.dtype.kind == "f") or (lowest >= 0 and 31 < highest <= 255):
-        how = f", by ({name} == colour).all({axis})" if "..." in first else ""
-        return f"It seems to hold colours: map each colour to a number of its own{how}."
+        how = f", by ({name} == color).all({axis})" if "..." in first else ""
+        return f"It seems to hold colors: map each color to a number of its own{how}."
     return None
 
 

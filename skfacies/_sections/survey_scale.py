@@ -1,4 +1,4 @@
-"""Whether a survey is like the one that was learnt from: scale of amplitudes, sample interval."""
+"""Whether a survey is like the one that was learned from: scale of amplitudes, sample interval."""
 
 import math
 import warnings
@@ -54,7 +54,7 @@ def warn_of_other_scale(known, spreads):
     much = "large" if ratio > 1 else "small"
     warnings.warn(
         f"the amplitudes of `X` are more than {OTHER_SCALE:g} times as {much} as those of the "
-        "training, or have another centre: is it another survey, or another version of it? Use "
+        "training, or have another center: is it another survey, or another version of it? Use "
         "rescale='survey' to learn the scale anew from `X`.",
         UserWarning,
         stacklevel=5,

@@ -22,6 +22,7 @@ __all__ = [
     "MOST_CHANNELS",
     "Lines",
     "as_array",
+    "check_channels",
     "check_classes",
     "check_finite_section",
     "check_labels",
@@ -239,6 +240,16 @@ def _wrong_ndim_message(shape, name):
     )
 
 
+def check_channels(X, n_trained):
+    """Check that sections have the channels of those that a network was trained on."""
+    if n_channels(X) != n_trained:
+        raise ValueError(
+            f"`X` has sections of {n_channels(X)} channel(s), but the network was trained on "
+            f"{n_trained}. Sections of more than one have shape (n_traces, n_samples, "
+            "n_channels); CubeSegmenter with its `neighbors` cuts them from cubes."
+        )
+
+
 def check_finite_section(section, index=None, name="X", *, nan_policy="raise"):
     """Raise if a section holds infinite or undefined values, also after the cast to float32.
 
@@ -444,7 +455,7 @@ def check_labels(y, X, *, ignore_label=-1, classes=None, name="y", like="X"):
     found = union_labels(class_labels(y[i], ignore_label, name) for i in range(n_sections(y)))
     if not len(found):
         raise ValueError(
-            f"`{name}` has no labelled sample: all labels equal ignore_label={ignore_label!r}."
+            f"`{name}` has no labeled sample: all labels equal ignore_label={ignore_label!r}."
         )
     if classes is None:
         return y, found
@@ -629,7 +640,7 @@ def check_sample_weight(sample_weight, X):
         total += float(part.sum(dtype=np.float64))
     if total == 0:
         raise ValueError(
-            "`sample_weight` is all zero: nothing would be learnt. Sample weights must not all be "
+            "`sample_weight` is all zero: nothing would be learned. Sample weights must not all be "
             "zero."
         )
     return weights

@@ -137,7 +137,7 @@ def _sorted(numbers):
 
 
 def _runs(numbers, most):
-    """Yield (start, end) of the runs of neighbours among ascending numbers, in pieces."""
+    """Yield (start, end) of the runs of neighbors among ascending numbers, in pieces."""
     if not len(numbers):
         return
     ends = np.append(np.flatnonzero(np.diff(numbers) != 1) + 1, len(numbers))

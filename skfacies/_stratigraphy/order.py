@@ -117,10 +117,10 @@ def _classes_out_of_order(sections, order):
     n_classes, ranks = len(order), _ranks(order)
     n_traces, n_in_order = np.zeros(n_classes), np.zeros(n_classes)
     for codes in sections:
-        labelled = codes >= 0
-        depth_ranks = np.where(labelled, ranks[np.maximum(codes, 0)], -1)
+        labeled = codes >= 0
+        depth_ranks = np.where(labeled, ranks[np.maximum(codes, 0)], -1)
         deepest = np.maximum.accumulate(depth_ranks, axis=1)
-        in_order = (~labelled | (depth_ranks == deepest)).all(axis=1)
+        in_order = (~labeled | (depth_ranks == deepest)).all(axis=1)
         present = np.stack([(codes == code).any(axis=1) for code in range(n_classes)], axis=1)
         present &= np.count_nonzero(present, axis=1, keepdims=True) > 1
         n_traces += np.count_nonzero(present, axis=0)
@@ -164,7 +164,7 @@ def labels_from_scores(codes, log_scores, order, *, missing=None, without_spikes
     missing : bool array of shape (n_traces, n_samples), or None
         Samples that have no say in the labels of others.
     without_spikes : bool, default=False
-        Take contacts that leave their neighbours for a few traces back to them.
+        Take contacts that leave their neighbors for a few traces back to them.
 
     Returns
     -------
@@ -178,7 +178,7 @@ def labels_from_scores(codes, log_scores, order, *, missing=None, without_spikes
         return codes
     if missing is None or not missing.any():
         return remove_spikes(codes, order)
-    live = ~missing.all(axis=1)  # the traces to either side of a gap are neighbours
+    live = ~missing.all(axis=1)  # the traces to either side of a gap are neighbors
     if live.any():
         codes[live] = remove_spikes(codes[live], order)
     return codes
@@ -246,7 +246,7 @@ def _order_parts(ranks, traces, starts, stops, scores):
 
 
 def remove_spikes(codes, order):
-    """Take contacts that leave their neighbours for a few traces back to them.
+    """Take contacts that leave their neighbors for a few traces back to them.
 
     Where two reflectors are about as likely, a contact changes between them from trace to trace,
     most of all where scores were averaged along reflectors: on F3, 0.1 to 0.6 % of the traces of

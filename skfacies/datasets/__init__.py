@@ -346,20 +346,20 @@ def _open_archive(file, path):
 
 def _paired_names(archive, path):
     seismic = {key.removeprefix("seismic_") for key in archive if key.startswith("seismic_")}
-    labelled = {key.removeprefix("label_") for key in archive if key.startswith("label_")}
+    labeled = {key.removeprefix("label_") for key in archive if key.startswith("label_")}
     if not seismic:
         raise ValueError(
             f"{str(path)!r} has no `seismic_<name>` arrays; it has {_listed(archive)}."
         )
-    if seismic - labelled:
+    if seismic - labeled:
         raise ValueError(
-            f"{str(path)!r} has no `label_<name>` array for {_listed(seismic - labelled)}; "
+            f"{str(path)!r} has no `label_<name>` array for {_listed(seismic - labeled)}; "
             "every section must have labels of its own shape, -1 where not interpreted."
         )
-    if labelled - seismic:
+    if labeled - seismic:
         raise ValueError(
             f"{str(path)!r} has labels but no `seismic_<name>` array for "
-            f"{_listed(labelled - seismic)}."
+            f"{_listed(labeled - seismic)}."
         )
     return sorted(seismic, key=_natural_key)
 

@@ -38,7 +38,7 @@ SHAPES = {
 FOLDERS = {"train": "data/train", "test1": "data/test_once", "test2": "data/test_once"}
 ITEMSIZES = {"seismic": 8, "labels": 1}  # float64 and uint8
 
-# From the shallowest to the deepest, with the RGB colours of the paper.
+# From the shallowest to the deepest, with the RGB colors of the paper.
 UNITS = {
     "upper_ns": (69, 117, 180),
     "middle_ns": (145, 191, 219),
@@ -99,7 +99,7 @@ def fetch_f3(
             Units, 0 (shallowest) to 5. Nothing is left without interpretation.
         target_names : list of 6 str
             Names of the units.
-        colours : uint8 ndarray of shape (6, 3)
+        colors : uint8 ndarray of shape (6, 3)
             Red, green and blue of the units in the paper.
         inlines, crosslines : ndarray of shape (n_inlines,), (n_crosslines,)
             Line numbers.
@@ -165,7 +165,7 @@ def _f3_block(block, data, target):
         data=data,
         target=target,
         target_names=list(UNITS),
-        colours=np.array(list(UNITS.values()), dtype=np.uint8),
+        colors=np.array(list(UNITS.values()), dtype=np.uint8),
         inlines=inlines,
         crosslines=crosslines,
         DESCR=(

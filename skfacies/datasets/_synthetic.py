@@ -208,7 +208,7 @@ class _Style(NamedTuple):
     progrades: bool = False
 
 
-# Neighbours in this order differ in more than strength, so that scaling the amplitudes does not
+# Neighbors in this order differ in more than strength, so that scaling the amplitudes does not
 # merge two units.
 _STYLES = {
     "parallel": _Style(0.9, 0.45, 0.05, "base"),
@@ -285,7 +285,7 @@ def slabs(shape):
 
 def make_signal(inlines, shape, contacts, faults, units, period):
     """Noise-free amplitudes of a slab of inlines."""
-    # One inline more on either side, since reflections are smeared over neighbouring traces.
+    # One inline more on either side, since reflections are smeared over neighboring traces.
     start, stop = max(inlines.start - 1, 0), min(inlines.stop + 1, shape[0])
     signal = _impedance(slice(start, stop), shape, contacts, faults, units, period)
     # Migrated data resolve no better than about a trace: chops at faults and in chaotic units
@@ -387,7 +387,7 @@ def _noise_sections(shape, period, rng):
         fresh = rng.standard_normal((n_crosslines, n_samples), dtype=np.float32)
         fresh = convolve1d(fresh, smear, axis=0, mode="reflect")
         fresh = convolve1d(fresh, wavelet, axis=1, mode="reflect")
-        # Neighbouring inlines share some of it, as they share shots.
+        # Neighboring inlines share some of it, as they share shots.
         random = fresh if previous is None else 0.4 * previous + 0.917 * fresh
         previous = random
         linear = sum(

@@ -135,7 +135,7 @@ def horizons_from_labels(labels, contacts=None, *, units=None, pinch_out="follow
     labels : array-like of shape (n_inlines, n_crosslines, n_samples), or (n_traces, n_samples)
         Labels. Arrays on disk are read slab by slab, once (twice without `units`).
     contacts : list of (upper unit, lower unit), default=None
-        Contacts wanted. None is every pair of neighbours in `units`.
+        Contacts wanted. None is every pair of neighbors in `units`.
     units : sequence of int or str, default=None
         The units from the shallowest to the deepest; samples of others count as not interpreted.
         None is the integers that occur, in their order; names must be given.

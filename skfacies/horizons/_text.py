@@ -118,7 +118,7 @@ def read_horizon(
 
     Columns are separated by blanks, tabs, commas or semicolons; where these separate, decimals may
     have commas. Quotes around cells are left out. Empty lines and those that begin with ``#``,
-    ``!`` or ``@`` are comments. Other formats of horizons and map grids are recognised, and the
+    ``!`` or ``@`` are comments. Other formats of horizons and map grids are recognized, and the
     error says what to export instead.
 
     Parameters

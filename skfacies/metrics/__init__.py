@@ -64,7 +64,7 @@ def facies_confusion_matrix(y_true, y_pred, *, labels=None, ignore_label=-1, sam
     Raises
     ------
     ValueError
-        If shapes or types of labels differ, or if no labelled sample of weight > 0 is left.
+        If shapes or types of labels differ, or if no labeled sample of weight > 0 is left.
 
     Examples
     --------
@@ -127,7 +127,7 @@ def iou_score(
 
 
 def pixel_accuracy_score(y_true, y_pred, *, ignore_label=-1, sample_weight=None):
-    """Fraction of labelled samples predicted right (PA); thick units dominate it.
+    """Fraction of labeled samples predicted right (PA); thick units dominate it.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def contact_error(y_true, y_pred, *, labels=None, ignore_label=-1):
     Raises
     ------
     ValueError
-        If shapes or types of labels differ, no sample is labelled, or there is only one unit.
+        If shapes or types of labels differ, no sample is labeled, or there is only one unit.
 
     Notes
     -----
@@ -296,17 +296,17 @@ def contact_error(y_true, y_pred, *, labels=None, ignore_label=-1):
     n_samples = max(y.shape[-1] for y in (y_true if is_listlike(y_true) else [y_true]))
     distances = np.zeros((len(units) - 1, n_samples), dtype=np.int64)
     missed, false = np.zeros((2, len(units) - 1), dtype=np.int64)
-    n_labelled = 0
+    n_labeled = 0
     for true, pred, _ in _pieces(y_true, y_pred, labels=units):
         ranks = np.stack([rank[label_codes(y, units[order])] for y in (true, pred)])
         ranks[1][ranks[0] < 0] = -1
-        n_labelled += np.count_nonzero(ranks[0] >= 0)
+        n_labeled += np.count_nonzero(ranks[0] >= 0)
         for k in range(len(units) - 1):
             both, only_true, only_pred = _compare_contact(ranks, k + 1)
             distances[k] += np.bincount(both, minlength=n_samples)
             missed[k] += only_true
             false[k] += only_pred
-    _check_labelled(n_labelled, ignore_label)
+    _check_labeled(n_labeled, ignore_label)
     spreads = [_spread(*one) for one in zip(distances, missed, false, strict=True)]
     return Bunch(
         contacts=list(zip(units[:-1].tolist(), units[1:].tolist(), strict=True)),
@@ -365,7 +365,7 @@ def _count(y_true, y_pred, labels, ignore_label, sample_weight):
     listed = np.searchsorted(known, labels)
     others = np.setdiff1d(np.arange(n_codes), listed)  # ignore_label too: it has no true samples
     counts = counts.reshape(n_codes, n_codes)[np.append(listed, n_codes - 1)]
-    _check_labelled(counts.any(), ignore_label)
+    _check_labeled(counts.any(), ignore_label)
     return np.column_stack([counts[:, listed], counts[:, others].sum(axis=1)]), labels
 
 
@@ -417,7 +417,7 @@ def _check_labels(labels, y_true, y_pred, ignore_label):
             counted = ~is_ignored(true, ignore_label)
             found += [class_labels(part[counted], ignore_label) for part in (true, pred)]
         found = union_labels(found)
-        _check_labelled(len(found), ignore_label)
+        _check_labeled(len(found), ignore_label)
         return found
     labels = _read(labels, "labels")
     distinct = class_labels(labels, ignore_label, "labels")
@@ -429,10 +429,10 @@ def _check_labels(labels, y_true, y_pred, ignore_label):
     return labels
 
 
-def _check_labelled(found, ignore_label):
+def _check_labeled(found, ignore_label):
     if not found:
         raise ValueError(
-            f"`y_true` has no labelled sample: all labels equal ignore_label={ignore_label!r} or "
+            f"`y_true` has no labeled sample: all labels equal ignore_label={ignore_label!r} or "
             "have no weight. Give sections with an interpretation."
         )
 
@@ -523,7 +523,7 @@ def _spread(distances, missed, false):
     count, mean, median, p95 = int(distances.sum()), np.nan, np.nan, np.nan
     if count:
         mean = float(distances @ np.arange(len(distances)) / count)
-        places = np.array([0.5, 0.95]) * (count - 1)  # linear between neighbours, as np.percentile
+        places = np.array([0.5, 0.95]) * (count - 1)  # linear between neighbors, as np.percentile
         steps = np.searchsorted(np.cumsum(distances), [np.floor(places), np.ceil(places)], "right")
         median, p95 = (steps[0] + (places % 1) * (steps[1] - steps[0])).tolist()
     spread = {"mean": mean, "median": median, "p95": p95, "count": count}

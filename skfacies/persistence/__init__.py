@@ -95,7 +95,7 @@ def save_model(model, path, *, label_names=None):
     writer = Writer()
     document = {"format_version": FORMAT_VERSION, "versions": _versions()}
     document["model"] = writer.encode_estimator(model, "model", fitted=True)
-    summary = {**_summarise(model), "label_names": _check_label_names(label_names, model)}
+    summary = {**_summarize(model), "label_names": _check_label_names(label_names, model)}
     summary["reading"] = _check_reading(getattr(model, "reading_", None))
     document["summary"] = writer.encode(summary, "summary")
     _write(target, _pack(document, writer.tensors))
@@ -132,7 +132,7 @@ def load_model(path, *, device=None):
     Notes
     -----
     No network connection is used. Sizes are checked against that of the file before any memory is
-    taken. What is trained further starts with fresh moments of the optimiser, as from a pickle.
+    taken. What is trained further starts with fresh moments of the optimizer, as from a pickle.
 
     Examples
     --------
@@ -329,7 +329,7 @@ def _versions():
 # --- what people want to know of it ---------------------------------------------------------------
 
 
-def _summarise(model):
+def _summarize(model):
     """Plain values about a fitted model; nothing is rebuilt from them."""
     summary, names = {}, []
     while True:
@@ -338,7 +338,7 @@ def _summarise(model):
             summary.setdefault("classes", np.asarray(model.classes_))
         if hasattr(model, "lines_"):
             summary["direction"] = model.direction
-            summary["neighbours"] = model.neighbours or None
+            summary["neighbors"] = model.neighbors or None
             summary["lines"] = model.lines_
         inner = getattr(model, "estimator_", None)
         if isinstance(model, Pipeline):

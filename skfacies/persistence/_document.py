@@ -26,11 +26,16 @@ _FITTED = {
         "_histogram": tuple,
         "_origin": float,
         "n_samples_seen_": Integral,
-        "centre_": float,
+        "center_": float,
         "scale_": float,
     },
     "CubeToSections": {"cube_shape_": tuple, "n_sections_": Integral},
-    "CubeSegmenter": {"estimator_": object, "classes_": np.ndarray, "lines_": dict},
+    "CubeSegmenter": {
+        "estimator_": object,
+        "classes_": np.ndarray,
+        "lines_": dict,
+        "sample_interval_": (float, type(None)),
+    },
     "FaciesSegmenter": {
         "classes_": np.ndarray,
         "scaler_": object,
@@ -44,13 +49,6 @@ _FITTED = {
         "history_": list,
         "n_iter_": Integral,
         "_weights": dict,
-    },
-    "Pipeline": {},
-}
-# What a segmenter may have besides: plain values about the sections that it was trained on.
-_OPTIONAL = {
-    "CubeSegmenter": {"sample_interval_": (float, type(None))},
-    "FaciesSegmenter": {
         "_amplitude_spread": (float, type(None)),
         "_follows_reflectors": bool,
         "_heights": (tuple, type(None)),
@@ -60,6 +58,7 @@ _OPTIONAL = {
         "_unit_order_reason": (str, type(None)),
         "sample_interval_": (float, type(None)),
     },
+    "Pipeline": {},
 }
 # Matters of scikit-learn's configuration, and what the document has elsewhere.
 _NOT_KEPT = {
@@ -71,11 +70,7 @@ _OPTIMIZERS = (
     *("ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax"),
     *("NAdam", "RAdam", "RMSprop", "Rprop", "SGD"),
 )
-_OWN_NET_OPTIONS = ("criterion__loss", "criterion__class_weight", "lr", "optimizer__weight_decay")
-_LATER_NET_OPTIONS = (
-    "criterion__label_smoothing",
-    "criterion__mean_weight",
-)  # that older documents lack
+_OWN_NET_OPTIONS = ("criterion__loss", "criterion__class_weight", "criterion__mean_weight", "lr")
 _TIMM_OPTIONS = {"dynamic_img_size", "strict_img_size", "drop_rate", "drop_path_rate"}
 
 # Networks of this width or less are small, whatever else they are. What is built may take ten times
@@ -360,12 +355,12 @@ def _is_plain(value):
 def _check_state(estimator, state):
     """Check that a class has just the fitted attributes that it should have, of their types."""
     name = type(estimator).__name__
-    required, optional = _FITTED[name], _OPTIONAL.get(name, {})
-    missing, unknown = required.keys() - state, state.keys() - required - optional.keys()
+    required = _FITTED[name]
+    missing, unknown = required.keys() - state, state.keys() - required
     if missing or unknown:
         raise ValueError(f"{name} lacks {sorted(missing)} and has {sorted(unknown)} besides.")
-    for key, kinds in {**required, **optional}.items():
-        if key in state and not isinstance(state[key], kinds):
+    for key, kinds in required.items():
+        if not isinstance(state[key], kinds):
             raise ValueError(f"`{key}` of {name} is a {type(state[key]).__name__}.")
     checks = {
         "AmplitudeScaler": _check_scaler_state,
@@ -439,10 +434,9 @@ def _check_segmenter_state(state):
     FaciesSegmenter(
         loss=net_options["criterion__loss"],
         lr=net_options["lr"],
-        label_smoothing=net_options.get("criterion__label_smoothing", 0.0),
     )._validate_params()
-    _check_net_options(net_options, (*_OWN_NET_OPTIONS, *_LATER_NET_OPTIONS))
-    mean_weight = net_options.get("criterion__mean_weight", 1.0)
+    _check_net_options(net_options, _OWN_NET_OPTIONS)
+    mean_weight = net_options["criterion__mean_weight"]
     _require(type(mean_weight) is float and mean_weight > 0, f"`mean_weight` is {mean_weight!r}.")
     class_weight = net_options["criterion__class_weight"]
     n_weights = None if class_weight is None else tuple(class_weight.shape)

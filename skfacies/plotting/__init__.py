@@ -24,18 +24,18 @@ from skfacies._sections.validation import (
 
 __all__ = ["SectionDisplay"]
 
-# Mostly Paul Tol's colours, chosen and ordered by a search for distances in Oklab over mid-grey
+# Mostly Paul Tol's colors, chosen and ordered by a search for distances in Oklab over mid-grey
 # amplitudes, for normal vision and with protanopia and deuteranopia simulated (Machado et al.,
-# 2009): any two of the first ten are at least 0.05 apart, neighbours in the list, which touch on
+# 2009): any two of the first ten are at least 0.05 apart, neighbors in the list, which touch on
 # a section, 0.10. Petroff's ten, scikit-learn's choice, come to 0.03 and 0.07; their greys vanish
 # on a seismic section.
-FACIES_COLOURS = (
+FACIES_COLORS = (
     *("#EE8866", "#882255", "#EEDD88", "#0077BB", "#44BB99"),
     *("#117733", "#99DDFF", "#332288", "#AAAA00", "#EE3377"),
     *("#0000CC", "#BB55FF", "#FF0000", "#33BBEE", "#BBCC33"),
     *("#00FFCC", "#662211", "#D55E00", "#F0E442", "#AA4499"),
 )
-MISSING_COLOUR = "0.92"  # no amplitude, or no entropy
+MISSING_COLOR = "0.92"  # no amplitude, or no entropy
 TITLES = {
     "section": "Seismic amplitude",
     "labels": "Interpretation",
@@ -54,9 +54,9 @@ VERTICAL_LABELS = {
 }
 
 
-def facies_colours(n_classes):
-    """Colours of `n_classes` facies by position: always the same list, repeated after 20."""
-    return [FACIES_COLOURS[i % len(FACIES_COLOURS)] for i in range(n_classes)]
+def facies_colors(n_classes):
+    """Colors of `n_classes` facies by position: always the same list, repeated after 20."""
+    return [FACIES_COLORS[i % len(FACIES_COLORS)] for i in range(n_classes)]
 
 
 class SectionDisplay:
@@ -75,17 +75,17 @@ class SectionDisplay:
     labels, prediction : array-like of shape (n_traces, n_samples), default=None
         Interpreted and predicted facies, integers or strings.
     entropy : array-like of shape (n_traces, n_samples), default=None
-        Normalised entropy of the prediction, from 0 to 1, as
+        Normalized entropy of the prediction, from 0 to 1, as
         :func:`skfacies.qc.prediction_entropy` gives it; NaN where missing.
     classes : array-like of shape (n_classes,), default=None
-        The facies in the order of colours and legend, such as ``classes_`` of the estimator. Give
-        them wherever two figures are to be compared: a facies has its colour by its position.
+        The facies in the order of colors and legend, such as ``classes_`` of the estimator. Give
+        them wherever two figures are to be compared: a facies has its color by its position.
         By default ``0 … len(target_names) - 1`` if `target_names` are given and all labels are
         such integers, otherwise the facies that occur, sorted.
     target_names : sequence of n_classes str, default=None
         Names in the legend; by default the classes themselves.
     ignore_label : int, str or None, default=-1
-        Label of samples without interpretation, which stay without colour.
+        Label of samples without interpretation, which stay without color.
     sample_interval : float, default=None
         Distance of samples in `sample_unit`. None: the vertical axis counts samples.
     sample_unit : {"ms", "s", "m", "ft"}, default="ms"
@@ -99,7 +99,7 @@ class SectionDisplay:
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The facies, in the order of colours and legend.
+        The facies, in the order of colors and legend.
     axes_ : dict of str to matplotlib Axes
         Panels by name: "section", and as far as drawn "labels", "prediction" and "entropy".
     figure_ : matplotlib Figure
@@ -271,7 +271,7 @@ class SectionDisplay:
         labels, prediction : array-like of shape (n_traces, n_samples), default=None
             Interpreted and predicted facies, integers or strings.
         entropy : array-like of shape (n_traces, n_samples), default=None
-            Normalised entropy of the prediction, from 0 to 1; NaN where missing.
+            Normalized entropy of the prediction, from 0 to 1; NaN where missing.
         axes : matplotlib Axes or sequence of Axes, default=None
             As in `plot`.
         plot_kw : dict, default=None
@@ -332,11 +332,11 @@ class SectionDisplay:
             Amplitudes are clipped at this percentile of their absolute values, symmetrically
             about 0. In (0, 100].
         alpha : float, default=0.5
-            Opacity of the facies colours over the amplitudes, from 0 to 1.
+            Opacity of the facies colors over the amplitudes, from 0 to 1.
         cmap : str or matplotlib Colormap, default="gray"
-            Colours of amplitudes; the middle is amplitude 0.
+            Colors of amplitudes; the middle is amplitude 0.
         entropy_cmap : str or matplotlib Colormap, default="YlOrRd"
-            Colours of entropy from 0 to 1.
+            Colors of entropy from 0 to 1.
         contacts : bool, default=True
             Draw the contacts between interpreted facies over prediction and entropy, as thin
             black lines. Needs `labels`.
@@ -377,7 +377,7 @@ class SectionDisplay:
         if contacts and "labels" in codes:
             segments = _contact_segments(codes["labels"], len(names), extent)
         for name, ax in self.axes_.items():
-            ax.set(title=TITLES[name], facecolor=MISSING_COLOUR)
+            ax.set(title=TITLES[name], facecolor=MISSING_COLOR)
             if name == "entropy":
                 _draw_entropy(ax, entropy, extent, entropy_cmap)
             else:
@@ -426,7 +426,7 @@ class SectionDisplay:
         if is_ignored(classes, self.ignore_label).any():
             raise ValueError(
                 f"`classes` must not hold ignore_label={self.ignore_label!r}, which is not a "
-                f"facies and has no colour; got {classes.tolist()}."
+                f"facies and has no color; got {classes.tolist()}."
             )
         return classes
 
@@ -453,7 +453,7 @@ class SectionDisplay:
                 raise ValueError(
                     f"`sample_interval` must be a number above 0, or None; got {interval!r}."
                 )
-        # A sample is drawn around its number, so that the axes read off its centre.
+        # A sample is drawn around its number, so that the axes read off its center.
         left, top = self.first_trace - 0.5, self.first_sample - 0.5
         extent = (left, left + shape[0], (top + shape[1]) * interval, top * interval)
         return extent, label
@@ -509,7 +509,7 @@ def _positions(labels, classes):
 
 
 def _decide(probabilities, classes, ignore_label):
-    """Return the likeliest class and the normalised entropy of each sample of a section."""
+    """Return the likeliest class and the normalized entropy of each sample of a section."""
     # One class leaves nothing to decide: its entropy is 0 to any base.
     entropy = shannon_entropy(probabilities, base=max(len(classes), 2), axis=-1)
     prediction = classes[probabilities.argmax(axis=-1)]
@@ -602,7 +602,7 @@ def _make_figure(shape, panels, ncols, vertical_label):
         return figure, axes, (spare[0], {"loc": "center"})
     if ncols == 1:
         return figure, axes, (figure, {"loc": "outside right center"})
-    # Above the colour bar of the entropy, in the column that it needs anyway.
+    # Above the color bar of the entropy, in the column that it needs anyway.
     return figure, axes, (axes[ncols - 1], BESIDE)
 
 
@@ -618,16 +618,16 @@ def _draw_amplitudes(ax, section, extent, clip_percentile, cmap):
 def _draw_facies(ax, codes, n_classes, extent, alpha):
     from matplotlib.colors import to_rgba_array
 
-    # Colours and not codes: between the codes 1 and 3 an image would find a 2.
+    # Colors and not codes: between the codes 1 and 3 an image would find a 2.
     table = np.zeros((n_classes + 1, 4), dtype=np.float32)  # the last, no facies, is transparent
-    table[:n_classes] = to_rgba_array(facies_colours(n_classes), alpha)
+    table[:n_classes] = to_rgba_array(facies_colors(n_classes), alpha)
     _draw_image(ax, table[codes], extent, "nearest")
 
 
 def _draw_entropy(ax, entropy, extent, cmap):
     image = _draw_image(ax, entropy, extent, "antialiased", cmap=cmap, vmin=0, vmax=1)
     # Inset, so that the panel keeps the size of the others, and clear of a legend above it.
-    ax.figure.colorbar(image, cax=ax.inset_axes([1.02, 0, 0.03, 1]), label="normalised entropy")
+    ax.figure.colorbar(image, cax=ax.inset_axes([1.02, 0, 0.03, 1]), label="normalized entropy")
 
 
 def _draw_image(ax, values, extent, interpolation, **kwargs):
@@ -667,8 +667,8 @@ def _draw_legend(place, names, alpha, cmap, contacts):
 
     background = np.asarray(plt.get_cmap(cmap)(0.5)[:3])  # what lies under a facies, on average
     handles = [
-        Patch(facecolor=alpha * np.asarray(to_rgb(colour)) + (1 - alpha) * background, label=name)
-        for colour, name in zip(facies_colours(len(names)), names, strict=True)
+        Patch(facecolor=alpha * np.asarray(to_rgb(color)) + (1 - alpha) * background, label=name)
+        for color, name in zip(facies_colors(len(names)), names, strict=True)
     ]
     if contacts:
         handles.append(Line2D([], [], label="interpreted contact", **CONTACT_STYLE))

@@ -13,7 +13,8 @@ from skorch import NeuralNet
 from torch.utils.data import DataLoader, TensorDataset
 
 from skfacies import FaciesSegmenter
-from skfacies._nn.data import IGNORED
+from skfacies._estimators.fitting import make_collate
+from skfacies._sections.sections import IGNORED
 from skfacies.datasets import make_facies_cube
 
 N_CLASSES = 10
@@ -348,7 +349,7 @@ def _bare_fit(segmenter, scaled, codes):
     """An epoch of the steps that `fit` makes, on tensors that are ready, and nothing else."""
     unet = make_unet(**widths_of(segmenter)).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.AdamW(unet.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
-    augment = segmenter._collate(0, 1)[0].augmentation
+    augment = make_collate(segmenter, 0, 1)[0].augmentation
     amplitudes, codes = torch.from_numpy(scaled), torch.from_numpy(codes)
 
     def run():

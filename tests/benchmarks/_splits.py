@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skfacies._cubes.slabs import neighbour_positions, stack_neighbours
+from skfacies._cubes.slabs import neighbor_positions, stack_neighbors
 from skfacies.datasets import load_sections, make_facies_cube
 
 FIRST_INLINE = FIRST_CROSSLINE = 300
@@ -104,12 +104,12 @@ def f3_hard(path):
     return Split("hard", cut_lines(lines, (300, 700), (300, 640)), {"far": far})
 
 
-def synthetic_far(survey, neighbours=0):
+def synthetic_far(survey, neighbors=0):
     """Ten inlines of a synthetic survey to train on, and a block that is 50 inlines away."""
     cube = make_facies_cube((140, 160, 128), n_facies=6, random_state=100 + survey)
     seismic = cube.data
-    if neighbours:
-        seismic = stack_neighbours(seismic, neighbour_positions(range(140), 140, neighbours))
+    if neighbors:
+        seismic = stack_neighbors(seismic, neighbor_positions(range(140), 140, neighbors))
 
     def inlines(numbers):
         return [
@@ -120,12 +120,12 @@ def synthetic_far(survey, neighbours=0):
     return Split(f"synth{survey}", inlines(range(0, 50, 5)), {"far": inlines(range(100, 140, 5))})
 
 
-def make_split(name, path, neighbours=0):
+def make_split(name, path, neighbors=0):
     """A split by its name; `path` is the .npz file of F3 sections.
 
     Lines beside each line, as channels, are known of synthetic surveys only.
     """
-    if neighbours and not name.startswith("synth"):
+    if neighbors and not name.startswith("synth"):
         raise ValueError(f"of the lines of {name} those beside them are not known.")
     if name == "near":
         return f3_near(path)
@@ -134,5 +134,5 @@ def make_split(name, path, neighbours=0):
     if name.startswith("sparse"):
         return f3_near(path, int(name.removeprefix("sparse")))
     if name.startswith("synth"):
-        return synthetic_far(int(name.removeprefix("synth")), neighbours)
+        return synthetic_far(int(name.removeprefix("synth")), neighbors)
     raise ValueError(f"no split {name!r}; known are near, hard, sparse3, sparse5 and synth<n>")

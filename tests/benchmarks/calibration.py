@@ -21,11 +21,11 @@ N_BINS = 15
 
 
 def gather(lines, probabilities):
-    """Probabilities (n, n_classes) and labels (n,) of all labelled samples."""
-    labelled = [line.labels >= 0 for line in lines]
+    """Probabilities (n, n_classes) and labels (n,) of all labeled samples."""
+    labeled = [line.labels >= 0 for line in lines]
     return (
-        np.concatenate([p[m] for p, m in zip(probabilities, labelled, strict=True)]),
-        np.concatenate([line.labels[m] for line, m in zip(lines, labelled, strict=True)]),
+        np.concatenate([p[m] for p, m in zip(probabilities, labeled, strict=True)]),
+        np.concatenate([line.labels[m] for line, m in zip(lines, labeled, strict=True)]),
     )
 
 

@@ -53,7 +53,7 @@ def fit_in(split, recipe, seed, budget):
     X, y = [line.seismic for line in split.train], [line.labels for line in split.train]
     ends = []
     options = {"encoder_weights": None, "random_state": seed} | RECIPES[recipe]
-    options.pop("neighbours", None)  # the split has them
+    options.pop("neighbors", None)  # the split has them
     watched = [*options.pop("callbacks", []), ("seconds", EpochSeconds(ends))]
     FaciesSegmenter(**options | {"max_epochs": 2, "callbacks": watched}).fit(X, y)
     epochs = max(2, round(budget / (ends[2] - ends[1])))
@@ -137,11 +137,11 @@ def run(arguments):
         key = {"recipe": recipe, "split": split, "seed": str(seed), "budget": str(arguments.budget)}
         if any(key.items() <= row.items() for row in read_rows(arguments.csv)):
             continue
-        neighbours = RECIPES.get(recipe, {}).get("neighbours", 0)
-        if neighbours and not split.startswith("synth"):
+        neighbors = RECIPES.get(recipe, {}).get("neighbors", 0)
+        if neighbors and not split.startswith("synth"):
             print(f"{recipe}: {split} has no lines beside its lines")
             continue
-        made = make_split(split, arguments.path, neighbours)
+        made = make_split(split, arguments.path, neighbors)
         row = run_one(made, recipe, seed, arguments.budget)
         append_row(arguments.csv, key | row)
         print(key | row, flush=True)

@@ -139,7 +139,7 @@ def smp_loop(split, seed, seconds, architecture="FPN"):
 
     Its network (FPN), Dice loss, Adam and cosine decay at every step from 2e-4 to 1e-5, and
     mirrored images. Left out: its crops, scales and perspectives, which would move facies in
-    depth, and its colours. As the other networks it has a resnet18 with random weights, and
+    depth, and its colors. As the other networks it has a resnet18 with random weights, and
     batches of up to 4.
     """
     clock = Clock(seconds)
@@ -202,7 +202,7 @@ def structure(amplitudes, sigma=3):
 
 
 def semblance(amplitudes, n_traces=5, n_samples=9):
-    """Energy of the mean of neighbouring traces over the mean of their energies."""
+    """Energy of the mean of neighboring traces over the mean of their energies."""
     stacked = uniform_filter1d(amplitudes, n_traces, axis=0) ** 2
     energy = uniform_filter(amplitudes**2, (n_traces, n_samples))
     return uniform_filter1d(stacked, n_samples, axis=1) / (energy + TINY)
@@ -274,10 +274,10 @@ def nearest_line(split, seed, seconds):
     """The label at the same depth of the nearest trace that has one there; no seismic at all."""
     positions = np.concatenate([trace_map(line) for line in split.train])
     labels = np.concatenate([line.labels for line in split.train])
-    labelled = (labels >= 0).any(axis=0)  # depths that have a label on any trace
-    kept = nearest_depth(labelled)
-    labels = labels[:, labelled]
-    # Depths at which the same traces are labelled share a search.
+    labeled = (labels >= 0).any(axis=0)  # depths that have a label on any trace
+    kept = nearest_depth(labeled)
+    labels = labels[:, labeled]
+    # Depths at which the same traces are labeled share a search.
     patterns, pattern_of = np.unique(labels >= 0, axis=1, return_inverse=True)
     known = [np.flatnonzero(pattern) for pattern in patterns.T]
     trees = [cKDTree(positions[traces]) for traces in known]
@@ -290,9 +290,9 @@ def nearest_line(split, seed, seconds):
     return predictions
 
 
-def nearest_depth(labelled):
-    """Of each depth, which of the labelled depths is nearest: itself as a rule."""
-    distances = np.arange(len(labelled))[:, None] - np.flatnonzero(labelled)
+def nearest_depth(labeled):
+    """Of each depth, which of the labeled depths is nearest: itself as a rule."""
+    distances = np.arange(len(labeled))[:, None] - np.flatnonzero(labeled)
     return np.abs(distances).argmin(axis=1)
 
 

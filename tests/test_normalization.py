@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from skfacies import FaciesSegmenter
-from skfacies._nn.normalisation import (
+from skfacies._nn.normalization import (
     SectionBatchNorm2d,
     let_norms_adapt,
-    normalised_by_section,
+    normalized_by_section,
 )
 from skfacies.datasets import make_facies_cube
 from skfacies.persistence import load_model, save_model
@@ -55,7 +55,7 @@ def test_own_statistics_have_the_share_of_their_places(norm, layout):
     maps = maps_of(3, 8, 6).contiguous(memory_format=layout)
     wanted = torch.stack([by_hand(norm, item, 48 / 64) for item in maps]).detach()
     for mode in (torch.inference_mode, torch.no_grad, torch.enable_grad):
-        with mode(), normalised_by_section(16.0):
+        with mode(), normalized_by_section(16.0):
             found = norm(maps)
         torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-5)
         assert found.is_contiguous(memory_format=layout)
@@ -63,7 +63,7 @@ def test_own_statistics_have_the_share_of_their_places(norm, layout):
 
 def test_bfloat16_maps_stay_so_and_keep_their_precision(norm):
     maps = maps_of(2, 16, 12).bfloat16().contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode(), normalised_by_section(64.0):
+    with torch.inference_mode(), normalized_by_section(64.0):
         found = norm(maps)
     assert found.dtype == torch.bfloat16
     wanted = torch.stack([by_hand(norm, item, 192 / 256) for item in maps])
@@ -75,9 +75,9 @@ def test_without_the_prior_it_is_torchs_batch_norm(norm):
     plain = nn.BatchNorm2d(5).eval()
     plain.load_state_dict(norm.state_dict())
     assert torch.equal(norm(maps), plain(maps))
-    with normalised_by_section(None):
+    with normalized_by_section(None):
         assert torch.equal(norm(maps), plain(maps))
-    with normalised_by_section(16.0):
+    with normalized_by_section(16.0):
         assert not torch.equal(norm(maps), plain(maps))
         assert torch.equal(norm.train()(maps), plain.train()(maps))
     torch.testing.assert_close(norm.running_mean, plain.running_mean)
@@ -85,21 +85,21 @@ def test_without_the_prior_it_is_torchs_batch_norm(norm):
 
 def test_statistics_of_the_training_stay_as_they_are(norm):
     before = {name: value.clone() for name, value in norm.state_dict().items()}
-    with torch.inference_mode(), normalised_by_section(1.0):
+    with torch.inference_mode(), normalized_by_section(1.0):
         norm(maps_of(2, 8, 6))
     assert all(torch.equal(before[name], value) for name, value in norm.state_dict().items())
 
 
-def test_single_value_is_normalised_by_the_training(norm):
+def test_single_value_is_normalized_by_the_training(norm):
     maps = maps_of(2, 1, 1)
-    with torch.inference_mode(), normalised_by_section(16.0):
+    with torch.inference_mode(), normalized_by_section(16.0):
         found = norm(maps)
     assert torch.equal(found, norm(maps))
 
 
 def test_other_threads_are_not_concerned(norm):
     maps, found = maps_of(1, 8, 6), []
-    with normalised_by_section(16.0):
+    with normalized_by_section(16.0):
         thread = threading.Thread(target=lambda: found.append(norm(maps)))
         thread.start()
         thread.join()
@@ -110,7 +110,7 @@ def test_other_threads_are_not_concerned(norm):
 def test_prior_is_put_back_after_an_error(norm):
     maps = maps_of(1, 8, 6)
     plain = norm(maps)
-    with pytest.raises(KeyError), normalised_by_section(16.0):
+    with pytest.raises(KeyError), normalized_by_section(16.0):
         raise KeyError
     assert torch.equal(norm(maps), plain)
 
@@ -148,7 +148,7 @@ def model(survey):
 
 
 def without(model):
-    """The same model, normalised by the training only."""
+    """The same model, normalized by the training only."""
 
     return copy.deepcopy(model).set_params(section_statistics=False)
 
@@ -159,7 +159,7 @@ def test_the_encoder_goes_by_the_section_and_the_decoder_does_not(model):
     assert not any(isinstance(part, SectionBatchNorm2d) for part in network.decoder.modules())
 
 
-def test_sections_of_the_height_of_training_are_normalised_by_themselves(model, survey):
+def test_sections_of_the_height_of_training_are_normalized_by_themselves(model, survey):
     sections = survey.data[8:]
     own, training = model.predict_proba(sections), without(model).predict_proba(sections)
     assert np.abs(own - training).max() > 1e-3
@@ -168,7 +168,7 @@ def test_sections_of_the_height_of_training_are_normalised_by_themselves(model, 
     np.testing.assert_allclose(own, alone, atol=1e-5)
 
 
-def test_windows_of_other_depths_are_normalised_by_the_training(model, survey):
+def test_windows_of_other_depths_are_normalized_by_the_training(model, survey):
     window = survey.data[8:, :, :56]
     np.testing.assert_array_equal(model.predict_proba(window), without(model).predict_proba(window))
 
@@ -192,14 +192,6 @@ def test_saved_models_predict_the_same(model, survey, tmp_path):
         np.testing.assert_array_equal(loaded.predict_proba(survey.data[8:]), wanted)
 
 
-def test_models_that_do_not_know_their_heights_go_by_the_training(model, survey):
-    old = without(model).set_params(section_statistics=True)
-    del old._heights
-    np.testing.assert_array_equal(
-        old.predict_proba(survey.data[8:]), without(model).predict_proba(survey.data[8:])
-    )
-
-
 def test_partial_fit_remembers_all_heights(survey):
     segmenter = FaciesSegmenter(
         encoder_weights=None, encoder_depth=3, decoder_channels=(16, 8, 8), random_state=0
@@ -210,7 +202,7 @@ def test_partial_fit_remembers_all_heights(survey):
 
 
 @pytest.mark.parametrize("n_samples", [96, 64])
-def test_validation_sections_are_normalised_as_predict_does(survey, n_samples):
+def test_validation_sections_are_normalized_as_predict_does(survey, n_samples):
     """By the training only where they show other depths; no epoch depends on the first loss."""
     valid = survey.data[8:, :, :n_samples], survey.target[8:, :, :n_samples]
     losses = []

@@ -11,10 +11,10 @@ from sklearn.pipeline import make_pipeline
 
 from skfacies import AmplitudeScaler, CubeSegmenter
 from skfacies._cubes.slabs import (
-    LineWithNeighbours,
-    neighbour_positions,
+    LineWithNeighbors,
+    neighbor_positions,
     plan_slabs,
-    read_with_neighbours,
+    read_with_neighbors,
 )
 from skfacies._nn.augmentation import Augmentation
 from skfacies._nn.data import Conditioner
@@ -57,13 +57,13 @@ def cubes():
     return make_facies_cube(SHAPE, n_facies=3, random_state=1)
 
 
-def stacked(cube, axis, neighbours):
+def stacked(cube, axis, neighbors):
     """All lines with those beside them, by the definition."""
     lines = np.moveaxis(cube, axis, 0)
     n, result = len(lines), []
     for i in range(n):
         own = [lines[i]]
-        for step in range(1, neighbours + 1):
+        for step in range(1, neighbors + 1):
             for at in (i - step, i + step):
                 at = -at if at < 0 else at
                 at = 2 * (n - 1) - at if at > n - 1 else at
@@ -76,28 +76,28 @@ def stacked(cube, axis, neighbours):
 
 
 def test_the_line_itself_comes_first_and_ends_are_mirrored():
-    positions = neighbour_positions([0, 1, 5, 9], 10, 2)
+    positions = neighbor_positions([0, 1, 5, 9], 10, 2)
     assert_array_equal(
         positions, [[0, 1, 1, 2, 2], [1, 0, 2, 1, 3], [5, 4, 6, 3, 7], [9, 8, 8, 7, 7]]
     )
-    assert_array_equal(neighbour_positions([0], 1, 3), [[0] * 7])  # a cube of one line
-    assert_array_equal(neighbour_positions([1], 2, 3), [[1, 0, 0, 1, 0, 0, 0]])
+    assert_array_equal(neighbor_positions([0], 1, 3), [[0] * 7])  # a cube of one line
+    assert_array_equal(neighbor_positions([1], 2, 3), [[1, 0, 0, 1, 0, 0, 0]])
 
 
-@pytest.mark.parametrize("neighbours", [0, 1, 2, 5])
+@pytest.mark.parametrize("neighbors", [0, 1, 2, 5])
 @pytest.mark.parametrize(("slab", "block"), [(1, 1), (2, 4), (3, 7), (5, 5), (40, 40)])
 @pytest.mark.parametrize("n_lines", [1, 2, 13])
-def test_every_line_is_predicted_once_and_after_its_neighbours_were_read(
-    n_lines, slab, block, neighbours
+def test_every_line_is_predicted_once_and_after_its_neighbors_were_read(
+    n_lines, slab, block, neighbors
 ):
     predicted, read = [], 0
-    for part, slabs in plan_slabs(n_lines, slab=slab, block=block, neighbours=neighbours):
+    for part, slabs in plan_slabs(n_lines, slab=slab, block=block, neighbors=neighbors):
         assert part.start == read
         assert part.stop - part.start <= block
         read = part.stop
         for lines in slabs:
             assert 0 < lines.stop - lines.start <= slab
-            assert min(lines.stop + neighbours, n_lines) <= read
+            assert min(lines.stop + neighbors, n_lines) <= read
             predicted += range(lines.start, lines.stop)
     assert predicted == list(range(n_lines))
     assert read == n_lines
@@ -119,22 +119,22 @@ HOLDERS = {
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
-@pytest.mark.parametrize("neighbours", [1, 2])
+@pytest.mark.parametrize("neighbors", [1, 2])
 @pytest.mark.parametrize("direction", ["inline", "crossline", "both"])
-def test_sections_have_the_lines_beside_them_as_channels(cubes, direction, neighbours, holder):
+def test_sections_have_the_lines_beside_them_as_channels(cubes, direction, neighbors, holder):
     labels = np.full_like(cubes.target, -1)
     labels[[0, 7, 11]] = cubes.target[[0, 7, 11]]
     labels[:, [3, 14]] = cubes.target[:, [3, 14]]
     hold = HOLDERS[holder]
     segmenter = CubeSegmenter(
-        Recorder(), direction, neighbours=neighbours, min_labelled=0.5, memory_limit=20_000
+        Recorder(), direction, neighbors=neighbors, min_labeled=0.5, memory_limit=20_000
     )
     pair = hold(cubes.data), hold(labels)
     segmenter.fit(*pair, validation_data=pair)
     expected = []
     for axis, name in enumerate(("inline", "crossline")):
         if name in segmenter.lines_:
-            expected += list(stacked(cubes.data, axis, neighbours)[segmenter.lines_[name]])
+            expected += list(stacked(cubes.data, axis, neighbors)[segmenter.lines_[name]])
     assert len(expected) >= 2
     for seen in (segmenter.estimator_.seen_, segmenter.estimator_.validation_):
         assert_array_equal(np.concatenate(seen), np.concatenate(expected))
@@ -142,17 +142,17 @@ def test_sections_have_the_lines_beside_them_as_channels(cubes, direction, neigh
 
 @pytest.mark.parametrize("memory_limit", [1, 30_000, 500_000_000])
 @pytest.mark.parametrize("holder", HOLDERS)
-@pytest.mark.parametrize("neighbours", [1, 3])
+@pytest.mark.parametrize("neighbors", [1, 3])
 @pytest.mark.parametrize("direction", ["inline", "crossline", "both"])
 def test_predictions_are_those_of_the_stacked_sections(
-    cubes, direction, neighbours, holder, memory_limit
+    cubes, direction, neighbors, holder, memory_limit
 ):
     segmenter = CubeSegmenter(
-        Recorder(), direction, neighbours=neighbours, memory_limit=memory_limit
+        Recorder(), direction, neighbors=neighbors, memory_limit=memory_limit
     ).fit(cubes.data, cubes.target)
     probabilities = [
         np.moveaxis(
-            Recorder().fit(cubes.data, None).predict_proba(stacked(cubes.data, axis, neighbours)),
+            Recorder().fit(cubes.data, None).predict_proba(stacked(cubes.data, axis, neighbors)),
             0,
             axis,
         )
@@ -169,11 +169,11 @@ def test_predictions_are_those_of_the_stacked_sections(
 
 
 @pytest.mark.parametrize("chunks", [(1, 15, 16), (5, 4, 16), (12, 15, 16), (11, 1, 16)])
-@pytest.mark.parametrize("neighbours", [1, 2])
+@pytest.mark.parametrize("neighbors", [1, 2])
 @pytest.mark.parametrize("direction", ["inline", "crossline", "both"])
-def test_lazy_predictions_are_the_same(cubes, direction, neighbours, chunks):
+def test_lazy_predictions_are_the_same(cubes, direction, neighbors, chunks):
     array = pytest.importorskip("dask.array").from_array(cubes.data, chunks=chunks)
-    segmenter = CubeSegmenter(Recorder(), direction, neighbours=neighbours)
+    segmenter = CubeSegmenter(Recorder(), direction, neighbors=neighbors)
     segmenter.fit(cubes.data, cubes.target)
     lazy = segmenter.predict_proba(array)
     assert lazy.shape == (*SHAPE, 3)
@@ -191,14 +191,14 @@ def test_every_chunk_is_read_once_though_slabs_need_those_beside_them(cubes):
             self.read[lines] += 1
             return cubes.data[key]
 
-    segmenter = CubeSegmenter(Recorder(), neighbours=2, memory_limit=40_000)
+    segmenter = CubeSegmenter(Recorder(), neighbors=2, memory_limit=40_000)
     segmenter.fit(cubes.data, cubes.target)
     held = Counting()
     assert_array_equal(segmenter.predict(held), segmenter.predict(cubes.data))
     assert_array_equal(held.read, 1)
 
 
-def test_lines_without_labels_are_neighbours_and_nothing_is_copied(cubes):
+def test_lines_without_labels_are_neighbors_and_nothing_is_copied(cubes):
     labels = np.full_like(cubes.target, -1)
     labels[5] = cubes.target[5]
     seen = []
@@ -208,23 +208,23 @@ def test_lines_without_labels_are_neighbours_and_nothing_is_copied(cubes):
             seen.extend(X)
             return super().fit(X, y)
 
-    CubeSegmenter(Keeper(), neighbours=1).fit(cubes.data, labels)
+    CubeSegmenter(Keeper(), neighbors=1).fit(cubes.data, labels)
     assert len(seen) == 1
     assert all(np.may_share_memory(line, cubes.data) for line in seen[0].lines)
     assert_array_equal(seen[0][2:5, 3:9], stacked(cubes.data, 0, 1)[5, 2:5, 3:9])
 
 
 @pytest.mark.parametrize("bad", [-1, 0.5, 32, "one"])
-def test_bad_numbers_of_neighbours(cubes, bad):
-    with pytest.raises(ValueError, match="neighbours"):
-        CubeSegmenter(Recorder(), neighbours=bad).fit(cubes.data, cubes.target)
+def test_bad_numbers_of_neighbors(cubes, bad):
+    with pytest.raises(ValueError, match="neighbors"):
+        CubeSegmenter(Recorder(), neighbors=bad).fit(cubes.data, cubes.target)
 
 
 # --- the network ------------------------------------------------------------------------------
 
 
-def channels_of(cubes, neighbours=1):
-    return stacked(cubes.data, 0, neighbours)
+def channels_of(cubes, neighbors=1):
+    return stacked(cubes.data, 0, neighbors)
 
 
 def test_the_network_learns_from_the_lines_beside(make_tiny):
@@ -237,10 +237,10 @@ def test_the_network_learns_from_the_lines_beside(make_tiny):
     options = {"max_epochs": 12, "validation_fraction": 0, "unit_order": None, "batch_size": 2}
     options |= {"augment": False, "dip_smoothing": None, "section_statistics": False}
     scores = [
-        CubeSegmenter(make_tiny(**options), neighbours=neighbours)
+        CubeSegmenter(make_tiny(**options), neighbors=neighbors)
         .fit(data[:18], target[:18])
         .score(data[18:], target[18:])
-        for neighbours in (0, 1)
+        for neighbors in (0, 1)
     ]
     assert scores[0] < 0.5
     assert scores[1] > 0.8
@@ -278,7 +278,7 @@ def test_amplitudes_are_scaled_by_those_of_the_line_itself(make_tiny, cubes):
         AmplitudeScaler().fit(list(X)),
         make_tiny(validation_fraction=0).fit(X, cubes.target).scaler_,
     ):
-        assert (scaler.centre_, scaler.scale_) == (own.centre_, own.scale_)
+        assert (scaler.center_, scaler.scale_) == (own.center_, own.scale_)
     assert_array_equal(own.transform(X)[..., 0], own.transform(X[..., 0]))
 
 
@@ -364,26 +364,26 @@ def test_cubes_and_other_axes_are_not_taken_for_channels(make_tiny, X, y, messag
 @pytest.mark.parametrize("memory_limit", [10_000, 200_000, 500_000_000])
 @pytest.mark.parametrize("direction", ["inline", "crossline", "both"])
 def test_results_may_be_written_over_the_amplitudes(cubes, direction, memory_limit):
-    segmenter = CubeSegmenter(Recorder(), direction, neighbours=2, memory_limit=memory_limit)
+    segmenter = CubeSegmenter(Recorder(), direction, neighbors=2, memory_limit=memory_limit)
     segmenter.fit(cubes.data, cubes.target)
     cube = cubes.data.copy()
     assert_array_equal(segmenter.predict(cube, out=cube), segmenter.predict(cubes.data))
 
 
-def test_models_pickled_before_there_were_neighbours(make_tiny, cubes):
+def test_models_pickled_before_there_were_neighbors(make_tiny, cubes):
     segmenter = CubeSegmenter(make_tiny()).fit(cubes.data, cubes.target)
     old = pickle.loads(pickle.dumps(segmenter))
-    del old.__dict__["neighbours"]
+    del old.__dict__["neighbors"]
     again = pickle.loads(pickle.dumps(old))
-    assert "neighbours" not in again.__dict__
+    assert "neighbors" not in again.__dict__
     assert_array_equal(again.predict(cubes.data), segmenter.predict(cubes.data))
     assert "CubeSegmenter" in repr(again)
 
 
-@pytest.mark.parametrize(("n_lines", "neighbours"), [(1, 2), (3, 2), (5, 6), (7, 3)])
+@pytest.mark.parametrize(("n_lines", "neighbors"), [(1, 2), (3, 2), (5, 6), (7, 3)])
 @pytest.mark.parametrize("chunk", [1, 2, 12])
-def test_lazy_cubes_of_few_lines(cubes, n_lines, neighbours, chunk):
-    segmenter = CubeSegmenter(Recorder(), "both", neighbours=neighbours)
+def test_lazy_cubes_of_few_lines(cubes, n_lines, neighbors, chunk):
+    segmenter = CubeSegmenter(Recorder(), "both", neighbors=neighbors)
     segmenter.fit(cubes.data, cubes.target)
     data = cubes.data[:n_lines]
     array = pytest.importorskip("dask.array").from_array(data, chunks=(chunk, 4, 16))
@@ -401,24 +401,24 @@ def test_tasks_hold_no_more_channels_than_fit(cubes):
             return super().predict(X)
 
     array = pytest.importorskip("dask.array").from_array(cubes.data, chunks=(12, 15, 16))
-    segmenter = CubeSegmenter(Meter(), neighbours=5, memory_limit=400_000)
+    segmenter = CubeSegmenter(Meter(), neighbors=5, memory_limit=400_000)
     segmenter.fit(cubes.data, cubes.target)
     lazy = segmenter.predict(array).compute(scheduler="synchronous")
     assert_array_equal(lazy, segmenter.set_params(memory_limit=10**9).predict(cubes.data))
     assert max(held[:-1]) <= 100_000 < held[-1]
 
 
-def test_parts_of_a_line_with_neighbours(cubes):
-    line = LineWithNeighbours([cubes.data[3], cubes.data[2], cubes.data[4]])
+def test_parts_of_a_line_with_neighbors(cubes):
+    line = LineWithNeighbors([cubes.data[3], cubes.data[2], cubes.data[4]])
     whole = np.stack([cubes.data[3], cubes.data[2], cubes.data[4]], axis=-1)
     assert (len(line), line.ndim, line.shape) == (15, 3, whole.shape)
     for key in np.s_[2:4], np.s_[2:4, 5:9], np.s_[..., 0], np.s_[:, :, 1], np.s_[4], np.s_[2:5, 3]:
         assert_array_equal(line[key], whole[key])
 
 
-def test_lines_that_are_their_own_neighbours_are_told(cubes):
-    segmenter = CubeSegmenter(Recorder(), neighbours=1).fit(cubes.data, cubes.target)
-    with pytest.warns(UserWarning, match="lines stand for their own neighbours"):
+def test_lines_that_are_their_own_neighbors_are_told(cubes):
+    segmenter = CubeSegmenter(Recorder(), neighbors=1).fit(cubes.data, cubes.target)
+    with pytest.warns(UserWarning, match="lines stand for their own neighbors"):
         segmenter.predict(cubes.data[3:4])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -459,16 +459,16 @@ def test_sections_with_channels_are_drawn(make_tiny, cubes):
 
 def test_pipelines_and_files(make_tiny, cubes, tmp_path):
     pipeline = make_pipeline(AmplitudeScaler(), make_tiny(scaler=None, validation_fraction=0))
-    segmenter = CubeSegmenter(pipeline, "both", neighbours=1).fit(cubes.data, cubes.target)
+    segmenter = CubeSegmenter(pipeline, "both", neighbors=1).fit(cubes.data, cubes.target)
     labels = segmenter.predict(cubes.data)
-    direct = CubeSegmenter(make_tiny(validation_fraction=0), "both", neighbours=1)
+    direct = CubeSegmenter(make_tiny(validation_fraction=0), "both", neighbors=1)
     assert_array_equal(direct.fit(cubes.data, cubes.target).predict(cubes.data), labels)
     save_model(segmenter, tmp_path / "model.safetensors")
     for again in (
         load_model(tmp_path / "model.safetensors"),
         pickle.loads(pickle.dumps(segmenter)),
     ):
-        assert again.neighbours == 1
+        assert again.neighbors == 1
         assert_array_equal(again.predict(cubes.data), labels)
 
 
@@ -483,7 +483,7 @@ def test_the_benchmark_cuts_the_same_sections():
             self.classes_ = np.arange(6)
             return self
 
-    segmenter = CubeSegmenter(Six(), neighbours=1).fit(cubes.data, cubes.target)
+    segmenter = CubeSegmenter(Six(), neighbors=1).fit(cubes.data, cubes.target)
     blocks = {name: (cubes.data, cubes.target) for name in ("test1", "test2")}
     for memory_limit in (1, 10**9):
         result = f3_benchmark(segmenter, blocks, memory_limit=memory_limit, verbose=0)
@@ -497,4 +497,4 @@ def test_reading_some_lines(cubes):
     for axis in (0, 1):
         expected = stacked(cubes.data, axis, 2)
         for lines in (slice(0, 1), slice(0, 4), slice(5, 9), slice(SHAPE[axis] - 1, SHAPE[axis])):
-            assert_array_equal(read_with_neighbours(cubes.data, axis, lines, 2), expected[lines])
+            assert_array_equal(read_with_neighbors(cubes.data, axis, lines, 2), expected[lines])

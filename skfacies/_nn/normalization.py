@@ -10,7 +10,7 @@ from torch.nn import functional
 __all__ = [
     "SectionBatchNorm2d",
     "let_norms_adapt",
-    "normalised_by_section",
+    "normalized_by_section",
     "prior_for",
     "without_dead_places",
 ]
@@ -23,7 +23,7 @@ _this_thread = threading.local()
 
 
 @contextmanager
-def normalised_by_section(prior):
+def normalized_by_section(prior):
     """Let the norms of networks that this thread runs go by each section's own statistics.
 
     Parameters
@@ -60,14 +60,14 @@ def without_dead_places(dead):
 def prior_for(height, prior, heights):
     """The prior for sections of so many samples: None where they show other depths.
 
-    In a window of the depths that were learnt from, other units lie, and their statistics are
+    In a window of the depths that were learned from, other units lie, and their statistics are
     not those of the survey.
 
     Parameters
     ----------
     height : int
     prior : float or None
-        Of `normalised_by_section`, for sections that are like those of the training.
+        Of `normalized_by_section`, for sections that are like those of the training.
     heights : tuple (least, most) or None
         Number of samples of the training sections; None: not known.
     """
@@ -93,8 +93,8 @@ class SectionBatchNorm2d(nn.BatchNorm2d):
     """Batch norm whose statistics in prediction are those of the training and of the section.
 
     Far from the training lines the statistics of feature maps drift, and a network that subtracts
-    the training's takes one unit for another. Each item of a batch is normalised by itself, so
-    that what else is predicted changes nothing. Outside of `normalised_by_section`, and in
+    the training's takes one unit for another. Each item of a batch is normalized by itself, so
+    that what else is predicted changes nothing. Outside of `normalized_by_section`, and in
     training, this is torch's batch norm.
 
     References
@@ -112,15 +112,15 @@ class SectionBatchNorm2d(nn.BatchNorm2d):
         if self.training:
             if live is None or float(live.sum()) < 2:
                 return super().forward(maps)
-            return self._normalise(maps, *self._learn(maps, live))
+            return self._normalize(maps, *self._learn(maps, live))
         if prior is None or n_places < 2:  # a single value has no spread
             return super().forward(maps)
         share = n_places / (n_places + prior)
         if live is not None:
             items = zip(maps.split(1), live.split(1), strict=True)
-            return torch.cat([self._normalise_live(*item, prior) for item in items])
+            return torch.cat([self._normalize_live(*item, prior) for item in items])
         if maps.device.type == "cpu" and not torch.is_grad_enabled():
-            return self._normalise_fast(maps, share)
+            return self._normalize_fast(maps, share)
         items = []
         for item in maps.split(1):
             mean, variance = self.running_mean.clone(), self.running_var.clone()
@@ -130,7 +130,7 @@ class SectionBatchNorm2d(nn.BatchNorm2d):
             )
         return torch.cat(items)
 
-    def _normalise_live(self, maps, live, prior):
+    def _normalize_live(self, maps, live, prior):
         """One section, by the statistics of its live places and those of the training."""
         n_live = float(live.sum())
         if n_live < 2:
@@ -139,7 +139,7 @@ class SectionBatchNorm2d(nn.BatchNorm2d):
         mean, variance = _live_statistics(maps, live)
         mean = torch.lerp(self.running_mean, mean, share)
         variance = torch.lerp(self.running_var, variance * (n_live / (n_live - 1)), share)
-        return self._normalise(maps, mean, variance)
+        return self._normalize(maps, mean, variance)
 
     def _learn(self, maps, live):
         """Statistics of the live places of a batch, which those of the training learn from."""
@@ -151,12 +151,12 @@ class SectionBatchNorm2d(nn.BatchNorm2d):
             self.running_var.lerp_(variance * (n_live / (n_live - 1)), self.momentum)
         return mean, variance
 
-    def _normalise(self, maps, mean, variance):
+    def _normalize(self, maps, mean, variance):
         scale = self.weight * torch.rsqrt(variance + self.eps)
         shift = self.bias - mean * scale
         return (maps * scale[:, None, None] + shift[:, None, None]).to(maps.dtype)
 
-    def _normalise_fast(self, maps, share):
+    def _normalize_fast(self, maps, share):
         """The same by operations that compute nothing but the statistics, and copy nothing."""
         result = torch.empty_like(maps)
         for item, out in zip(maps.split(1), result.split(1), strict=True):

@@ -1,0 +1,358 @@
+"""Plan a training, run it, and gather what is learned."""
+
+import copy
+import math
+from dataclasses import dataclass, fields, replace
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from skfacies._nn import data as nn_data
+from skfacies._nn.allocation import freed_memory_kept
+from skfacies._nn.augmentation import AUGMENTATION, Augmentation
+from skfacies._nn.network import choose_device, choose_precision
+from skfacies._nn.normalization import prior_for
+from skfacies._nn.training import (
+    auto_epochs,
+    epoch_callbacks,
+    make_net,
+    plateau_options,
+    train_net,
+    training_callbacks,
+)
+from skfacies._nn.weights import resolve_encoder_weights
+from skfacies._sections.sections import IGNORED
+from skfacies._sections.survey_scale import sample_interval, typical_spread
+from skfacies._sections.validation import n_channels, own_amplitudes, section_shape
+from skfacies._stratigraphy.order import check_unit_order, explain_unit_order
+from skfacies._stratigraphy.reflectors import LENGTH, labels_follow_reflectors
+from skfacies._version import __version__
+from skfacies.preprocessing import AmplitudeScaler
+
+__all__ = ["NORM_PRIOR", "Fitted", "train"]
+
+#: Training lines that the order of units is learned from: neighbors have the same.
+ENOUGH_RUNS = 64
+
+#: Runs of traces that tell whether means along reflectors help.
+ENOUGH_EVIDENCE = 8
+
+#: Places of a feature map that the statistics of the training count for beside a section's own.
+NORM_PRIOR = 128.0
+
+
+@dataclass
+class Fitted:
+    """All that a fit learns; the estimator has each as an attribute of the same name."""
+
+    # What a fit that goes on from weights keeps:
+    classes_: np.ndarray
+    scaler_: object
+    encoder_weights_: str | None
+    sample_interval_: float | None
+    _depth_range: int | None
+    _module_options: dict
+    _unit_order: tuple | None
+    _unit_order_reason: str | None
+    _follows_reflectors: bool
+    _amplitude_spread: float | None
+    # What every fit decides:
+    _heights: tuple | None = None
+    device_: str = ""
+    precision_: str = ""
+    net_: object = None
+    history_: list | None = None
+    n_iter_: int = 0
+    _net_options: dict | None = None
+    _smoothing_helps: bool = True
+    _training_summary: dict | None = None
+    _version: str = __version__
+
+    @classmethod
+    def of(cls, estimator):
+        """What an estimator has learned."""
+        return cls(**{field.name: getattr(estimator, field.name) for field in fields(cls)})
+
+    def hand_to(self, estimator):
+        """Set the attributes of an estimator."""
+        for field in fields(self):
+            setattr(estimator, field.name, getattr(self, field.name))
+
+
+def train(params, sections, runs, valid, old=None, *, one_epoch=False):
+    """Train a new net, from old weights if there are any.
+
+    Parameters
+    ----------
+    params : FaciesSegmenter
+        Only its parameters are looked at.
+    sections : Sections
+    runs : list of Run
+        What is trained on.
+    valid : tuple (Sections, list of Run) or None
+        What the loss is watched on.
+    old : Fitted or None
+        What the training goes on from.
+    one_epoch : bool
+        As `partial_fit` does: nothing watches, nothing decays.
+
+    Returns
+    -------
+    fitted : Fitted
+    """
+    seed = _next_seed(params.random_state, len(old.net_.history) if old else 0)
+    encoder, fitted = (None, replace(old)) if old else _look_at_data(params, sections, runs)
+    fitted.device_ = choose_device(params.device)
+    fitted.precision_ = choose_precision(params.precision, fitted.device_)
+    fitted._module_options = {**fitted._module_options, "precision": fitted.precision_}
+    fitted._heights = _heights(sections, runs, old)
+    datasets = _datasets(params, fitted, sections, runs, valid, seed)
+    epochs = 1 if one_epoch else _plan_epochs(params, *datasets)
+    fitted._net_options = _net_options(params, sections, runs, one_epoch=one_epoch)
+    net = make_net(fitted._module_options, fitted._net_options, device=fitted.device_)
+    n_steps = -(-datasets[0].n_per_epoch // params.batch_size)
+    net.set_params(
+        max_epochs=epochs,
+        verbose=max(0, params.verbose - 1),
+        callbacks=epoch_callbacks(params.callbacks)
+        if one_epoch
+        else _callbacks(params, sections, valid, epochs, n_steps),
+    )
+    train_net(
+        net,
+        datasets,
+        seed=seed,
+        batch_size=params.batch_size,
+        collate=make_collate(params, seed, n_channels(sections.X)),
+        encoder=encoder,
+        previous=old and old.net_,
+        norm_prior=_validation_prior(params, valid, fitted._heights),
+    )
+    fitted.net_, fitted.n_iter_, fitted._version = net, len(net.history), __version__
+    fitted.history_ = [{k: v for k, v in row.items() if k != "batches"} for row in net.history]
+    fitted._training_summary = _summarize(sections, runs)
+    fitted._smoothing_helps = smoothing_helps(params, fitted, *(valid or (sections, runs)))
+    return fitted
+
+
+def _next_seed(random_state, n_epochs):
+    """Seed of a training that goes on after so many epochs: each draws anew, and can be repeated.
+
+    Nothing is kept between calls but the number of epochs, which pickles and model files hold.
+    """
+    if n_epochs and isinstance(random_state, Integral):
+        random_state = np.random.SeedSequence([int(random_state), n_epochs]).generate_state(1)[0]
+    return check_random_state(random_state).randint(2**31 - 1)
+
+
+# --- before the training ----------------------------------------------------------------------
+
+
+def _look_at_data(params, sections, runs):
+    """Pretrained weights of the encoder, and what the data tell before a network sees them."""
+    weights, found = resolve_encoder_weights(params.encoder_name, params.encoder_weights)
+    encoder = None if weights is None else (params.encoder_name, weights)
+    n_classes, scaler = len(sections.classes), _fit_scaler(params, sections, runs)
+    some = runs[:: max(1, len(runs) // ENOUGH_RUNS)]
+    if params.unit_order is not None and not isinstance(params.unit_order, str):
+        check_unit_order(params.unit_order, sections.classes)
+    order, reason = explain_unit_order(
+        # All are held at once.
+        (sections.codes(run.section, run.traces).astype(np.int16) for run in some),
+        n_classes,
+        sections.classes.tolist(),
+    )
+    fewer, spreads = some[:: max(1, 4 * len(some) // ENOUGH_RUNS)], []
+    pairs = _codes_and_amplitudes(sections, fewer, scaler, spreads)
+    follows = labels_follow_reflectors(pairs, n_classes)
+    deepest = max(section_shape(sections.X, run.section)[1] for run in runs)
+    return encoder, Fitted(
+        classes_=sections.classes,
+        scaler_=scaler,
+        encoder_weights_=found,
+        sample_interval_=sample_interval(sections.X),
+        _depth_range=deepest if params.depth_channel else None,
+        _module_options={**params._structure(n_channels(sections.X)), "n_classes": n_classes},
+        _unit_order=order,
+        _unit_order_reason=reason,
+        _follows_reflectors=follows,
+        _amplitude_spread=typical_spread(spreads),
+    )
+
+
+def _fit_scaler(params, sections, runs):
+    """Learn normalization from the training traces only: nothing held out may leak."""
+    if params.scaler is None:
+        return None
+    scaler = AmplitudeScaler() if params.scaler == "auto" else clone(params.scaler)
+    amplitudes = (own_amplitudes(np.asarray(sections.X[run.section]))[run.traces] for run in runs)
+    if hasattr(scaler, "partial_fit"):
+        for part in amplitudes:  # one at a time: X may be larger than memory
+            scaler.partial_fit([part])
+    else:
+        scaler.fit(list(amplitudes))
+    if getattr(scaler, "n_samples_seen_", 1) == 0:
+        raise ValueError(
+            "`X` has no live sample: all amplitudes are zero, constant or undefined. Is it the "
+            "right file or array?"
+        )
+    return scaler
+
+
+def _codes_and_amplitudes(sections, runs, scaler, spreads):
+    """Labels and scaled amplitudes of runs of traces, one after the other, with their spreads."""
+    conditioner = nn_data.Conditioner(scaler, None, spreads=spreads)
+    for run in runs:
+        section = own_amplitudes(np.asarray(sections.X[run.section]))
+        channels, *_ = conditioner(section[run.traces])
+        yield sections.codes(run.section, run.traces), channels[0]
+
+
+def _heights(sections, runs, old):
+    """Least and largest number of samples of all sections that were learned from."""
+    heights = [section_shape(sections.X, run.section)[1] for run in runs]
+    heights += (old and old._heights) or ()
+    return min(heights), max(heights)
+
+
+# --- the plan -----------------------------------------------------------------------------------
+
+
+def _datasets(params, fitted, sections, runs, valid, seed):
+    """Crops to train on, and sections to validate on, or None."""
+    conditioner = nn_data.Conditioner(fitted.scaler_, fitted._depth_range, n_channels(sections.X))
+    chance = np.random.default_rng(seed)
+    training = nn_data.SectionDataset(sections, runs, conditioner, params._crop_shape(), chance)
+    return training, nn_data.SectionDataset(*valid, conditioner) if valid else None
+
+
+def _plan_epochs(params, training, validation):
+    """Number of epochs; of much data, each takes a part of the sections only."""
+    if params.max_epochs != "auto":
+        return params.max_epochs
+    n_pixels = sum(np.prod(training.shape(i)) for i in range(len(training)))
+    epochs, share = auto_epochs(-(-len(training) // params.batch_size), n_pixels)
+    training.n_per_epoch = math.ceil(share * len(training))
+    if validation is not None:  # neighbors are near copies here, too
+        every = max(1, round(0.5 / share))
+        validation.items = validation.items[::every]
+        validation.n_per_epoch = len(validation.items)
+    return epochs
+
+
+def _net_options(params, sections, runs, *, one_epoch):
+    """Arguments of skorch's net that a saved model needs again."""
+    class_weights = _class_weights(params, sections, runs)
+    mean_weight = 1.0 if one_epoch else sections.mean_weight(runs, class_weights)
+    of_plateau = plateau_options(params.net_params)
+    others = {k: v for k, v in (params.net_params or {}).items() if k not in of_plateau}
+    return {
+        "criterion__loss": params.loss,
+        "criterion__class_weight": None if class_weights is None else torch.tensor(class_weights),
+        "criterion__mean_weight": mean_weight,
+        "lr": params.lr,
+        **copy.deepcopy(others),
+    }
+
+
+def _class_weights(params, sections, runs):
+    """Weight of each class as float32, or None for equal ones."""
+    if params.class_weight is None:
+        return None
+    classes = sections.classes.tolist()
+    if isinstance(params.class_weight, dict):
+        unknown = [label for label in params.class_weight if label not in classes]
+        if unknown:
+            raise ValueError(
+                f"`class_weight` has keys that are no classes: {unknown}; the classes are "
+                f"{classes}."
+            )
+        weights = [params.class_weight.get(label, 1.0) for label in classes]
+        numbers = all(isinstance(w, Real) and np.isfinite(w) and w >= 0 for w in weights)
+        if not numbers or not any(weights):
+            raise ValueError(
+                "`class_weight` must hold finite numbers >= 0, not all zero; got "
+                f"{params.class_weight}."
+            )
+    else:
+        counts = sections.count(runs)
+        mean = counts.sum() / np.count_nonzero(counts)
+        weights = np.where(counts > 0, mean / np.maximum(counts, 1), 1.0)
+    return np.asarray(weights, dtype=np.float32)
+
+
+def _callbacks(params, sections, valid, epochs, n_steps):
+    patience = params.early_stopping
+    if params.early_stopping is True:
+        patience = max(10, epochs // 3)
+    return training_callbacks(
+        n_classes=len(sections.classes),
+        has_validation=valid is not None,
+        n_steps=epochs * n_steps,
+        schedule=params.lr_schedule,
+        plateau=plateau_options(params.net_params),
+        patience=patience,
+        verbose=params.verbose,
+        user=params.callbacks,
+    )
+
+
+def make_collate(params, seed, n_amplitudes):
+    """Makers of training and of validation batches."""
+    augmentation = None
+    if params.augment is not False:
+        strengths = AUGMENTATION | (params.augment if params.augment is not True else {})
+        generator = torch.Generator().manual_seed(seed)
+        augmentation = Augmentation(generator, n_amplitudes, **strengths)
+    return nn_data.BatchBuilder(augmentation=augmentation), nn_data.BatchBuilder()
+
+
+def _validation_prior(params, valid, heights):
+    """As `predict` would have it; sections of other depths among them take it from all."""
+    if not valid:
+        return None
+    sections, runs = valid
+    prior = NORM_PRIOR if params.section_statistics else None
+    own = {section_shape(sections.X, run.section)[1] for run in runs}
+    priors = [prior_for(height, prior, heights) for height in own]
+    return None if None in priors else priors[0]
+
+
+# --- after the training -------------------------------------------------------------------------
+
+
+def _summarize(sections, runs):
+    """Plain values about the data of the fit, for the card of a model file."""
+    shapes = {tuple(map(int, section_shape(sections.X, run.section))) for run in runs}
+    return {
+        "n_sections": len({int(run.section) for run in runs}),
+        "shapes": sorted(shapes),
+        "support": sections.count(runs).tolist(),
+    }
+
+
+def smoothing_helps(params, fitted, sections, runs):
+    """Whether means along reflectors make this network's prediction of some runs no worse."""
+    if not fitted._follows_reflectors:
+        return False
+    runs = runs[:: max(1, len(runs) // ENOUGH_EVIDENCE)]
+    codes = [sections.codes(run.section, run.traces) for run in runs]
+    amplitudes = [np.asarray(sections.X[run.section])[run.traces] for run in runs]
+    order = params.unit_order
+    if order is not None and not isinstance(order, str):
+        order = list(check_unit_order(order, fitted.classes_))
+    probe = clone(params).set_params(
+        unit_order=order, nan_policy="ignore", ignore_label=IGNORED, rescale=None, tta=False
+    )
+    # Its classes are codes, and what it predicts are no other survey's amplitudes.
+    codes_as_classes = np.arange(len(fitted.classes_))
+    replace(fitted, classes_=codes_as_classes, _amplitude_spread=None).hand_to(probe)
+    with freed_memory_kept(give_back=True):
+        with_means, without = (
+            probe.set_params(dip_smoothing=length).score(amplitudes, codes)
+            for length in (LENGTH, None)
+        )
+    return bool(with_means >= without)

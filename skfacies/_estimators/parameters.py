@@ -1,0 +1,186 @@
+"""Parameters of `FaciesSegmenter`, and what follows from them alone."""
+
+from numbers import Integral, Real
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from skfacies._nn.augmentation import check_augmentation
+from skfacies._nn.network import choose_device, choose_widths
+from skfacies._nn.training import LOSSES, check_callbacks, check_net_params
+
+__all__ = ["SegmenterParameters"]
+
+
+class SegmenterParameters(BaseEstimator):
+    """The constructor of `FaciesSegmenter`, whose docstring describes each parameter."""
+
+    _parameter_constraints = {
+        "encoder_name": [str],
+        "encoder_weights": [str, HasMethods("__fspath__"), None],
+        "encoder_depth": [Interval(Integral, 3, 7, closed="both"), None],
+        "architecture": [str],
+        "decoder_channels": [
+            StrOptions({"auto"}),
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
+        "ignore_label": [Integral, str, None],
+        "nan_policy": [StrOptions({"raise", "ignore"})],
+        "scaler": [StrOptions({"auto"}), HasMethods(["fit", "transform"]), None],
+        "depth_channel": ["boolean"],
+        "crop_size": ["array-like", Interval(Integral, 1, None, closed="left"), None],
+        "augment": ["boolean", dict],
+        "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr_schedule": [StrOptions({"cosine", "constant"})],
+        "loss": [StrOptions(set(LOSSES)), HasMethods(["forward"])],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "early_stopping": ["boolean", Interval(Integral, 1, None, closed="left")],
+        "callbacks": [list, tuple, None],
+        "net_params": [dict, None],
+        "warm_start": ["boolean"],
+        "tta": ["boolean"],
+        "dip_smoothing": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), None],
+        "section_statistics": ["boolean"],
+        "unit_order": [StrOptions({"auto"}), "array-like", None],
+        "rescale": [StrOptions({"survey"}), None],
+        "memory_limit": [Interval(Real, 0, None, closed="neither"), None],
+        "device": [str],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        encoder_name="resnet18",
+        encoder_weights=None,
+        encoder_depth=5,
+        architecture="Unet",
+        decoder_channels="auto",
+        ignore_label=-1,
+        nan_policy="raise",
+        scaler="auto",
+        depth_channel=False,
+        crop_size=256,
+        augment=True,
+        max_epochs="auto",
+        batch_size=2,
+        lr=1e-3,
+        lr_schedule="cosine",
+        loss="cross_entropy",
+        class_weight=None,
+        validation_fraction=0.1,
+        early_stopping=False,
+        callbacks=None,
+        net_params=None,
+        warm_start=False,
+        tta=False,
+        dip_smoothing="auto",
+        section_statistics=True,
+        unit_order="auto",
+        rescale=None,
+        memory_limit=1_000_000_000,
+        device="auto",
+        precision="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.encoder_name = encoder_name
+        self.encoder_weights = encoder_weights
+        self.encoder_depth = encoder_depth
+        self.architecture = architecture
+        self.decoder_channels = decoder_channels
+        self.ignore_label = ignore_label
+        self.nan_policy = nan_policy
+        self.scaler = scaler
+        self.depth_channel = depth_channel
+        self.crop_size = crop_size
+        self.augment = augment
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.loss = loss
+        self.class_weight = class_weight
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.warm_start = warm_start
+        self.tta = tta
+        self.dip_smoothing = dip_smoothing
+        self.section_statistics = section_statistics
+        self.unit_order = unit_order
+        self.rescale = rescale
+        self.memory_limit = memory_limit
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _check_parameters(self):
+        """Check each parameter, and those that must suit each other."""
+        self._validate_params()
+        choose_device(self.device)
+        if self.loss != "cross_entropy" and self.class_weight is not None:
+            raise ValueError(
+                f"`class_weight` needs loss='cross_entropy'; got loss={self.loss!r}. Set "
+                "class_weight=None."
+            )
+        check_augmentation(self.augment)
+        check_net_params(self.net_params)
+        check_callbacks(self.callbacks)
+        self._check_label_of_missing()
+        self._crop_shape()
+        self._decoder_widths()
+
+    def _check_label_of_missing(self):
+        if self.nan_policy == "ignore" and self.ignore_label is None:
+            raise ValueError(
+                "nan_policy='ignore' predicts `ignore_label` where amplitudes are NaN; got "
+                "ignore_label=None. Choose a label that is no class, such as -1."
+            )
+
+    def _crop_shape(self):
+        """Crop as (n_traces, n_samples), None for all of an axis."""
+        size = self.crop_size
+        if size is None:
+            return None, None
+        sizes = (size, None) if isinstance(size, Integral) else tuple(size)
+        if len(sizes) != 2 or not all(
+            n is None or (isinstance(n, Integral) and n > 0) for n in sizes
+        ):
+            raise ValueError(
+                f"`crop_size` must be None, a number of traces, or (n_traces, n_samples); got "
+                f"{size!r}."
+            )
+        return sizes
+
+    def _decoder_widths(self):
+        """Widths of the decoder as the network takes them; None is the architecture's own."""
+        widths = self.decoder_channels
+        if isinstance(widths, str):
+            return choose_widths(self.architecture, self.encoder_depth)
+        if widths is None or isinstance(widths, Integral):
+            return widths
+        if not all(isinstance(width, Integral) and width > 0 for width in widths):
+            raise ValueError(
+                f"`decoder_channels` must hold whole numbers above zero; got {widths!r}."
+            )
+        return tuple(int(width) for width in widths)
+
+    def _structure(self, n_amplitudes):
+        """What decides which weights the network has."""
+        return {
+            "architecture": self.architecture,
+            "encoder_name": self.encoder_name,
+            "encoder_depth": self.encoder_depth,
+            "decoder_channels": self._decoder_widths(),
+            "in_channels": n_amplitudes + bool(self.depth_channel),
+        }
