@@ -17,6 +17,7 @@ from skfacies._nn.normalization import (
     without_dead_places,
 )
 from skfacies._sections.undefined import SHORTEST_MUTE, dead_samples
+from skfacies._stratigraphy.order import labels_from_scores
 from skfacies._stratigraphy.smoothing import smooth_along_reflectors
 
 
@@ -193,3 +194,61 @@ def test_live_traces_beside_many_dead_ones_are_predicted_as_without(
         assert np.isnan(beside[:, :20]).all()
     else:  # as the nearest live trace
         assert_array_equal(labels[:, 60:], np.broadcast_to(labels[:, 59:60], (3, 100, 48)))
+
+
+@pytest.mark.parametrize("n_dead", [3, 8, 48])
+@pytest.mark.parametrize("value", [np.nan, 0.0, 17.5])
+@pytest.mark.parametrize("above", [True, False])
+def test_dead_samples_above_or_below_all_traces_change_nothing(
+    tolerant, survey, n_dead, value, above
+):
+    section, live = survey.data[3:5], np.s_[..., n_dead:] if above else np.s_[..., :-n_dead]
+    rows = (n_dead, 0) if above else (0, n_dead)
+    padded = np.pad(section, [(0, 0), (0, 0), rows], constant_values=value)
+    assert_array_equal(tolerant.predict(padded)[live], tolerant.predict(section))
+    probable = tolerant.predict_proba(padded)[(*live, slice(None))]
+    assert_allclose(probable, tolerant.predict_proba(section), atol=1e-6)
+
+
+def test_dead_samples_that_the_training_had_stay(make_tiny, survey):
+    X, y = survey.data.copy(), survey.target.copy()
+    X[..., :6], y[..., :6] = 0, -1
+    model = make_tiny(max_epochs=1, dip_smoothing=None).fit(X, y)
+    assert model._dead_rows == (6, 0)
+    deeper = np.pad(X[:2], [(0, 0), (0, 0), (20, 0)])
+    assert_array_equal(model.predict(deeper)[..., 20:], model.predict(X[:2]))
+
+
+@pytest.mark.parametrize("length", [20.0, 100.0])
+def test_means_along_reflectors_pass_over_dead_traces(tolerant, survey, length):
+    """Every second trace is dead, so that half of each block is."""
+    section, live = survey.data[3:6].copy(), np.s_[:, 1::2]
+    section[:, ::2] = 0
+    plain, smooth = (
+        copy.deepcopy(tolerant).set_params(dip_smoothing=some).predict(section)[live]
+        for some in (None, length)
+    )
+    assert (smooth == plain).mean() > 0.8
+
+
+def test_contacts_beside_missing_samples_tell_nothing_of_their_neighbors():
+    codes = np.repeat((np.arange(128) >= 20)[None], 21, axis=0).astype(int)
+    scores = np.where(codes[..., None] == np.arange(2), 0, -9.0).astype(np.float32)
+    for window in (np.s_[:60], np.s_[15:]):
+        missing = np.zeros(codes.shape, dtype=bool)
+        missing[::2, window] = True
+        found = labels_from_scores(
+            codes.copy(), lambda t: scores[t], (0, 1), missing=missing, without_spikes=True
+        )
+        assert_array_equal(found[~missing], codes[~missing])
+
+
+def test_a_mute_may_begin_below_undefined_samples(survey):
+    section = survey.data[0].astype(np.float32)
+    section[10:20] = 40.0
+    section[:5, :30] = 3.0
+    section[:, :2] = np.nan
+    dead = dead_samples(section)
+    assert dead[10:20].all()
+    assert dead[:5, :30].all()
+    assert not dead[5:10, 2:].any()

@@ -75,9 +75,8 @@ def test_tiles_come_in_order_and_once(fitted, line, survey):
     X = [survey.data[0], line[0]]
     traces = {0: [], 1: []}
     limit = per_sample * 128 * 64
-    for i, part, scores, _ in inference.iterate_scores(
-        module, X, conditioner, device="cpu", memory_limit=limit
-    ):
+    options = inference.PredictionOptions("cpu", memory_limit=limit)
+    for i, part, scores, *_ in inference.iterate_scores(module, X, conditioner, options):
         assert scores.shape == (3, part.stop - part.start, 48)
         traces[i] += range(part.start, part.stop)
     assert traces == {0: list(range(40)), 1: list(range(480))}
@@ -173,7 +172,7 @@ def test_sections_of_many_sizes_do_not_all_wait(fitted, monkeypatch):
     expected = [fitted.predict_proba(section[None])[0] for section in sections]
     results = fitted._iterate(Sections(sections), probabilities=True)
     found = {}
-    for i, traces, scores, _ in results:
+    for i, traces, scores, *_ in results:
         if not found:
             assert max(read) < 15
         assert traces == slice(0, 40 + i) or traces == slice(None)

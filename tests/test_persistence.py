@@ -24,10 +24,9 @@ from skfacies import (
     CubeSegmenter,
     CubeToSections,
     FaciesSegmenter,
-    _model_document,
     persistence,
 )
-from skfacies.persistence import load_model, save_model
+from skfacies.persistence import _document, load_model, save_model
 
 
 @pytest.fixture(scope="module")
@@ -575,7 +574,6 @@ LIES = [
     ("fitted._net_options.optimizer", {"$optimizer": "os.system"}, "os.system"),
     ("fitted._net_options.optimizer__momentum", 1, "momentum"),
     ("fitted._net_options.criterion__loss", "l1", "loss"),
-    ("fitted._net_options.criterion__label_smoothing", 2.0, "label_smoothing"),
     ("fitted.classes_", {"$array": {"dtype": "<U9999999", "values": ["a"] * 9}}, "can have"),
     ("fitted.classes_", {"$array": {"dtype": "object", "values": [[1], [2], [3]]}}, "2 axes"),
     ("fitted.classes_", {"$array": {"dtype": "<i8", "values": [2**70] * 3}}, "int"),
@@ -629,7 +627,7 @@ def test_headers_of_gigabytes_are_not_read(tmp_path):
 def test_networks_of_little_weight_cannot_take_much_memory():
     import torch
 
-    with pytest.raises(ValueError, match="more memory"), _model_document._limited_memory(10**6):
+    with pytest.raises(ValueError, match="more memory"), _document._limited_memory(10**6):
         torch.nn.Linear(1000, 1000)
 
 
@@ -651,9 +649,9 @@ VALUE = st.recursive(
 @given(VALUE)
 @settings(max_examples=200, derandomize=True, deadline=None)
 def test_values_come_back_as_they_were(value):
-    writer = _model_document.Writer()
+    writer = _document.Writer()
     text = json.dumps(writer.encode(value, "value"), allow_nan=False)
-    assert repr(_model_document.Reader(writer.tensors).decode(json.loads(text))) == repr(value)
+    assert repr(_document.Reader(writer.tensors).decode(json.loads(text))) == repr(value)
 
 
 def places(value, path=()):

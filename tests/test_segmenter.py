@@ -101,12 +101,33 @@ def test_learning_rate_warms_up_and_decays(fitted):
     assert rates[-1] < 0.1 * max(rates)
 
 
-def test_plateau_of_the_validation_loss_reduces_the_learning_rate(make_tiny, survey):
+class Worse(Callback):
+    """Say that each epoch's loss is larger than the one before."""
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("valid_loss", float(len(net.history)))
+
+
+@pytest.mark.parametrize(
+    ("net_params", "rates"),
+    [
+        ({"patience": 1, "factor": 0.1}, [1e-3] * 3 + [1e-4] * 2 + [1e-5]),
+        ({"patience": 3}, [1e-3] * 5 + [5e-4]),
+        ({}, [1e-3] * 6),
+    ],
+)
+def test_a_plateau_of_the_validation_loss_reduces_the_learning_rate(
+    make_tiny, survey, net_params, rates
+):
     segmenter = make_tiny(
-        max_epochs=6, lr=1e-8, lr_schedule="constant", lr_patience=0, lr_factor=0.1, augment=False
+        max_epochs=6,
+        lr=1e-3,
+        lr_schedule="constant",
+        callbacks=[("worse", Worse())],
+        net_params={f"callbacks__lr_plateau__{k}": v for k, v in net_params.items()},
     )
     segmenter.fit(survey.data, survey.target)
-    assert segmenter.history_[-1]["lr"] < 1e-8 + 1e-12
+    np.testing.assert_allclose([row["lr"] for row in segmenter.history_], rates)
 
 
 # --- what is held out ---------------------------------------------------------------------------

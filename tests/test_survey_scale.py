@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfacies import CubeSegmenter
-from skfacies._sections.survey_scale import OTHER_SCALE, amplitude_spread, sample_interval
+from skfacies._sections.survey_scale import OTHER_SCALE, amplitude_level, sample_interval
 
 
 def test_the_spread_is_that_of_live_samples_whatever_the_size():
@@ -16,8 +16,8 @@ def test_the_spread_is_that_of_live_samples_whatever_the_size():
     for shape in ((40, 48), (700, 462), (3, 5000)):
         section = rng.normal(scale=4.0, size=shape)
         section[: shape[0] // 3] = 0
-        assert_allclose(amplitude_spread(section), 4.0, rtol=0.1)
-    assert np.isnan(amplitude_spread(np.zeros((40, 48))))
+        assert_allclose(amplitude_level(section)[1], 4.0, rtol=0.1)
+    assert amplitude_level(np.zeros((40, 48))) is None
 
 
 @pytest.mark.parametrize("change", [lambda X: 1000 * X, lambda X: X / 20, lambda X: 0.1 * X + 50])
@@ -123,3 +123,43 @@ def test_cubes_of_another_interval_are_warned_of(make_tiny, sections, survey):
     assert model.sample_interval_ == 4.0
     with pytest.warns(UserWarning, match="interval of 2, the training had 4"):
         model.predict(sections(2.0))
+
+
+def test_amplitudes_with_another_center_are_warned_of(fitted, survey):
+    X = survey.data[8:]
+    with pytest.warns(UserWarning, match=r"another center .* 1\.\d deviations away.*rescale='survey'"):
+        fitted.predict(X + X.std())
+
+
+def test_training_that_goes_on_with_another_survey_is_warned_of(make_tiny, survey):
+    model = make_tiny(max_epochs=1, warm_start=True).fit(survey.data, survey.target)
+    with pytest.warns(UserWarning, match="3 times as large"):
+        model.fit(survey.data * 1000, survey.target)
+    with pytest.warns(UserWarning, match="3 times as small"):
+        model.partial_fit(survey.data / 1000, survey.target)
+
+
+def test_sections_of_different_intervals_are_warned_of(make_tiny, survey):
+    xarray = pytest.importorskip("xarray")
+    coarse, fine = (
+        [xarray.DataArray(x, {"twt": step * np.arange(48.0)}, ["trace", "twt"]) for x in some]
+        for step, some in ((8, survey.data[:4]), (4, survey.data[4:8]))
+    )
+    y = list(survey.target[:8])
+    with pytest.warns(UserWarning, match="sample intervals of 4 and 8"):
+        make_tiny(max_epochs=1).fit(coarse + fine, y)
+    model = make_tiny(max_epochs=1).fit(fine, y[4:], surveys=[np.nan] * 4)
+    assert model.sample_interval_ == 4
+    with pytest.warns(UserWarning, match="sample interval of 8, the training had 4"):
+        model.predict(fine[:1] + coarse[:1])
+
+
+def test_validation_data_of_several_surveys_are_scaled_by_themselves(make_tiny, survey):
+    X, y, own = survey.data.copy(), survey.target, ["a"] * 6 + ["b"] * 6
+    X[6:] *= 1000
+    models = [
+        make_tiny(max_epochs=3).fit(X, y, surveys=own, validation_data=validation)
+        for validation in ((X[[0, 1]], y[[0, 1]]), (X[[0, 1, 6]], y[[0, 1, 6]], ["a", "a", "b"]))
+    ]
+    losses = [model.history_[-1]["valid_loss"] for model in models]
+    assert losses[0] == pytest.approx(losses[1], rel=0.3)

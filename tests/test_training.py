@@ -329,3 +329,20 @@ def test_warm_start_takes_the_precision_that_is_asked_for_now(make_tiny, survey)
     assert segmenter.precision_ == "bfloat16"
     segmenter.set_params(precision="float32").fit(survey.data, survey.target)
     assert segmenter.precision_ == segmenter.net_.module_.precision == "float32"
+
+
+def test_numpy_booleans_are_booleans(make_tiny, survey):
+    segmenter = make_tiny(early_stopping=np.True_, max_epochs=15, lr=1e-5, augment=np.False_)
+    assert segmenter.fit(survey.data, survey.target).n_iter_ >= 10
+    make_tiny(augment=np.True_, max_epochs=1).fit(survey.data, survey.target)
+
+
+def test_a_weight_next_to_nothing_has_no_say_in_decisions(make_tiny, survey):
+    y = survey.target.copy()
+    y[6:] = 2 - y[6:]  # upside down
+    models = [
+        make_tiny(max_epochs=2).fit(survey.data, y, sample_weight=[1.0] * 6 + [weight] * 6)
+        for weight in (0, 1e-6)
+    ]
+    assert_array_equal(*(model.unit_order_ for model in models))
+    assert_array_equal(*(model.predict(survey.data) for model in models))

@@ -25,7 +25,11 @@ from skfacies._nn.training import (
 )
 from skfacies._nn.weights import resolve_encoder_weights
 from skfacies._sections.sections import IGNORED
-from skfacies._sections.survey_scale import sample_interval, typical_spread
+from skfacies._sections.survey_scale import (
+    typical_level,
+    warn_of_other_interval,
+    warn_of_other_scale,
+)
 from skfacies._sections.validation import n_channels, own_amplitudes, section_shape
 from skfacies._stratigraphy.order import check_unit_order, explain_unit_order
 from skfacies._stratigraphy.reflectors import LENGTH, labels_follow_reflectors
@@ -58,7 +62,8 @@ class Fitted:
     _unit_order: tuple | None
     _unit_order_reason: str | None
     _follows_reflectors: bool
-    _amplitude_spread: float | None
+    _amplitude_level: tuple | None
+    _dead_rows: tuple
     # What every fit decides:
     _heights: tuple | None = None
     device_: str = ""
@@ -82,7 +87,7 @@ class Fitted:
             setattr(estimator, field.name, getattr(self, field.name))
 
 
-def train(params, sections, runs, valid, old=None, *, one_epoch=False):
+def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=False):
     """Train a new net, from old weights if there are any.
 
     Parameters
@@ -96,6 +101,8 @@ def train(params, sections, runs, valid, old=None, *, one_epoch=False):
         What the loss is watched on.
     old : Fitted or None
         What the training goes on from.
+    interval : float or None
+        Sample interval of the sections.
     one_epoch : bool
         As `partial_fit` does: nothing watches, nothing decays.
 
@@ -105,6 +112,11 @@ def train(params, sections, runs, valid, old=None, *, one_epoch=False):
     """
     seed = _next_seed(params.random_state, len(old.net_.history) if old else 0)
     encoder, fitted = (None, replace(old)) if old else _look_at_data(params, sections, runs)
+    if old is None:
+        fitted.sample_interval_ = interval
+    else:
+        warn_of_other_interval(old.sample_interval_, interval)
+        _warn_of_other_scale(old, sections, runs)
     fitted.device_ = choose_device(params.device)
     fitted.precision_ = choose_precision(params.precision, fitted.device_)
     fitted._module_options = {**fitted._module_options, "precision": fitted.precision_}
@@ -165,21 +177,22 @@ def _look_at_data(params, sections, runs):
         n_classes,
         sections.classes.tolist(),
     )
-    fewer, spreads = some[:: max(1, 4 * len(some) // ENOUGH_RUNS)], []
-    pairs = _codes_and_amplitudes(sections, fewer, scaler, spreads)
+    fewer, levels, margins = _fewer(some), [], []
+    pairs = _codes_and_amplitudes(sections, fewer, scaler, levels, margins)
     follows = labels_follow_reflectors(pairs, n_classes)
     deepest = max(section_shape(sections.X, run.section)[1] for run in runs)
     return encoder, Fitted(
         classes_=sections.classes,
         scaler_=scaler,
         encoder_weights_=found,
-        sample_interval_=sample_interval(sections.X),
+        sample_interval_=None,
         _depth_range=deepest if params.depth_channel else None,
         _module_options={**params._structure(n_channels(sections.X)), "n_classes": n_classes},
         _unit_order=order,
         _unit_order_reason=reason,
         _follows_reflectors=follows,
-        _amplitude_spread=typical_spread(spreads),
+        _amplitude_level=typical_level(levels),
+        _dead_rows=tuple(np.max(margins, axis=0).tolist()) if margins else (0, 0),
     )
 
 
@@ -202,13 +215,32 @@ def _fit_scaler(params, sections, runs):
     return scaler
 
 
-def _codes_and_amplitudes(sections, runs, scaler, spreads):
-    """Labels and scaled amplitudes of runs of traces, one after the other, with their spreads."""
-    conditioner = nn_data.Conditioner(scaler, None, spreads=spreads)
+def _fewer(runs):
+    """Some runs that tell what all of them are like."""
+    return runs[:: max(1, 4 * len(runs) // ENOUGH_RUNS)]
+
+
+def _codes_and_amplitudes(sections, runs, scaler, levels, margins):
+    """Labels and scaled amplitudes of runs of traces, one after the other.
+
+    Lists are given the level of each run, and the dead samples that all of its traces begin and end
+    with.
+    """
+    conditioner = nn_data.Conditioner(scaler, None, levels=levels)
     for run in runs:
         section = own_amplitudes(np.asarray(sections.X[run.section]))
-        channels, *_ = conditioner(section[run.traces])
+        channels, _, dead = conditioner(section[run.traces])
+        live = np.flatnonzero(~dead.all(axis=0)) if dead is not None else [0, section.shape[1] - 1]
+        if len(live):
+            margins.append((int(live[0]), section.shape[1] - 1 - int(live[-1])))
         yield sections.codes(run.section, run.traces), channels[0]
+
+
+def _warn_of_other_scale(old, sections, runs):
+    levels = []
+    for _ in _codes_and_amplitudes(sections, _fewer(runs), old.scaler_, levels, []):
+        pass
+    warn_of_other_scale(old._amplitude_level, levels)
 
 
 def _heights(sections, runs, old):
@@ -286,7 +318,7 @@ def _class_weights(params, sections, runs):
 
 def _callbacks(params, sections, valid, epochs, n_steps):
     patience = params.early_stopping
-    if params.early_stopping is True:
+    if isinstance(patience, (bool, np.bool_)) and patience:
         patience = max(10, epochs // 3)
     return training_callbacks(
         n_classes=len(sections.classes),
@@ -303,8 +335,9 @@ def _callbacks(params, sections, valid, epochs, n_steps):
 def make_collate(params, seed, n_amplitudes):
     """Makers of training and of validation batches."""
     augmentation = None
-    if params.augment is not False:
-        strengths = AUGMENTATION | (params.augment if params.augment is not True else {})
+    changed = params.augment if isinstance(params.augment, dict) else {}
+    if isinstance(params.augment, dict) or params.augment:
+        strengths = AUGMENTATION | changed
         generator = torch.Generator().manual_seed(seed)
         augmentation = Augmentation(generator, n_amplitudes, **strengths)
     return nn_data.BatchBuilder(augmentation=augmentation), nn_data.BatchBuilder()
@@ -338,7 +371,10 @@ def smoothing_helps(params, fitted, sections, runs):
     """Whether means along reflectors make this network's prediction of some runs no worse."""
     if not fitted._follows_reflectors:
         return False
+    runs = [run for run in runs if sections.count([run]).any()]
     runs = runs[:: max(1, len(runs) // ENOUGH_EVIDENCE)]
+    if not runs:
+        return False
     codes = [sections.codes(run.section, run.traces) for run in runs]
     amplitudes = [np.asarray(sections.X[run.section])[run.traces] for run in runs]
     order = params.unit_order
@@ -349,7 +385,7 @@ def smoothing_helps(params, fitted, sections, runs):
     )
     # Its classes are codes, and what it predicts are no other survey's amplitudes.
     codes_as_classes = np.arange(len(fitted.classes_))
-    replace(fitted, classes_=codes_as_classes, _amplitude_spread=None).hand_to(probe)
+    replace(fitted, classes_=codes_as_classes, _amplitude_level=None).hand_to(probe)
     with freed_memory_kept(give_back=True):
         with_means, without = (
             probe.set_params(dip_smoothing=length).score(amplitudes, codes)

@@ -18,11 +18,12 @@ from skfacies._estimators.training_data import (
     training_sections,
 )
 from skfacies._nn import data as nn_data
-from skfacies._nn.inference import iterate_scores, prediction_bytes
+from skfacies._nn.inference import PredictionOptions, iterate_scores, prediction_bytes
 from skfacies._nn.network import choose_device, seeded_torch
 from skfacies._nn.training import make_net
 from skfacies._sections.survey_scale import (
     sample_interval,
+    warn_of_mixed_intervals,
     warn_of_other_interval,
     warn_of_other_scale,
 )
@@ -274,8 +275,9 @@ class FaciesSegmenter(ClassifierMixin, SegmenterParameters):
         sample_weight : array-like of shape (n_sections,) or of the shape of `y`, default=None
             Weights of sections, or of samples, in the loss. They are relative to the mean weight of
             all training samples: 2 is like a section that is given twice.
-        validation_data : tuple (X, y), default=None
-            Sections to watch the loss on, in place of a block held out from `X`.
+        validation_data : tuple (X, y) or (X, y, surveys), default=None
+            Sections to monitor the loss on, in place of a block held out from `X`. With `surveys`
+            they are one survey more, or those that are named.
         surveys : array-like of shape (n_sections,), default=None
             Which survey each section is of, by any labels. Each survey is then brought to one scale
             by itself; predict with ``rescale="survey"``. None scales all sections alike.
@@ -295,11 +297,13 @@ class FaciesSegmenter(ClassifierMixin, SegmenterParameters):
         """
         self._check_parameters()
         old = self._go_on_from() if self.warm_start and hasattr(self, "net_") else None
+        warn_of_mixed_intervals(X)
+        interval = sample_interval(X)
         if surveys is not None:
             X, validation_data = scale_surveys(self, X, validation_data, surveys)
         sections = training_sections(self, X, y, sample_weight, **self._known(old))
         runs, valid = hold_out(self, sections, validation_data)
-        train(self, sections, runs, valid, old).hand_to(self)
+        train(self, sections, runs, valid, old, interval=interval).hand_to(self)
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -327,7 +331,8 @@ class FaciesSegmenter(ClassifierMixin, SegmenterParameters):
         old = self._go_on_from() if hasattr(self, "net_") else None
         known = {**self._known(old), "classes": choose_classes(self, classes, y, old)}
         sections = training_sections(self, X, y, sample_weight, **known)
-        train(self, sections, sections.labeled_runs(), None, old, one_epoch=True).hand_to(self)
+        runs, interval = sections.labeled_runs(), sample_interval(X)
+        train(self, sections, runs, None, old, interval=interval, one_epoch=True).hand_to(self)
         return self
 
     def _go_on_from(self):
@@ -406,20 +411,20 @@ class FaciesSegmenter(ClassifierMixin, SegmenterParameters):
         dtype = prediction_dtype(self.classes_, self.ignore_label, self.nan_policy)
         classes = self.classes_.astype(dtype)
         labels = _empty_like(X, dtype)
-        for i, traces, scores, missing in self._iterate(X, probabilities=False):
-            part = classes[self._most_likely(scores, missing)]
+        for i, traces, scores, missing, dead in self._iterate(X, probabilities=False):
+            part = classes[self._most_likely(scores, dead)]
             if missing is not None:
                 part[missing] = self.ignore_label
             labels[i][traces] = part
         return labels
 
-    def _most_likely(self, scores, missing):
+    def _most_likely(self, scores, dead):
         """Codes (n_traces, n_samples), in stratigraphic order if there is one."""
         return labels_from_scores(
             scores.permute(1, 2, 0).max(-1).indices.cpu().numpy(),  # faster than argmax(0)
             lambda traces: scores.permute(1, 2, 0).cpu().numpy()[traces],
             self._order_of_codes(),
-            missing=missing,
+            missing=dead,
             without_spikes=bool(self.dip_smoothing_),
         )
 
@@ -439,7 +444,7 @@ class FaciesSegmenter(ClassifierMixin, SegmenterParameters):
         """
         X = self._check_prediction_data(X)
         result = _empty_like(X, np.float32, len(self.classes_))
-        for i, traces, probabilities, missing in self._iterate(X, probabilities=True):
+        for i, traces, probabilities, missing, _ in self._iterate(X, probabilities=True):
             part = result[i][traces]  # a view
             part[...] = probabilities.permute(1, 2, 0).cpu().numpy()
             if missing is not None:
@@ -500,8 +505,8 @@ class FaciesSegmenter(ClassifierMixin, SegmenterParameters):
         model.scaler_ = clone(self.scaler_).fit([own_amplitudes(np.asarray(X[i])) for i in some])
         return model
 
-    def _conditioner(self, spreads=None):
-        return nn_data.Conditioner(self.scaler_, self._depth_range, self.n_channels_, spreads)
+    def _conditioner(self, levels=None):
+        return nn_data.Conditioner(self.scaler_, self._depth_range, self.n_channels_, levels)
 
     def _prediction_memory(self, shape):
         """Bytes that the network takes to predict a section, for `CubeSegmenter`."""
@@ -517,21 +522,20 @@ class FaciesSegmenter(ClassifierMixin, SegmenterParameters):
         if self.rescale is not None:
             yield from self.rescaled_to(X)._iterate(X, probabilities=probabilities)
             return
-        spreads = []
-        yield from iterate_scores(
-            self.net_.module_,
-            X,
-            self._conditioner(spreads),
+        levels = []
+        options = PredictionOptions(
             device=self.device_,
             probabilities=probabilities,
             tta=self.tta,
             dip_smoothing=self.dip_smoothing_,
             norm_prior=NORM_PRIOR if self.section_statistics else None,
             heights=self._heights,
+            dead_rows=self._dead_rows,
             nan_policy=self.nan_policy,
             memory_limit=self.memory_limit,
         )
-        warn_of_other_scale(self._amplitude_spread, spreads)
+        yield from iterate_scores(self.net_.module_, X, self._conditioner(levels), options)
+        warn_of_other_scale(self._amplitude_level, levels)
 
     # --- scikit-learn and pickle --------------------------------------------------------------
 

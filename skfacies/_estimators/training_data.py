@@ -78,7 +78,7 @@ def hold_out(params, sections, validation_data):
 
 
 def _validation_sections(params, validation_data, sections):
-    if not _is_pair(validation_data):
+    if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
         raise ValueError("`validation_data` must be a tuple (X, y).")
     X, y = validation_data
     names = {"name": "validation_data[1]", "like": "validation_data[0]"}
@@ -92,16 +92,15 @@ def _validation_sections(params, validation_data, sections):
 
 
 def scale_surveys(params, X, validation_data, surveys):
-    """Sections, and those of validation as one survey more, each survey brought to one scale."""
+    """Sections, and those of validation, with each survey brought to one scale by itself.
+
+    `validation_data` is (X, y), of one survey, or (X, y, surveys).
+    """
     X = check_sections(X, nan_policy=params.nan_policy)
     X = scaled_by_survey(X, surveys, AmplitudeScaler(clip=None))
-    if _is_pair(validation_data):
-        other, y = validation_data
+    if isinstance(validation_data, (tuple, list)) and len(validation_data) in (2, 3):
+        other, y, *own = validation_data
         other = check_sections(other, "validation_data[0]", nan_policy=params.nan_policy)
-        own = np.zeros(n_sections(other))
+        own = own[0] if own else np.zeros(n_sections(other))
         validation_data = scaled_by_survey(other, own, AmplitudeScaler(clip=None)), y
     return X, validation_data
-
-
-def _is_pair(validation_data):
-    return isinstance(validation_data, (tuple, list)) and len(validation_data) == 2

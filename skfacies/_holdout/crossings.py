@@ -7,6 +7,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from sklearn.utils.extmath import randomized_svd
 
+from skfacies._sections.undefined import undefined_amplitudes
 from skfacies._sections.validation import own_amplitudes, section_shape
 
 __all__ = ["find_crossings"]
@@ -115,9 +116,13 @@ def _beside(trace):
 
 
 def _unit_traces(section):
-    """Traces without mean and of norm 1; zero where they are constant or hold NaN."""
-    traces = section.astype(np.float32)
-    largest = np.nanmax(np.abs(traces), initial=0.0)
+    """Traces without mean and of norm 1; zero where they are constant. Undefined samples are 0."""
+    with np.errstate(over="ignore"):
+        traces = section.astype(np.float32)
+    undefined = undefined_amplitudes(section)
+    if undefined is not None:
+        traces[undefined] = 0
+    largest = np.abs(traces).max(initial=0.0)
     if largest > 0:
         traces /= largest  # squares of 1e20 or 1e-30 leave the range of float32
     traces -= traces.mean(axis=1, keepdims=True)

@@ -8,7 +8,7 @@ from torch.utils.data import Dataset, Sampler
 
 from skfacies._nn.network import SIZE_MULTIPLE
 from skfacies._sections.sections import IGNORED
-from skfacies._sections.survey_scale import amplitude_spread
+from skfacies._sections.survey_scale import amplitude_level
 from skfacies._sections.undefined import dead_samples, undefined_amplitudes
 from skfacies._sections.validation import section_shape
 
@@ -36,14 +36,14 @@ class Conditioner:
         Number of samples from the top that the depth channel maps to [-1, 1]; None: no channel.
     n_amplitudes : int, default=1
         Channels of the sections.
-    spreads : list or None, default=None
-        Is given the spread of the scaled amplitudes of each section.
+    levels : list or None, default=None
+        Is given the `amplitude_level` of each scaled section.
     """
 
     scaler: object
     depth_range: int | None
     n_amplitudes: int = 1
-    spreads: list | None = None
+    levels: list | None = None
 
     @property
     def n_channels(self):
@@ -73,8 +73,8 @@ class Conditioner:
             if own is not None:
                 channel[own] = 0
         missing = None if dead[0] is None else undefined_amplitudes(section[0])
-        if self.spreads is not None:
-            self.spreads.append(amplitude_spread(amplitudes[0]))
+        if self.levels is not None:
+            self.levels.append(amplitude_level(amplitudes[0]))
         if self.depth_range is None:
             return amplitudes, missing, dead[0]
         depth = np.arange(first_sample, first_sample + section.shape[2], dtype=np.float32)

@@ -3,10 +3,12 @@
 import copy
 import threading
 from collections import defaultdict
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from skfacies._nn.allocation import freed_memory_kept
 from skfacies._nn.data import pad_to_multiple
@@ -16,7 +18,7 @@ from skfacies._nn.prepared import prepared_for_prediction
 from skfacies._sections.validation import check_finite_section, n_sections
 from skfacies._stratigraphy.smoothing import smooth_along_reflectors
 
-__all__ = ["iterate_scores", "prediction_bytes"]
+__all__ = ["PredictionOptions", "iterate_scores", "prediction_bytes"]
 
 #: Mirrored traces on either side of a section. The network's zero padding then lies outside of it:
 #: on two F3 blocks of 70 to 700 traces the mean IoU rises by 0.005 to 0.007 (five models of five).
@@ -45,31 +47,18 @@ _bytes_per_sample = WeakKeyDictionary()
 _measuring = threading.Lock()
 
 
-@torch.inference_mode()
-def iterate_scores(
-    module,
-    X,
-    conditioner,
-    *,
-    device,
-    probabilities=True,
-    tta=False,
-    dip_smoothing=None,
-    norm_prior=None,
-    heights=None,
-    nan_policy="raise",
-    memory_limit=None,
-):
-    """Yield ``(index, traces, scores, missing)`` of every section, in no certain order.
-
-    `traces` is a slice; large sections come in several, smaller ones whole. Scores are a float32
-    tensor ``(n_classes, n_traces, n_samples)`` on the device: probabilities, or else logits or
-    logarithms of probabilities, whichever is at hand. Missing is a mask of NaN samples, or None.
-    Sections are padded by themselves and batched with equal ones, so that what else is predicted
-    changes nothing.
+@dataclass(frozen=True)
+class PredictionOptions:
+    """How sections are predicted.
 
     Parameters
     ----------
+    device : str
+    probabilities : bool
+        Whether scores are probabilities, or else logits or logarithms of probabilities, whichever
+        is at hand.
+    tta : bool
+        Whether probabilities are averaged with those of the mirrored section.
     dip_smoothing : float or None
         Traces over which logits are averaged along reflectors.
     norm_prior : float or None
@@ -77,59 +66,130 @@ def iterate_scores(
         `normalized_by_section`. None: none are.
     heights : tuple (least, most) or None
         Samples of the training sections.
+    dead_rows : tuple (top, bottom)
+        Dead samples that all traces of training sections began and ended with, at most.
+    nan_policy : {"raise", "ignore"}
     memory_limit : int or None
         Bytes for what the network computes; sections that need more are predicted in tiles.
     """
+
+    device: str
+    probabilities: bool = True
+    tta: bool = False
+    dip_smoothing: float | None = None
+    norm_prior: float | None = None
+    heights: tuple | None = None
+    dead_rows: tuple = (0, 0)
+    nan_policy: str = "raise"
+    memory_limit: int | None = None
+
+
+@torch.inference_mode()
+def iterate_scores(module, X, conditioner, options):
+    """Yield ``(index, traces, scores, missing, dead)`` of every section, in no certain order.
+
+    `traces` is a slice; large sections come in several, smaller ones whole. Scores are a float32
+    tensor ``(n_classes, n_traces, n_samples)`` on the device. `missing` and `dead` are masks of
+    undefined samples, and of those with dead traces and mutes, or None where there are none.
+    Sections are padded by themselves and batched with equal ones, so that what else is predicted
+    changes nothing.
+    """
     module.eval()
     most = np.inf
-    if memory_limit is not None:
-        most = memory_limit / bytes_per_sample(module, conditioner.n_channels, device)
+    if options.memory_limit is not None:
+        per_sample = bytes_per_sample(module, conditioner.n_channels, options.device)
+        most = options.memory_limit / per_sample
     with freed_memory_kept():
-        module = prepared_for_prediction(module)
-        predictor = _Predictor(
-            module,
-            conditioner.n_channels,
-            device,
-            probabilities,
-            tta,
-            dip_smoothing,
-            norm_prior,
-            heights,
-        )
-        trimmed = {}
-        results = _stream(predictor, X, conditioner, nan_policy, most, trimmed)
-        yield from _between_dead_edges(results, trimmed)
+        predictor = _Predictor(prepared_for_prediction(module), conditioner.n_channels, options)
+        windows = {}
+        for index, traces, scores in _stream(predictor, X, conditioner, most, windows):
+            yield from windows[index].in_place(index, traces, scores)
+            if traces.stop == windows[index].n_traces:
+                del windows[index]
 
 
-def _stream(predictor, X, conditioner, nan_policy, most, trimmed):
+@dataclass(frozen=True)
+class _Window:
+    """The part of a section that is predicted: dead traces and samples around it are left out.
+
+    Live samples are then predicted as if these were not there. Dead ones get the scores of the
+    next that was predicted.
+    """
+
+    missing: np.ndarray | None
+    dead: np.ndarray | None
+    first: int
+    last: int
+    top: int
+    bottom: int
+    n_samples: int
+
+    @classmethod
+    def around_live(cls, shape, missing, dead, dead_rows):
+        """The window of a section; rows stay as many as all training sections had."""
+        n_traces, n_samples = shape
+        first, last, top, bottom = 0, n_traces, 0, n_samples
+        if dead is not None:
+            traces, samples = (np.flatnonzero(~dead.all(axis=axis)) for axis in (1, 0))
+            if len(traces):
+                first, last = int(traces[0]), int(traces[-1]) + 1
+                top = max(0, int(samples[0]) - dead_rows[0])
+                bottom = min(n_samples, int(samples[-1]) + 1 + dead_rows[1])
+        return cls(missing, dead, first, last, top, bottom, n_samples)
+
+    @property
+    def n_traces(self):
+        return self.last - self.first
+
+    def cut(self, array):
+        return array[..., self.first : self.last, self.top : self.bottom]
+
+    def in_place(self, index, traces, scores):
+        """Scores of some traces of the window in the place of their section."""
+        rows = (self.top, self.n_samples - self.bottom)
+        if any(rows):
+            scores = functional.pad(scores, rows, mode="replicate")
+        start, stop = traces.start + self.first, traces.stop + self.first
+        n_all = self.last if self.dead is None else len(self.dead)
+        parts = [(start, stop, scores)]
+        if start == self.first > 0:
+            parts.append((0, start, scores[:, :1].expand(-1, start, -1)))
+        if stop == self.last < n_all:
+            parts.append((stop, n_all, scores[:, -1:].expand(-1, n_all - stop, -1)))
+        for start, stop, own in parts:
+            masks = (_part_of(mask, start, stop) for mask in (self.missing, self.dead))
+            yield index, slice(start, stop), own, *masks
+
+
+def _part_of(mask, start, stop):
+    """Some traces of a mask; None where it has none of them."""
+    part = None if mask is None else mask[start:stop]
+    return part if part is not None and part.any() else None
+
+
+def _stream(predictor, X, conditioner, most, windows):
     """Scores of sections, in batches or tiles of at most `most` padded samples.
 
-    Dead traces at the edges of a section are left out, and noted in `trimmed`: live ones are
-    predicted as if these were not there.
+    What lies around the live part of a section is left out, and kept in `windows`.
     """
+    options = predictor.options
     waiting, n_waiting = defaultdict(list), 0
     for i in range(n_sections(X)):
         section = np.asarray(X[i])
-        check_finite_section(section, i, nan_policy=nan_policy)
+        check_finite_section(section, i, nan_policy=options.nan_policy)
         channels, missing, dead = conditioner(section)
-        if dead is not None:
-            live = np.flatnonzero(~dead.all(axis=1))
-            if len(live) and live[-1] - live[0] + 1 < len(dead):
-                first, last = int(live[0]), int(live[-1]) + 1
-                nothing = np.zeros(dead.shape, dtype=bool) if missing is None else missing
-                trimmed[i] = first, last, nothing
-                channels, dead = channels[:, first:last], dead[first:last]
-            if dead.any():
-                channels = np.concatenate([channels, dead[None].astype(np.float32)])
+        window = _Window.around_live(channels.shape[1:], missing, dead, options.dead_rows)
+        windows[i], channels = window, window.cut(channels)
+        if dead is not None and window.cut(dead).any():
+            channels = np.concatenate([channels, window.cut(dead)[None].astype(np.float32)])
         shape = channels.shape[1:]
-        missing = None if i in trimmed else missing
         padded = _pad(channels, predictor.multiple)
         if padded[0].size > most:
-            yield from predictor.in_tiles(i, padded, shape, missing, most)
+            yield from predictor.in_tiles(i, padded, shape, most)
             continue
         kind = shape, len(channels)
         batch = waiting[kind]
-        batch.append((i, padded, missing))
+        batch.append((i, padded))
         n_waiting += padded[0].size
         largest = min(BATCH_PIXELS, most)
         if (len(batch) + 1) * padded[0].size > largest:
@@ -143,58 +203,36 @@ def _stream(predictor, X, conditioner, nan_policy, most, trimmed):
         yield from predictor.whole(batch, shape)
 
 
-def _between_dead_edges(results, trimmed):
-    """Scores in the place of their traces; dead traces at the edges have those of the next live."""
-    for index, traces, scores, missing in results:
-        if index not in trimmed:
-            yield index, traces, scores, missing
-            continue
-        first, last, all_missing = trimmed[index]
-        parts = [(traces.start + first, traces.stop + first, scores)]
-        if first and traces.start == 0:
-            parts.append((0, first, scores[:, :1].expand(-1, first, -1)))
-        n_after = len(all_missing) - last
-        if n_after and traces.stop + first == last:
-            parts.append((last, len(all_missing), scores[:, -1:].expand(-1, n_after, -1)))
-        for start, stop, own in parts:
-            nothing = all_missing[start:stop]
-            yield index, slice(start, stop), own, nothing if nothing.any() else None
-
-
 class _Predictor:
     """Scores of padded sections, in batches of equal ones or in tiles.
 
     The mask of a section's dead samples comes after its channels, if there are some.
     """
 
-    def __init__(
-        self, module, n_channels, device, probabilities, tta, dip_smoothing, norm_prior, heights
-    ):
-        self.module, self.n_channels, self.device = module, n_channels, device
-        self.probabilities, self.tta = probabilities, tta
-        self.dip_smoothing = dip_smoothing
-        self.norm_prior, self.heights = norm_prior, heights
+    def __init__(self, module, n_channels, options):
+        self.module, self.n_channels, self.options = module, n_channels, options
         self.multiple = size_multiple(module)
 
     def whole(self, batch, shape):
         """Predict a batch of sections of one shape."""
-        channels = np.stack([padded for _, padded, _ in batch])
-        scores = self._scores(channels, self.probabilities or self.tta, shape[1])
+        channels = np.stack([padded for _, padded in batch])
+        options = self.options
+        scores = self._scores(channels, options.probabilities or options.tta, shape[1])
         scores = _without_padding(scores, shape)
-        if self.tta:
+        if options.tta:
             # Flip the section and not its padding, which must stay at the end.
             flipped = _without_padding(channels, shape)[..., ::-1, :]
             flipped = _pad(np.ascontiguousarray(flipped), self.multiple)
             flipped = _without_padding(self._scores(flipped, True, shape[1]), shape)
             scores = scores + flipped.flip(-2)
             scores = self._as_asked(scores / 2)
-        for row, (index, _, missing) in enumerate(batch):
-            yield index, slice(0, shape[0]), scores[row], missing
+        for row, (index, _) in enumerate(batch):
+            yield index, slice(0, shape[0]), scores[row]
 
-    def in_tiles(self, index, padded, shape, missing, most):
+    def in_tiles(self, index, padded, shape, most):
         """Predict a section in tiles of all its samples, which are blended where they overlap."""
         mirrored = None
-        if self.tta:
+        if self.options.tta:
             # Flip the section and not its padding. Its tiles do not lie where those of the section
             # do, so all of its scores are kept, in half the bytes.
             flipped = _without_padding(padded, shape)[..., ::-1, :]
@@ -204,8 +242,7 @@ class _Predictor:
         for traces, scores in self._blend(padded, shape, most):
             if mirrored is not None:
                 scores = (scores + mirrored[:, traces].float()) / 2
-            scores = self._as_asked(scores)
-            yield index, traces, scores, None if missing is None else missing[traces]
+            yield index, traces, self._as_asked(scores)
 
     def _blend(self, padded, shape, most):
         """Yield (traces, probabilities) of a section from its first trace to the last."""
@@ -232,19 +269,20 @@ class _Predictor:
 
     def _as_asked(self, probabilities):
         """Probabilities, or their logarithms, which serve as logits."""
-        if self.probabilities:
+        if self.options.probabilities:
             return probabilities
         return probabilities.clamp_min(torch.finfo(torch.float32).tiny).log()
 
     def _scores(self, channels, probabilities, height):
-        channels = torch.from_numpy(np.ascontiguousarray(channels)).to(self.device)
+        channels = torch.from_numpy(np.ascontiguousarray(channels)).to(self.options.device)
         dead = channels[:, self.n_channels] if channels.shape[1] > self.n_channels else None
         channels = channels[:, : self.n_channels]
-        with normalized_by_section(prior_for(height, self.norm_prior, self.heights)):
+        options = self.options
+        with normalized_by_section(prior_for(height, options.norm_prior, options.heights)):
             logits = self.module(channels) if dead is None else self.module(channels, dead)
-        if self.dip_smoothing:
+        if options.dip_smoothing:
             amplitudes = channels[:, 0]  # of the section itself
-            logits = smooth_along_reflectors(logits, amplitudes, self.dip_smoothing, dead=dead)
+            logits = smooth_along_reflectors(logits, amplitudes, options.dip_smoothing, dead=dead)
         return torch.softmax(logits, dim=1) if probabilities else logits
 
 

@@ -12,6 +12,9 @@ __all__ = ["IGNORED", "Run", "Sections"]
 #: Code of samples that do not count: not interpreted, NaN, weight 0, or padding.
 IGNORED = -100
 
+#: Weights of this part of the largest are like 0: such samples have no say in what is counted.
+NEGLIGIBLE = 1e-5
+
 
 @dataclass(frozen=True)
 class Run:
@@ -57,7 +60,7 @@ class Sections:
         return Run(section, 0, section_shape(self.X, section)[0])
 
     def codes(self, section, window=...):
-        """Positions of labels in `classes`; `IGNORED` where samples have no label or weight 0."""
+        """Positions of labels in `classes`; `IGNORED` where samples have no label or no weight."""
         codes = encode_labels(
             np.asarray(self.y[section][window]),
             self.classes,
@@ -65,8 +68,13 @@ class Sections:
             ignored_code=IGNORED,
         )
         if self.weights is not None:
-            codes[self.weights_of(section, window, codes.shape) == 0] = IGNORED
+            weights = self.weights_of(section, window, codes.shape)
+            codes[weights <= NEGLIGIBLE * self.largest_weight] = IGNORED
         return codes
+
+    @functools.cached_property
+    def largest_weight(self):
+        return max(float(np.max(weights)) for weights in self.weights)
 
     def weights_of(self, section, window, shape):
         """Weights of the samples of a window, of the given shape; None if there are none."""

@@ -10,16 +10,20 @@ from skfacies._sections.undefined import undefined_amplitudes
 from skfacies._sections.validation import like_sections, n_sections, own_amplitudes
 
 __all__ = [
-    "amplitude_spread",
+    "amplitude_level",
     "sample_interval",
     "scaled_by_survey",
-    "typical_spread",
+    "typical_level",
+    "warn_of_mixed_intervals",
     "warn_of_other_interval",
     "warn_of_other_scale",
 ]
 
 #: Amplitudes that are so many times as large or as small as in training are of another scale.
 OTHER_SCALE = 3.0
+
+#: Amplitudes whose median is so many standard deviations from the training's have another center.
+OTHER_CENTER = 0.5
 
 #: Part of the interval by which another differs.
 OTHER_INTERVAL = 0.01
@@ -29,32 +33,41 @@ ENOUGH_SAMPLES = 4096
 FEWEST_SAMPLES = 64
 
 
-def amplitude_spread(amplitudes):
-    """About the standard deviation of live amplitudes (n_traces, n_samples); NaN if unknown."""
+def amplitude_level(amplitudes):
+    """Median and spread of live amplitudes (n_traces, n_samples); None if they are too few.
+
+    The spread is about the standard deviation.
+    """
     step = math.ceil(math.sqrt(amplitudes.size / ENOUGH_SAMPLES))
     some = amplitudes[::step, ::step]
     live = some[(some != 0) & np.isfinite(some)]
-    return float(np.quantile(np.abs(live), 0.6827)) if len(live) >= FEWEST_SAMPLES else np.nan
+    if len(live) < FEWEST_SAMPLES:
+        return None
+    center = np.median(live)
+    return float(center), float(np.quantile(np.abs(live - center), 0.6827))
 
 
-def typical_spread(spreads):
-    """Median of the spreads of sections; None where none is known."""
-    known = [spread for spread in spreads if spread > 0]
-    return float(np.median(known)) if known else None
+def typical_level(levels):
+    """Median of the levels of sections; None where none is known."""
+    known = [level for level in levels if level is not None]
+    return tuple(np.median(known, axis=0).tolist()) if known else None
 
 
-def warn_of_other_scale(known, spreads):
-    """Warn where sections have amplitudes of another scale than the training's."""
-    spread = typical_spread(spreads)
-    if known is None or spread is None:
+def warn_of_other_scale(known, levels):
+    """Warn where sections have amplitudes of another scale, or center, than the training's."""
+    level = typical_level(levels)
+    if known is None or level is None or not known[1]:
         return
-    ratio = spread / known
-    if 1 / OTHER_SCALE <= ratio <= OTHER_SCALE:
+    ratio, shift = level[1] / known[1], abs(level[0] - known[0]) / known[1]
+    if 1 / OTHER_SCALE <= ratio <= OTHER_SCALE and shift <= OTHER_CENTER:
         return
-    much = "large" if ratio > 1 else "small"
+    if 1 / OTHER_SCALE <= ratio <= OTHER_SCALE or not ratio:  # 0: all are clipped
+        what = f"have another center than those of the training, {shift:.1f} deviations away"
+    else:
+        size = "large" if ratio > 1 else "small"
+        what = f"are more than {OTHER_SCALE:g} times as {size} as those of the training"
     warnings.warn(
-        f"the amplitudes of `X` are more than {OTHER_SCALE:g} times as {much} as those of the "
-        "training, or have another center: is it another survey, or another version of it? Use "
+        f"the amplitudes of `X` {what}: is it another survey, or another version of it? Use "
         "rescale='survey' to learn the scale anew from `X`.",
         UserWarning,
         stacklevel=5,
@@ -62,12 +75,37 @@ def warn_of_other_scale(known, spreads):
 
 
 def sample_interval(X):
-    """Interval of the vertical coordinate of DataArrays, the last axis; None if it is not known."""
-    X = X[0] if isinstance(X, (list, tuple)) else X
-    dims = getattr(X, "dims", ())
-    if not dims or not hasattr(X, "coords") or dims[-1] not in X.coords:
+    """Interval of the vertical coordinate of DataArrays, the last axis; None if it is not known.
+
+    Of sections in a list, the first that differs from the first tells it.
+    """
+    sections = X if isinstance(X, (list, tuple)) else [X]
+    known = [interval for interval in map(_interval_of, sections) if interval is not None]
+    return next((other for other in known if _differ(known[0], other)), known[0]) if known else None
+
+
+def warn_of_mixed_intervals(X):
+    """Warn where sections that are trained on together are sampled at different intervals."""
+    sections = X if isinstance(X, (list, tuple)) else []
+    known = [interval for interval in map(_interval_of, sections) if interval is not None]
+    if any(_differ(known[0], other) for other in known):
+        warnings.warn(
+            f"`X` has sections with sample intervals of {min(known):g} and {max(known):g}: units "
+            "look thicker in some than in others. Resample them first, such as by X.interp.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _differ(one, other):
+    return abs(other - one) > OTHER_INTERVAL * abs(one)
+
+
+def _interval_of(section):
+    dims = getattr(section, "dims", ())
+    if not dims or not hasattr(section, "coords") or dims[-1] not in section.coords:
         return None
-    places = np.asarray(X.coords[dims[-1]])
+    places = np.asarray(section.coords[dims[-1]])
     if places.ndim != 1 or len(places) < 2 or places.dtype.kind not in "iuf":
         return None
     return float(np.median(np.diff(places.astype(np.float64))))
@@ -75,7 +113,7 @@ def sample_interval(X):
 
 def warn_of_other_interval(known, interval):
     """Warn where sections are sampled at another interval than the training's."""
-    if known is None or interval is None or abs(interval - known) <= OTHER_INTERVAL * abs(known):
+    if known is None or interval is None or not _differ(known, interval):
         return
     warnings.warn(
         f"`X` has a sample interval of {interval:g}, the training had {known:g}: units look "
@@ -106,11 +144,11 @@ def scaled_by_survey(X, surveys, scaler):
             f"`surveys` must have shape ({n_sections(X)},), one label a section; got "
             f"{surveys.shape}."
         )
-    scalers = {}
-    for i, survey in enumerate(surveys.tolist()):
-        own = scalers.setdefault(survey, clone(scaler))
-        own.partial_fit([own_amplitudes(np.asarray(X[i]))])
-    scaled = [_ScaledSection(X[i], scalers[survey]) for i, survey in enumerate(surveys.tolist())]
+    names, surveys = np.unique(surveys, return_inverse=True)  # NaN is one name
+    scalers = [clone(scaler) for _ in names]
+    for i, survey in enumerate(surveys):
+        scalers[survey].partial_fit([own_amplitudes(np.asarray(X[i]))])
+    scaled = [_ScaledSection(X[i], scalers[survey]) for i, survey in enumerate(surveys)]
     return like_sections(X, scaled)
 
 

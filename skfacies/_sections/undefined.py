@@ -78,7 +78,8 @@ def dead_samples(section):
     """Mask of samples that nothing was recorded at; None if there are none.
 
     These are undefined samples, dead traces, which have one value all over, and mutes: one value
-    from the first sample, or to the last, for at least `SHORTEST_MUTE` samples.
+    from the first sample, or to the last, for at least `SHORTEST_MUTE` samples, or for two where
+    all traces have it.
 
     Parameters
     ----------
@@ -86,13 +87,44 @@ def dead_samples(section):
     """
     section = np.asarray(section)
     dead = undefined_amplitudes(section)
-    for samples in (section, section[:, ::-1]):
-        first, start = samples[:, :1], samples[:, 1:SHORTEST_MUTE]
-        traces = np.flatnonzero((start == first).all(axis=1))
-        if not len(traces) or section.shape[1] < 2:
-            continue
-        muted = np.logical_and.accumulate(samples[traces] == first[traces], axis=1)
-        dead = np.zeros(section.shape, dtype=bool) if dead is None else dead
-        own = dead if samples is section else dead[:, ::-1]
-        own[traces] |= muted
+    if section.shape[1] < 2:
+        return dead
+    undefined = None if dead is None else dead.copy()
+    for backwards in (False, True):
+        samples, nothing = (
+            array if array is None or not backwards else array[:, ::-1]
+            for array in (section, undefined)
+        )
+        muted = _mutes(samples, nothing)
+        if muted is not None:
+            traces, muted = muted
+            dead = np.zeros(section.shape, dtype=bool) if dead is None else dead
+            own = dead[:, ::-1] if backwards else dead
+            own[traces] |= muted
     return dead
+
+
+def _mutes(samples, undefined):
+    """Traces with one value from their first defined sample on, and where; None if there are none.
+
+    Undefined samples are passed over. Where all traces begin so, two samples are enough.
+    """
+    n_traces, n_samples = samples.shape
+    if undefined is None:
+        traces = np.flatnonzero(samples[:, 1] == samples[:, 0])
+        same = np.logical_and.accumulate(samples[traces] == samples[traces, :1], axis=1)
+        n_same, n_defined = np.count_nonzero(same, axis=1), np.full(len(traces), n_samples)
+    else:
+        traces = np.arange(n_traces)
+        first = np.take_along_axis(samples, undefined.argmin(axis=1)[:, None], axis=1)
+        same = np.logical_and.accumulate((samples == first) | undefined, axis=1)
+        n_same = np.count_nonzero(same & ~undefined, axis=1)
+        n_defined = n_samples - np.count_nonzero(undefined, axis=1)
+    is_mute = n_same >= np.minimum(SHORTEST_MUTE, n_defined)
+    live = ~is_mute
+    if len(traces) == n_traces and live.any() and n_same[live].min() > 1:
+        begin = np.flatnonzero(~same[live].all(axis=0))[0]  # of the first live row
+        same[live, begin:] = False
+        is_mute[:] = True
+    traces = traces[is_mute]
+    return (traces, same[is_mute]) if len(traces) else None

@@ -169,7 +169,7 @@ def labels_from_scores(codes, log_scores, order, *, missing=None, without_spikes
     Returns
     -------
     codes : int array of shape (n_traces, n_samples)
-        Of missing samples they mean nothing.
+        Missing samples of a trace have the unit of the next live one above, or else below.
     """
     if order is None:
         return codes
@@ -180,7 +180,7 @@ def labels_from_scores(codes, log_scores, order, *, missing=None, without_spikes
         return remove_spikes(codes, order)
     live = ~missing.all(axis=1)  # the traces to either side of a gap are neighbors
     if live.any():
-        codes[live] = remove_spikes(codes[live], order)
+        codes[live] = remove_spikes(codes[live], order, missing[live])
     return codes
 
 
@@ -191,6 +191,8 @@ def put_in_order(codes, log_scores, order, missing=None):
     its most likely labels. Parameters are those of `labels_from_scores`.
     """
     ranks = _ranks(order)[codes]
+    if missing is not None:  # a trace of nothing else has its own labels
+        missing = missing & ~missing.all(axis=1, keepdims=True)
     deepest = ranks if missing is None else np.where(missing, -1, ranks)
     deepest = np.maximum.accumulate(deepest, axis=1)
     upside_down = np.flatnonzero((ranks < deepest).any(axis=1))
@@ -207,8 +209,9 @@ def put_in_order(codes, log_scores, order, missing=None):
         if missing is not None:
             scores = np.where(missing[traces][..., None], np.float32(0), scores)
         _order_parts(ranks, traces, starts[own], stops[own], scores)
-    if missing is not None:
-        ranks[ranks < 0] = 0
+    if missing is not None:  # above all live samples as at the first of them
+        shallowest = np.where(ranks < 0, len(order), ranks).min(axis=1, keepdims=True)
+        np.copyto(ranks, shallowest, where=ranks < 0, casting="unsafe")
     changed = upside_down if missing is None else slice(None)
     codes[changed] = np.asarray(order)[ranks[changed]]
     return codes
@@ -245,7 +248,7 @@ def _order_parts(ranks, traces, starts, stops, scores):
     ranks[rows[inside], places[inside]] = best_ranks(part)[inside]
 
 
-def remove_spikes(codes, order):
+def remove_spikes(codes, order, missing=None):
     """Take contacts that leave their neighbors for a few traces back to them.
 
     Where two reflectors are about as likely, a contact changes between them from trace to trace,
@@ -259,6 +262,8 @@ def remove_spikes(codes, order):
         All traces in order; changed in place.
     order : tuple of int
         Classes from top to bottom.
+    missing : bool array of shape (n_traces, n_samples), or None
+        Contacts beside missing samples are not known: they stay, and tell nothing of others.
 
     Returns
     -------
@@ -269,13 +274,20 @@ def remove_spikes(codes, order):
     places += n_units * np.arange(n_traces)[:, None]
     thickness = np.bincount(places.ravel(), minlength=n_traces * n_units)
     contacts = thickness.reshape(n_traces, n_units)[:, :-1].cumsum(axis=1)
-    around = np.pad(contacts, ((SPIKE_TRACES, SPIKE_TRACES), (0, 0)), mode="edge")
+    known = contacts if missing is None else _known_contacts(contacts, missing)
+    # Mirrored in the first and last trace, so that dips go on.
+    around = np.pad(
+        known, ((SPIKE_TRACES, SPIKE_TRACES), (0, 0)), mode="reflect", reflect_type="odd"
+    )
     around = np.lib.stride_tricks.sliding_window_view(around, 2 * SPIKE_TRACES + 1, axis=0)
-    medians = np.partition(around, SPIKE_TRACES, axis=-1)[..., SPIKE_TRACES]
-    away = np.abs(contacts - medians)
+    if missing is None:
+        medians = np.partition(around, SPIKE_TRACES, axis=-1)[..., SPIKE_TRACES]
+    else:
+        medians = _medians_of_most(around)
+    away = np.nan_to_num(np.abs(known - medians))
     spikes = away > SPIKE_SAMPLES
     if spikes.any():  # at the crest of a steep fold a contact is away from its median, too
-        steps = np.diff(around[spikes], axis=-1)
+        steps = np.nan_to_num(np.diff(around[spikes], axis=-1))
         sides = steps[:, : SPIKE_TRACES - 1], steps[:, SPIKE_TRACES + 1 :]
         # Steps of a side have a slope, that of the least, where they all go one way.
         slopes = [np.maximum(side.min(-1), 0) + np.maximum(-side.max(-1), 0) for side in sides]
@@ -287,6 +299,20 @@ def remove_spikes(codes, order):
         ranks = (np.arange(n_samples)[:, None] >= own[:, None]).sum(axis=-1)
         codes[traces] = np.asarray(order)[ranks]
     return codes
+
+
+def _known_contacts(contacts, missing):
+    """Contacts as floats, NaN where the sample above or below is missing."""
+    edged = np.pad(missing, ((0, 0), (1, 1)), mode="edge")
+    beside = edged[:, :-1] | edged[:, 1:]  # of a contact above sample n, samples n - 1 and n
+    return np.where(np.take_along_axis(beside, contacts, axis=1), np.nan, contacts)
+
+
+def _medians_of_most(around):
+    """Medians along the last axis without NaN; NaN where fewer than half are known."""
+    n_known = np.count_nonzero(~np.isnan(around), axis=-1)[..., None]
+    medians = np.take_along_axis(np.sort(around, axis=-1), np.maximum(n_known - 1, 0) // 2, axis=-1)
+    return np.where(2 * n_known > around.shape[-1], medians, np.nan)[..., 0]
 
 
 def best_ranks(scores):

@@ -62,7 +62,7 @@ def smooth_along_reflectors(logits, amplitudes, length, *, doubt=DOUBT, dead=Non
     doubt : float
         How much less unsure places weigh, see `DOUBT`; 0: not at all.
     dead : tensor of shape (batch, n_traces, n_samples), or None
-        1 for samples that nothing was recorded at: blocks that are mostly dead have no say.
+        1 for samples that nothing was recorded at: they have no say.
 
     Returns
     -------
@@ -76,14 +76,18 @@ def smooth_along_reflectors(logits, amplitudes, length, *, doubt=DOUBT, dead=Non
     what changes is added to all samples of a block, so that contacts stay as sharp as they were.
     """
     blocks = logits.permute(0, 2, 3, 1).unflatten(2, (-1, BLOCK)).unflatten(1, (-1, BLOCK))
-    coarse = _mean_of_blocks(blocks)
-    dips, continuity = dips_and_continuity(amplitudes)
+    live = None if dead is None else 1 - functional.avg_pool2d(dead, BLOCK)
+    coarse = _mean_of_blocks(blocks) if dead is None else _mean_of_live(blocks, dead, live)
+    dips, continuity = dips_and_continuity(amplitudes, live)
     trust = torch.exp(-doubt * _unsureness(coarse))
-    if dead is not None:
-        trust = trust * (functional.avg_pool2d(dead, BLOCK) < 0.5)
+    if live is not None:
+        trust = trust * live
     coarse -= coarse.amax(dim=-1, keepdim=True)
     bounded = coarse.clamp_min(-FARTHEST)
-    change = _mean_along(bounded, trust, dips, continuity * math.exp(-BLOCK / length)) - coarse
+    mean, known = _mean_along(bounded, trust, dips, continuity * math.exp(-BLOCK / length))
+    change = mean - coarse
+    if live is not None:
+        change.masked_fill_(~known, 0)
     if logits.is_contiguous(memory_format=torch.channels_last):  # in longer strides
         rows = change[:, :, None, :, None].expand(-1, -1, -1, -1, BLOCK, -1).flatten(3)
         blocks.flatten(3).add_(rows)
@@ -98,6 +102,13 @@ def _mean_of_blocks(blocks):
     return sum(rows[:, :, :, i] for i in range(BLOCK)) / BLOCK**2
 
 
+def _mean_of_live(blocks, dead, live):
+    """Means over the live samples of blocks; 0 where there are none."""
+    alive = 1 - dead.unflatten(2, (-1, BLOCK)).unflatten(1, (-1, BLOCK))
+    means = _mean_of_blocks(blocks * alive[..., None])
+    return means / live.clamp_min(0.5 / BLOCK**2)[..., None]
+
+
 def _unsureness(logits):
     """One minus the mean highest probability along traces, of logits (batch, n_traces, n, …)."""
     unsure = 1 - torch.exp(logits.amax(dim=-1) - logits.logsumexp(dim=-1))
@@ -106,8 +117,11 @@ def _unsureness(logits):
     )
 
 
-def dips_and_continuity(amplitudes):
-    """Dip in samples per trace (blocks per block), positive downwards, and continuity in (0, 1]."""
+def dips_and_continuity(amplitudes, live=None):
+    """Dip in samples per trace (blocks per block), positive downwards, and continuity in (0, 1].
+
+    `live` is the live part of each block, or None where all is live.
+    """
     if amplitudes.numel() and float(amplitudes.abs().max()) > LARGE:  # its fourth power overflows
         largest = amplitudes.abs().amax(dim=(1, 2), keepdim=True)
         amplitudes = amplitudes / largest.clamp_min(1.0)
@@ -121,7 +135,10 @@ def dips_and_continuity(amplitudes):
             total.addcmul_(one[:, i::BLOCK], other[:, i::BLOCK], value=1 / BLOCK)
     local = _mean_around(functional.avg_pool2d(sums, (1, BLOCK)))
     energy, product, _ = _mean_around(local).unbind(dim=1)
-    damping = DAMPING * energy.mean(dim=(1, 2), keepdim=True) + torch.finfo(energy.dtype).tiny
+    typical = energy.mean(dim=(1, 2), keepdim=True)
+    if live is not None:  # dead blocks have no energy
+        typical = typical / live.mean(dim=(1, 2), keepdim=True).clamp_min(1e-6)
+    damping = DAMPING * typical + torch.finfo(energy.dtype).tiny
     dips = (-product / (energy + damping)).clamp(-STEEPEST, STEEPEST)
     energy, product, energy_across = local.unbind(dim=1)
     off = energy_across + 2 * dips * product + dips**2 * energy  # of the gradient along the dip
@@ -136,6 +153,8 @@ def _mean_around(values):
 
 def _mean_along(values, trust, dips, weights):
     """Weighted mean of values (batch, n_traces, n_samples, n) of all traces along the dips.
+
+    Also returns where there is one, (batch, n_traces, n_samples, 1): not where all is dead.
 
     Trace by trace, from both sides at once: the sum so far, moved by the dip to the next trace
     and multiplied by the lesser weight of the two, and the values of that trace, times its trust.
@@ -164,5 +183,7 @@ def _mean_along(values, trust, dips, weights):
         sums[i].addcmul_(moved, weights[i - 1])
     one, other = sums.view(n_traces, 2, n_items, n_samples, n + 1).unbind(dim=1)
     total = one + other.flip(0) - own.view(n_traces, 2, n_items, n_samples, n + 1)[:, 0]
-    least = torch.finfo(total.dtype).tiny  # where all along the reflector are dead
-    return (total[..., :-1] / total[..., -1:].clamp_min(least)).transpose(0, 1)
+    total = total.transpose(0, 1)
+    weight = total[..., -1:]
+    least = torch.finfo(total.dtype).tiny
+    return total[..., :-1] / weight.clamp_min(least), weight > least

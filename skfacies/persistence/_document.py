@@ -49,7 +49,8 @@ _FITTED = {
         "history_": list,
         "n_iter_": Integral,
         "_weights": dict,
-        "_amplitude_spread": (float, type(None)),
+        "_amplitude_level": (tuple, type(None)),
+        "_dead_rows": tuple,
         "_follows_reflectors": bool,
         "_heights": (tuple, type(None)),
         "_smoothing_helps": bool,
@@ -71,6 +72,7 @@ _OPTIMIZERS = (
     *("NAdam", "RAdam", "RMSprop", "Rprop", "SGD"),
 )
 _OWN_NET_OPTIONS = ("criterion__loss", "criterion__class_weight", "criterion__mean_weight", "lr")
+_PLAIN_NET_OPTIONS = ("optimizer__", "criterion__label_smoothing", "callbacks__lr_plateau__")
 _TIMM_OPTIONS = {"dynamic_img_size", "strict_img_size", "drop_rate", "drop_path_rate"}
 
 # Networks of this width or less are small, whatever else they are. What is built may take ten times
@@ -329,7 +331,7 @@ def _check_net_options(options, own=()):
         elif name.startswith("module__"):
             fine = name[8:] in _network_options() and _is_plain(value)
         else:
-            fine = name.startswith("optimizer__") and _is_plain(value)
+            fine = name.startswith(_PLAIN_NET_OPTIONS) and _is_plain(value)
         if not fine:
             raise ValueError(f"`net_params` has {name!r} as {value!r}, which a file cannot hold.")
 
@@ -410,13 +412,13 @@ def _check_segmenter_state(state):
         n_classes == len(state["classes_"]) and state["classes_"].ndim == 1,
         f"the network has {n_classes} classes, `classes_` are {state['classes_']}.",
     )
-    order = state.get("_unit_order")
+    order = state["_unit_order"]
     _require(
         order is None
         or (all(type(place) is int for place in order) and sorted(order) == list(range(n_classes))),
         f"the order of units is {order}, for {n_classes} classes.",
     )
-    heights = state.get("_heights")
+    heights = state["_heights"]
     _require(
         heights is None
         or (len(heights) == 2 and all(type(n) is int for n in heights) and min(heights) > 0),
