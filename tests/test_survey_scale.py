@@ -127,7 +127,9 @@ def test_cubes_of_another_interval_are_warned_of(make_tiny, sections, survey):
 
 def test_amplitudes_with_another_center_are_warned_of(fitted, survey):
     X = survey.data[8:]
-    with pytest.warns(UserWarning, match=r"another center .* 1\.\d deviations away.*rescale='survey'"):
+    with pytest.warns(
+        UserWarning, match=r"another center .* 1\.\d deviations away.*rescale='survey'"
+    ):
         fitted.predict(X + X.std())
 
 

@@ -220,8 +220,7 @@ def _predict_parts(model, cube, out, folder, probabilities, entropy):
     labels = _scratch_array(folder, "labels", cube.shape, _label_type(model))
     if probabilities or entropy:
         scores = _scratch_array(folder, "scores", (*cube.shape, len(model.classes_)), np.float32)
-        model.predict_proba(cube, out=scores)
-        _choose_facies(model, scores, labels)
+        model.predict(cube, out=labels, probabilities_out=scores)
     else:
         model.predict(cube, out=labels)
     _mark_missing(model, cube, labels)
@@ -289,20 +288,6 @@ def _find_headers(cube, seismic, out, like, reading):
 
 def _along(cube, axis):
     return np.asarray(cube[cube.dims[axis]])
-
-
-def _choose_facies(model, scores, labels):
-    """Fill in the labels that `predict` gives, a section at a time."""
-    to_labels = model._to_labels(labels.dtype)
-    axis = int(model.direction == "crossline")
-    if scores.shape[1 - axis] == 1:  # the one line there is, rather than traces
-        axis = 1 - axis
-    for i in range(scores.shape[axis]):
-        line = (slice(None),) * axis + (i,)
-        own = np.asarray(scores[line])
-        chosen = to_labels(own[None])[0]
-        chosen[np.isnan(own[..., 0])] = UNLABELED
-        labels[line] = chosen
 
 
 def _mark_missing(model, cube, labels):
@@ -378,8 +363,7 @@ def _as_cube_model(model, verbose=0, rescale=None):
         return model.set_params(verbose=verbose)
     if not hasattr(model, "predict"):
         raise ValueError(f"the model file holds a {type(model).__name__}, which predicts nothing.")
-    cubes = CubeSegmenter(model, verbose=verbose)
-    cubes.estimator_, cubes.classes_, cubes.lines_ = model, model.classes_, {}
+    cubes = CubeSegmenter.from_fitted(model, verbose=verbose)
     for name in ("label_names_", "reading_"):
         if hasattr(model, name):
             setattr(cubes, name, getattr(model, name))

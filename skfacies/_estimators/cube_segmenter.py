@@ -1,7 +1,5 @@
 """The estimator of cubes: cuts them into sections, and puts predictions back."""
 
-import copy
-import functools
 import os
 import tempfile
 import warnings
@@ -9,7 +7,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.utils import Bunch
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
     UNUSED,
@@ -19,22 +16,18 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.validation import check_is_fitted
-from tqdm.auto import tqdm
 
-from skfacies._cubes.dask_arrays import predict_lazily
 from skfacies._cubes.holders import (
     AXES,
     DIRECTIONS,
     check_axes,
     check_cube,
     check_out,
-    chunk_length,
     has_named_axes,
     is_dask,
     is_transposed,
     ordered_dims,
     read_lines,
-    release_pages,
     section_axes,
     shape_of,
     unwrap,
@@ -42,9 +35,8 @@ from skfacies._cubes.holders import (
     write_lines,
 )
 from skfacies._cubes.pairing import check_pair, check_weights
-from skfacies._cubes.probability_store import make_store, scratch_bytes
-from skfacies._cubes.slabs import copies_of_amplitudes, plan_slabs, read_slabs
 from skfacies._cubes.training_lines import choose_lines, labeled_traces, take_sections
+from skfacies._estimators.cube_prediction import CubePrediction
 from skfacies._sections.survey_scale import sample_interval, warn_of_other_interval
 from skfacies._sections.validation import (
     MOST_CHANNELS,
@@ -52,7 +44,6 @@ from skfacies._sections.validation import (
     last_step,
     prediction_dtype,
 )
-from skfacies._stratigraphy.order import check_unit_order, labels_from_scores
 from skfacies.metrics import iou_scorer
 
 __all__ = ["CubeSegmenter"]
@@ -246,6 +237,31 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             del sections, section_labels, params  # which may be mapped in the folder
         return self
 
+    @classmethod
+    def from_fitted(cls, estimator, **params):
+        """A segmenter of cubes whose estimator of sections is fitted already.
+
+        Parameters
+        ----------
+        estimator : fitted estimator of sections
+        **params
+            Further parameters, such as `direction`.
+
+        Returns
+        -------
+        segmenter : CubeSegmenter
+            Ready to predict; its ``lines_`` are empty.
+        """
+        check_is_fitted(estimator)
+        segmenter = cls(estimator, **params)
+        segmenter._validate_params()
+        segmenter._check_estimator()
+        segmenter.estimator_ = estimator
+        segmenter.classes_ = np.asarray(estimator.classes_)
+        segmenter.lines_ = {}
+        segmenter.sample_interval_ = getattr(last_step(estimator), "sample_interval_", None)
+        return segmenter
+
     def _check_estimator(self):
         if self.direction == "both" and not hasattr(self.estimator, "predict_proba"):
             raise ValueError(
@@ -302,7 +318,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     # --- prediction ---------------------------------------------------------------------------
 
-    def predict(self, X, *, out=None, dtype=None):
+    def predict(self, X, *, out=None, dtype=None, probabilities_out=None):
         """Facies of every sample of a cube.
 
         Parameters
@@ -314,6 +330,9 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             array in memory.
         dtype : dtype, default=None
             Type of the labels if `out` is None. None is that of ``classes_``.
+        probabilities_out : array of shape (n_inlines, n_crosslines, n_samples, n_classes), \
+                default=None
+            Array that the probabilities are written to as well, as by `predict_proba`.
 
         Returns
         -------
@@ -323,14 +342,19 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         cube, wrap = self._check_prediction_data(X)
         self._check_label_type(out.dtype if hasattr(out, "dtype") else dtype)
-        model = self._rescaled_to(cube)
+        model = self._prediction(cube, dtype)
         if is_dask(cube):
-            return wrap(model._predict_lazily(cube, out, dtype, probabilities=False), "facies")
+            return wrap(model.lazy(cube, out, probabilities=False), "facies")
         if out is None:
-            result = np.empty(shape_of(cube), self._label_dtype() if dtype is None else dtype)
+            result = np.empty(shape_of(cube), model.label_type)
         else:
             result = _check_place(out, shape_of(cube), X)
-        for axis, lines, labels in model._predict_slabs(cube, out):
+        if probabilities_out is None:
+            slabs = model.slabs_of_labels(cube, out)
+        else:
+            self.predict_proba(X, out=probabilities_out)
+            slabs = model.labels_from_probabilities(cube, probabilities_out)
+        for axis, lines, labels in slabs:
             write_lines(result, axis, lines, labels)
         return wrap(result, "facies")
 
@@ -350,10 +374,9 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             In the order of ``classes_``; NaN where amplitudes are missing.
         """
         cube, wrap = self._check_prediction_data(X)
-        model = self._rescaled_to(cube)
+        model = self._prediction(cube)
         if is_dask(cube):
-            lazy = model._predict_lazily(cube, out, None, probabilities=True)
-            return wrap(lazy, "probability", self.classes_)
+            return wrap(model.lazy(cube, out, probabilities=True), "probability", self.classes_)
         shape = (*shape_of(cube), len(self.classes_))
         if out is None:
             result = np.empty(shape, dtype=np.float32)
@@ -361,13 +384,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             result = _check_place(out, shape, X)
             if np.dtype(out.dtype).kind != "f":
                 raise ValueError(f"`out` must be of floats for probabilities; got {out.dtype}.")
-        for number, axis in enumerate(section_axes(self.direction, shape)):
-            for lines, sections in self._read_slabs(cube, axis, out):
-                probabilities = model._probabilities(sections)
-                if number:  # the average with those of the first direction
-                    probabilities = probabilities + read_lines(result, axis, lines)
-                    probabilities /= 2
-                write_lines(result, axis, lines, probabilities)
+        model.write_probabilities(cube, result)
         return wrap(result, "probability", self.classes_)
 
     def score(self, X, y, sample_weight=None):
@@ -409,23 +426,20 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"`shape` must be (n_inlines, n_crosslines, n_samples); got {tuple(shape)}."
             )
-        n_classes, n_samples = len(self.classes_), int(np.prod(shape))
-        working, scratch = self.memory_limit / 2, 0
-        axes = section_axes(self.direction, shape)
-        for axis in axes:
-            least = 2 * shape[1 - axis] * shape[2] * self._bytes_per_sample(8)
-            working = max(working, self._network_bytes(shape, axis) + least)
-        if len(axes) == 2:
-            in_memory = n_samples * n_classes * 4
-            if in_memory <= self.memory_limit / 2:
-                working += in_memory
-            else:
-                scratch = scratch_bytes(shape, n_classes)
-        return Bunch(
-            working=int(working),
-            scratch=int(scratch),
-            labels=n_samples * self.classes_.dtype.itemsize,
-            probabilities=n_samples * n_classes * 4,
+        return self._prediction().cost(shape)
+
+    def _prediction(self, cube=None, dtype=None):
+        """How cubes are predicted; by the amplitude scale of `cube`, if it is to be learned."""
+        return CubePrediction(
+            self.estimator_ if cube is None else self._rescaled_to(cube),
+            self.direction,
+            self.classes_,
+            np.dtype(self._label_dtype() if dtype is None else dtype),
+            self._ignore_label(),
+            self.neighbors,
+            self.memory_limit,
+            self.scratch_dir,
+            self.verbose,
         )
 
     def _check_prediction_data(self, X):
@@ -443,9 +457,9 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return cube, wrap
 
     def _rescaled_to(self, cube):
-        """The model with the amplitude scale of a cube, if its estimator is to learn it anew."""
+        """The estimator with the amplitude scale of a cube, if it is to learn that anew."""
         if find_parameter(self.estimator_, "rescale", None) is None:
-            return self
+            return self.estimator_
         if not hasattr(self.estimator_, "rescaled_to"):
             raise ValueError(
                 "rescale='survey' needs a FaciesSegmenter as `estimator`; got "
@@ -455,9 +469,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         n_lines = shape_of(cube)[axis]
         lines = np.unique(np.linspace(0, n_lines - 1, min(n_lines, ENOUGH_LINES)).astype(int))
         some = [np.asarray(read_lines(cube, axis, slice(i, i + 1)))[0] for i in lines.tolist()]
-        model = copy.copy(self)
-        model.estimator_ = self.estimator_.rescaled_to(some)
-        return model
+        return self.estimator_.rescaled_to(some)
 
     def _check_lines(self, shape, name):
         """Axes whose lines are cut; warns of what a cube of a few lines cannot give."""
@@ -506,119 +518,6 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         nan_policy = find_parameter(self.estimator_, "nan_policy", "raise")
         return prediction_dtype(self.classes_, self._ignore_label(), nan_policy)
 
-    def _to_labels(self, dtype=None):
-        """Function that turns probabilities of whole sections into labels."""
-        dtype = self._label_dtype() if dtype is None else np.dtype(dtype)
-        last = last_step(self.estimator_)
-        order = getattr(last, "unit_order_", None)
-        # As in `predict`: the means of both directions have no spikes.
-        single = self.direction != "both"
-        return functools.partial(
-            _labels_of,
-            classes=self.classes_.astype(dtype),
-            ignore_label=self._ignore_label(),
-            unit_order=None if order is None else check_unit_order(order, self.classes_),
-            without_spikes=single and bool(getattr(last, "dip_smoothing_", None)),
-        )
-
-    def _predict_lazily(self, cube, out, dtype, *, probabilities):
-        if out is not None:
-            raise ValueError(
-                "`out` is for arrays that are predicted at once; of a Dask array, store the "
-                "result with dask.array.to_zarr(segmenter.predict(X), ...) or dask.array.store."
-            )
-        dtype = self._label_dtype() if dtype is None else np.dtype(dtype)
-        return predict_lazily(
-            cube,
-            self.estimator_,
-            section_axes(self.direction, shape_of(cube)),
-            to_labels=self._to_labels(dtype),
-            dtype=dtype,
-            n_classes=len(self.classes_),
-            probabilities=probabilities,
-            memory_limit=self.memory_limit,
-            neighbors=self.neighbors,
-        )
-
-    def _predict_slabs(self, cube, out):
-        """Yield (axis, lines, labels) until the cube is complete."""
-        axes = section_axes(self.direction, shape_of(cube))
-        if len(axes) == 1:
-            for lines, sections in self._read_slabs(cube, axes[0], out):
-                yield axes[0], lines, np.asarray(self.estimator_.predict(sections))
-            return
-        shape, n_classes = shape_of(cube), len(self.classes_)
-        store = make_store(
-            shape,
-            n_classes,
-            memory_limit=self.memory_limit,
-            slabs=[[s for _, inner in self._plan(cube, axis) for s in inner] for axis in axes],
-            folder=self.scratch_dir,
-        )
-        to_labels = self._to_labels()
-        try:
-            for lines, sections in self._read_slabs(cube, 0, out):
-                store.write_inlines(lines, self._probabilities(sections))
-            for lines, sections in self._read_slabs(cube, 1, out):
-                predicted = self._probabilities(sections)  # the estimator's: not to be changed
-                mean = store.read_crosslines(lines)
-                mean += predicted
-                del predicted
-                mean /= 2
-                yield 1, lines, to_labels(mean)
-        finally:
-            store.close()
-
-    def _probabilities(self, sections):
-        return np.asarray(self.estimator_.predict_proba(sections), dtype=np.float32)
-
-    def _read_slabs(self, cube, axis, out=None):
-        """Yield (lines, sections) of a direction; what is mapped is let go of after each slab."""
-        bar = tqdm(
-            total=shape_of(cube)[axis],
-            desc=f"predict {AXES[axis]}s",
-            unit="line",
-            disable=not self.verbose,
-            dynamic_ncols=True,
-        )
-        with bar:
-            plan = self._plan(cube, axis)
-            for lines, sections in read_slabs(cube, axis, plan, self.neighbors):
-                yield lines, sections
-                bar.update(lines.stop - lines.start)
-                release_pages(cube)
-                release_pages(out)
-
-    def _plan(self, cube, axis):
-        """Blocks of lines to read at once, and the slabs of lines of each to predict at once."""
-        shape = shape_of(cube)
-        n_lines, section = shape[axis], shape[1 - axis] * shape[2]
-        budget = self._slab_budget(shape, axis)
-        per_sample = self._bytes_per_sample(np.dtype(cube.dtype).itemsize)
-        slab = int(min(max(budget // (section * per_sample), 1), n_lines))
-        block = slab
-        if not isinstance(cube, np.ndarray):
-            # Whole chunks, so that each is read once; of those too large for that, what fits.
-            chunk = chunk_length(cube, axis)
-            most = int(self.memory_limit / 4 // (section * np.dtype(cube.dtype).itemsize))
-            block = -(-slab // chunk) * chunk if chunk <= most else max(most // slab, 1) * slab
-        return plan_slabs(n_lines, slab=slab, block=block, neighbors=self.neighbors)
-
-    def _slab_budget(self, shape, axis):
-        """Bytes for a slab; it and its copy share half of the limit with the network."""
-        return max(self.memory_limit / 2 - self._network_bytes(shape, axis), 0) / 2
-
-    def _network_bytes(self, shape, axis):
-        last = last_step(self.estimator_)
-        if not hasattr(last, "_prediction_memory"):
-            return 0
-        return last._prediction_memory((shape[1 - axis], shape[2]))
-
-    def _bytes_per_sample(self, itemsize):
-        """Bytes for each sample of a slab: amplitudes and labels, or probabilities of two ways."""
-        results = 8 * len(self.classes_) if self.direction == "both" else 8
-        return copies_of_amplitudes(self.neighbors) * itemsize + results
-
     @property
     def _nan_policy(self):
         """What the estimator itself does about NaN, for scorers; None if others come before it."""
@@ -666,27 +565,3 @@ def _check_place(out, shape, X):
             "Transpose it, or leave `out` away."
         )
     return check_out(out, shape)
-
-
-def _labels_of(probabilities, *, classes, ignore_label, unit_order, without_spikes):
-    missing = np.isnan(probabilities[..., 0])
-    if missing.any():
-        probabilities = np.where(missing[..., None], 0, probabilities)
-    codes = probabilities.argmax(axis=-1)
-    for section, own, nothing in zip(codes, probabilities, missing, strict=True):
-        labels_from_scores(
-            section,
-            functools.partial(_log_scores, own),
-            unit_order,
-            missing=nothing if nothing.any() else None,
-            without_spikes=without_spikes,
-        )
-    labels = classes[codes]
-    if missing.any():
-        labels[missing] = ignore_label
-    return labels
-
-
-def _log_scores(probabilities, traces):
-    """Logarithms of some traces; equal where all probabilities are 0."""
-    return np.log(np.maximum(probabilities[traces], np.float32(1e-30)))

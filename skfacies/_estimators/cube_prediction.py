@@ -1,0 +1,240 @@
+"""How `CubeSegmenter` predicts a cube: slabs of lines, one or two directions, labels."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils import Bunch
+from tqdm.auto import tqdm
+
+from skfacies._cubes.dask_arrays import predict_lazily
+from skfacies._cubes.holders import (
+    AXES,
+    chunk_length,
+    read_lines,
+    release_pages,
+    section_axes,
+    shape_of,
+    write_lines,
+)
+from skfacies._cubes.probability_store import make_store, scratch_bytes
+from skfacies._cubes.slabs import copies_of_amplitudes, plan_slabs, read_slabs
+from skfacies._sections.undefined import dead_samples
+from skfacies._sections.validation import last_step
+from skfacies._stratigraphy.order import check_unit_order, labels_from_scores
+
+__all__ = ["CubePrediction"]
+
+
+@dataclass(frozen=True)
+class CubePrediction:
+    """A fitted estimator of sections, and how it predicts cubes.
+
+    Parameters
+    ----------
+    estimator : fitted estimator of sections
+    direction : {"inline", "crossline", "both"}
+    classes : ndarray
+    label_type : dtype
+        Holds `classes` and, if labels of missing samples are predicted, `ignore_label`.
+    ignore_label : int, str or None
+    neighbors : int
+    memory_limit : int
+    scratch_dir : path or None
+    verbose : int
+    """
+
+    estimator: object
+    direction: str
+    classes: np.ndarray
+    label_type: np.dtype
+    ignore_label: object
+    neighbors: int
+    memory_limit: float
+    scratch_dir: object
+    verbose: int
+
+    # --- labels -------------------------------------------------------------------------------
+
+    def slabs_of_labels(self, cube, out):
+        """Yield (axis, lines, labels) until the cube is complete."""
+        axes = section_axes(self.direction, shape_of(cube))
+        if len(axes) == 1:
+            for lines, sections in self._read_slabs(cube, axes[0], out):
+                yield axes[0], lines, np.asarray(self.estimator.predict(sections))
+            return
+        store = make_store(
+            shape_of(cube),
+            len(self.classes),
+            memory_limit=self.memory_limit,
+            slabs=[[s for _, inner in self._plan(cube, axis) for s in inner] for axis in axes],
+            folder=self.scratch_dir,
+        )
+        try:
+            for lines, sections in self._read_slabs(cube, 0, out):
+                store.write_inlines(lines, self._probabilities(sections))
+            for lines, sections in self._read_slabs(cube, 1, out):
+                predicted = self._probabilities(sections)  # the estimator's: not to be changed
+                mean = store.read_crosslines(lines)
+                mean += predicted
+                del predicted
+                mean /= 2
+                yield 1, lines, self.to_labels(mean, _dead_samples_of(sections))
+        finally:
+            store.close()
+
+    def to_labels(self, probabilities, dead=None):
+        """Labels of whole sections, in the order of units if there is one.
+
+        Parameters
+        ----------
+        probabilities : array of shape (n_sections, n_traces, n_samples, n_classes)
+        dead : list of masks (n_traces, n_samples) or None, one for each section, default=None
+            Samples that have no say in the labels of others. Missing ones have none anyway.
+        """
+        last = last_step(self.estimator)
+        order = getattr(last, "unit_order_", None)
+        order = None if order is None else check_unit_order(order, self.classes)
+        # As in `predict`: the means of both directions have no spikes.
+        smooth = self.direction != "both" and bool(getattr(last, "dip_smoothing_", None))
+        missing = np.isnan(probabilities[..., 0])
+        if missing.any():
+            probabilities = np.where(missing[..., None], 0, probabilities)
+        codes = probabilities.argmax(axis=-1)
+        dead = [None] * len(codes) if dead is None else dead
+        for section, own, nothing, silent in zip(codes, probabilities, missing, dead, strict=True):
+            silent = nothing if silent is None else nothing | silent
+            labels_from_scores(
+                section,
+                functools.partial(_log_scores, own),
+                order,
+                missing=silent if silent.any() else None,
+                without_spikes=smooth,
+            )
+        labels = self.classes.astype(self.label_type)[codes]
+        if missing.any():
+            labels[missing] = self.ignore_label
+        return labels
+
+    def labels_from_probabilities(self, cube, probabilities):
+        """Yield (axis, lines, labels) from probabilities of the whole cube, a line at a time."""
+        axis = section_axes(self.direction, shape_of(cube))[-1]
+        for i in range(shape_of(cube)[axis]):
+            lines = slice(i, i + 1)
+            own = np.asarray(read_lines(probabilities, axis, lines))
+            sections = np.asarray(read_lines(cube, axis, lines))
+            yield axis, lines, self.to_labels(own, _dead_samples_of(sections))
+
+    # --- probabilities --------------------------------------------------------------------------
+
+    def write_probabilities(self, cube, result):
+        """Write the probabilities of the cube, in both directions their mean."""
+        for number, axis in enumerate(section_axes(self.direction, shape_of(cube))):
+            for lines, sections in self._read_slabs(cube, axis, result):
+                probabilities = self._probabilities(sections)
+                if number:
+                    probabilities = probabilities + read_lines(result, axis, lines)
+                    probabilities /= 2
+                write_lines(result, axis, lines, probabilities)
+
+    def _probabilities(self, sections):
+        return np.asarray(self.estimator.predict_proba(sections), dtype=np.float32)
+
+    def lazy(self, cube, out, *, probabilities):
+        """Dask array of labels or probabilities."""
+        if out is not None:
+            raise ValueError(
+                "`out` is for arrays that are predicted at once; of a Dask array, store the "
+                "result with dask.array.to_zarr(segmenter.predict(X), ...) or dask.array.store."
+            )
+        return predict_lazily(
+            cube,
+            self.estimator,
+            section_axes(self.direction, shape_of(cube)),
+            to_labels=self.to_labels,
+            dtype=self.label_type,
+            n_classes=len(self.classes),
+            probabilities=probabilities,
+            memory_limit=self.memory_limit,
+            neighbors=self.neighbors,
+        )
+
+    # --- memory ---------------------------------------------------------------------------------
+
+    def cost(self, shape):
+        """Bytes for a cube of this shape, see `CubeSegmenter.estimate_memory`."""
+        n_classes, n_samples = len(self.classes), int(np.prod(shape))
+        working, scratch = self.memory_limit / 2, 0
+        axes = section_axes(self.direction, shape)
+        for axis in axes:
+            least = 2 * shape[1 - axis] * shape[2] * self._bytes_per_sample(8)
+            working = max(working, self._network_bytes(shape, axis) + least)
+        if len(axes) == 2:
+            in_memory = n_samples * n_classes * 4
+            if in_memory <= self.memory_limit / 2:
+                working += in_memory
+            else:
+                scratch = scratch_bytes(shape, n_classes)
+        return Bunch(
+            working=int(working),
+            scratch=int(scratch),
+            labels=n_samples * self.classes.dtype.itemsize,
+            probabilities=n_samples * n_classes * 4,
+        )
+
+    def _read_slabs(self, cube, axis, out=None):
+        """Yield (lines, sections) of a direction; what is mapped is let go of after each slab."""
+        bar = tqdm(
+            total=shape_of(cube)[axis],
+            desc=f"predict {AXES[axis]}s",
+            unit="line",
+            disable=not self.verbose,
+            dynamic_ncols=True,
+        )
+        with bar:
+            plan = self._plan(cube, axis)
+            for lines, sections in read_slabs(cube, axis, plan, self.neighbors):
+                yield lines, sections
+                bar.update(lines.stop - lines.start)
+                release_pages(cube)
+                release_pages(out)
+
+    def _plan(self, cube, axis):
+        """Blocks of lines to read at once, and the slabs of lines of each to predict at once."""
+        shape = shape_of(cube)
+        n_lines, section = shape[axis], shape[1 - axis] * shape[2]
+        budget = self._slab_budget(shape, axis)
+        per_sample = self._bytes_per_sample(np.dtype(cube.dtype).itemsize)
+        slab = int(min(max(budget // (section * per_sample), 1), n_lines))
+        block = slab
+        if not isinstance(cube, np.ndarray):
+            # Whole chunks, so that each is read once; of those too large for that, what fits.
+            chunk = chunk_length(cube, axis)
+            most = int(self.memory_limit / 4 // (section * np.dtype(cube.dtype).itemsize))
+            block = -(-slab // chunk) * chunk if chunk <= most else max(most // slab, 1) * slab
+        return plan_slabs(n_lines, slab=slab, block=block, neighbors=self.neighbors)
+
+    def _slab_budget(self, shape, axis):
+        """Bytes for a slab; it and its copy share half of the limit with the network."""
+        return max(self.memory_limit / 2 - self._network_bytes(shape, axis), 0) / 2
+
+    def _network_bytes(self, shape, axis):
+        last = last_step(self.estimator)
+        if not hasattr(last, "_prediction_memory"):
+            return 0
+        return last._prediction_memory((shape[1 - axis], shape[2]))
+
+    def _bytes_per_sample(self, itemsize):
+        """Bytes for each sample of a slab: amplitudes and labels, or probabilities of two ways."""
+        results = 8 * len(self.classes) if self.direction == "both" else 8
+        return copies_of_amplitudes(self.neighbors) * itemsize + results
+
+
+def _dead_samples_of(sections):
+    """Masks of dead samples of sections, with or without channels; None for those without."""
+    return [dead_samples(section[..., 0] if section.ndim == 3 else section) for section in sections]
+
+
+def _log_scores(probabilities, traces):
+    """Logarithms of some traces; equal where all probabilities are 0."""
+    return np.log(np.maximum(probabilities[traces], np.float32(1e-30)))
