@@ -15,12 +15,13 @@ from tqdm.auto import tqdm
 
 from skfacies._cubes.holders import AXES, check_cube, read_lines, release_pages, unwrap
 from skfacies._cubes.slabs import copies_of_amplitudes, read_with_neighbors
+from skfacies._cubes.to_sections import CubeToSections
 from skfacies._estimators.cube_segmenter import CubeSegmenter
-from skfacies._sections.validation import check_same_structure, label_codes
+from skfacies._sections.labels import label_codes
+from skfacies._sections.validation import check_same_structure
 from skfacies.datasets import fetch_f3
 from skfacies.datasets._f3 import SHAPES, UNITS
 from skfacies.metrics import facies_confusion_matrix, facies_report
-from skfacies.preprocessing import CubeToSections
 
 __all__ = ["f3_benchmark"]
 

@@ -15,14 +15,8 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 
 from skfacies._cubes.holders import is_transposed, ordered_dims
-from skfacies._sections.validation import (
-    as_array,
-    class_labels,
-    is_listlike,
-    label_codes,
-    n_sections,
-    union_labels,
-)
+from skfacies._sections.labels import class_labels, label_codes, union_labels
+from skfacies._sections.validation import as_array, is_listlike, n_sections
 
 __all__ = ["BlockKFold", "BlockShuffleSplit"]
 

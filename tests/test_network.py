@@ -13,16 +13,18 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn import functional
 
 from skfacies._nn import network
+from skfacies._nn.callbacks import WarmupDecay
 from skfacies._nn.data import BatchBuilder, Conditioner, pad_to_multiple
+from skfacies._nn.hardware import choose_precision
+from skfacies._nn.losses import LOSSES, FaciesLoss
 from skfacies._nn.network import (
     FaciesNetwork,
-    choose_precision,
     draws_random_numbers,
     load_encoder,
     seeded_torch,
     size_multiple,
 )
-from skfacies._nn.training import LOSSES, FaciesLoss, WarmupDecay, auto_epochs
+from skfacies._nn.training import auto_epochs
 from skfacies._sections.sections import IGNORED
 
 

@@ -7,7 +7,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfacies.datasets import make_facies_cube
-from skfacies.plotting import SectionDisplay, facies_colors
+from skfacies.plotting import SectionDisplay
+from skfacies.plotting._drawing import facies_colors
 from skfacies.qc import prediction_entropy
 
 SHAPE = (9, 7)  # traces, samples

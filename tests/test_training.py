@@ -10,8 +10,9 @@ from sklearn.base import clone
 from skorch.callbacks import Callback, Checkpoint
 from skorch.history import History
 
+from skfacies._nn.callbacks import BestWeights
 from skfacies._nn.data import Conditioner, SectionDataset, SimilarSizeSampler
-from skfacies._nn.training import BestWeights, FaciesLoss
+from skfacies._nn.losses import FaciesLoss
 from skfacies._sections.sections import IGNORED, Run, Sections
 
 

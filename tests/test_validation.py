@@ -14,20 +14,22 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 
-from skfacies._sections.validation import (
+from skfacies._sections.labels import (
     check_classes,
-    check_finite_section,
     check_labels,
-    check_same_structure,
-    check_sample_weight,
-    check_sections,
     class_labels,
     encode_labels,
     ignore_missing,
     is_ignored,
     label_codes,
-    n_sections,
     union_labels,
+)
+from skfacies._sections.validation import (
+    check_finite_section,
+    check_same_structure,
+    check_sample_weight,
+    check_sections,
+    n_sections,
 )
 from skfacies.datasets import make_facies_cube
 

@@ -33,7 +33,7 @@ from skfacies._cli.labels import (
 from skfacies._cubes.holders import chunk_length
 from skfacies._cubes.writing import _class_paths
 from skfacies._estimators.cube_segmenter import CubeSegmenter
-from skfacies._sections.validation import find_parameter
+from skfacies._sections.estimators import find_parameter
 from skfacies.benchmark import f3_benchmark
 from skfacies.datasets import fetch_f3
 from skfacies.io import _kind_to_write, write_cube

@@ -9,7 +9,8 @@ from sklearn.utils import Bunch
 from skfacies._estimators.segmenter import FaciesSegmenter
 from skfacies.datasets import make_facies_cube
 from skfacies.metrics import contact_error
-from skfacies.plotting import SectionDisplay, check_matplotlib
+from skfacies.plotting import SectionDisplay
+from skfacies.plotting._arguments import check_matplotlib
 
 __all__ = ["run_demo"]
 

@@ -20,6 +20,7 @@ __all__ = [
     "check_chunks",
     "check_cube",
     "check_out",
+    "check_place",
     "chunk_length",
     "has_named_axes",
     "is_dask",
@@ -335,6 +336,16 @@ def release_pages(array):
     mapped = memory_map(array)
     if mapped is not None:
         mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def check_place(out, shape, X):
+    """Check an array for results, which has the axes of a cube in their usual order."""
+    if is_transposed(X):
+        raise ValueError(
+            f"`out` takes results with the axes {', '.join(ordered_dims(X))}; `X` has {X.dims}. "
+            "Transpose it, or leave `out` away."
+        )
+    return check_out(out, shape)
 
 
 def check_out(out, shape, name="out"):

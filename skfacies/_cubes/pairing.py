@@ -14,9 +14,10 @@ from skfacies._cubes.holders import (
     unwrap,
     warn_if_incomplete,
 )
+from skfacies._sections.survey_scale import sample_interval
 from skfacies._sections.validation import check_same_structure
 
-__all__ = ["align", "align_known", "check_pair", "check_weights"]
+__all__ = ["interval_of", "align", "align_known", "check_pair", "check_weights"]
 
 
 def check_pair(X, y, ignore_label=-1, X_name="X", y_name="y"):
@@ -129,3 +130,8 @@ def _are_same(own, others):
 
 def _describe(values):
     return f"{len(values)} from {values[0]} to {values[-1]}"
+
+
+def interval_of(X):
+    """Sample interval of a cube that is a DataArray with a vertical coordinate; else None."""
+    return sample_interval(X.transpose(*ordered_dims(X)) if has_named_axes(X) else X)

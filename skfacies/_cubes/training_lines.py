@@ -1,12 +1,28 @@
 """Which lines of a cube a fit trains on, and their sections: those that carry labels."""
 
+import os
+import tempfile
+import warnings
+
 import numpy as np
 
-from skfacies._cubes.holders import chunk_length, read_safely, release_pages, swap_lines
+from skfacies._cubes.holders import (
+    AXES,
+    DIRECTIONS,
+    chunk_length,
+    read_safely,
+    release_pages,
+    section_axes,
+    swap_lines,
+)
 from skfacies._cubes.slabs import LineWithNeighbors, neighbor_positions
-from skfacies._sections.validation import Lines, is_ignored
+from skfacies._sections.labels import is_ignored
+from skfacies._sections.validation import Lines
 
-__all__ = ["choose_lines", "labeled_traces", "take_sections"]
+__all__ = ["allocator", "check_lines", "choose_lines", "labeled_traces", "take_sections"]
+
+#: Sections of fewer traces hardly show what a network looks at.
+FEWEST_TRACES = 4
 
 #: Bytes of labels read at a time in search of labeled traces.
 PIECE = 1 << 26
@@ -110,3 +126,48 @@ def _read_lines(cube, axis, lines, allocate, memory_limit, name):
             sections[first:stop, traces] = piece[lines[first:stop] - lines[first]]
         first = stop
     return sections
+
+
+def allocator(folder, memory_limit):
+    """Maker of arrays for training sections: in memory, or in files if they are large."""
+
+    def allocate(shape, dtype):
+        if np.prod(shape) * np.dtype(dtype).itemsize <= memory_limit:
+            return np.empty(shape, dtype=dtype)
+        handle, path = tempfile.mkstemp(suffix=".npy", dir=folder)
+        os.close(handle)
+        return np.lib.format.open_memmap(path, mode="w+", shape=shape, dtype=dtype)
+
+    return allocate
+
+
+def check_lines(shape, direction, neighbors, name):
+    """Axes whose lines are cut; warns of what a cube of a few lines cannot give."""
+    axes = section_axes(direction, shape)
+    if axes != DIRECTIONS[direction]:
+        also = ", too" if direction == "both" else ""
+        _warn(
+            f"`{name}` is one {AXES[axes[0]]} and is cut along it: a section of "
+            f"{shape[1 - axes[0]]} traces. direction={direction!r} would cut it into "
+            f"single traces{also}."
+        )
+    for axis in axes:
+        n_lines, n_traces = shape[axis], shape[1 - axis]
+        if 1 < n_traces < min(FEWEST_TRACES, n_lines):
+            _warn(
+                f"`{name}` has only {n_traces} {AXES[1 - axis]}s: its {AXES[axis]} sections "
+                f"have {n_traces} traces, too few to tell units by. "
+                f"direction={AXES[1 - axis]!r} cuts sections of {n_lines} traces."
+            )
+        if n_lines <= neighbors:
+            _warn(
+                f"`{name}` has {n_lines} {AXES[axis]}(s), but neighbors={neighbors}: "
+                "lines stand for their own neighbors. Give all of the cube, and take lines of "
+                "the result."
+            )
+    return axes
+
+
+def _warn(message):
+    """Warn at the call of `fit` or `predict`, three calls above."""
+    warnings.warn(message, UserWarning, stacklevel=5)

@@ -19,8 +19,8 @@ from skfacies._cubes.holders import (
 )
 from skfacies._cubes.probability_store import make_store, scratch_bytes
 from skfacies._cubes.slabs import copies_of_amplitudes, plan_slabs, read_slabs
+from skfacies._sections.estimators import last_step
 from skfacies._sections.undefined import dead_samples
-from skfacies._sections.validation import last_step
 from skfacies._stratigraphy.order import check_unit_order, labels_from_scores
 
 __all__ = ["CubePrediction"]

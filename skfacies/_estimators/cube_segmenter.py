@@ -1,8 +1,6 @@
 """The estimator of cubes: cuts them into sections, and puts predictions back."""
 
-import os
 import tempfile
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -22,11 +20,8 @@ from skfacies._cubes.holders import (
     DIRECTIONS,
     check_axes,
     check_cube,
-    check_out,
-    has_named_axes,
+    check_place,
     is_dask,
-    is_transposed,
-    ordered_dims,
     read_lines,
     section_axes,
     shape_of,
@@ -34,25 +29,25 @@ from skfacies._cubes.holders import (
     warn_if_incomplete,
     write_lines,
 )
-from skfacies._cubes.pairing import check_pair, check_weights
-from skfacies._cubes.training_lines import choose_lines, labeled_traces, take_sections
-from skfacies._estimators.cube_prediction import CubePrediction
-from skfacies._sections.survey_scale import sample_interval, warn_of_other_interval
-from skfacies._sections.validation import (
-    MOST_CHANNELS,
-    find_parameter,
-    last_step,
-    prediction_dtype,
+from skfacies._cubes.pairing import check_pair, check_weights, interval_of
+from skfacies._cubes.training_lines import (
+    allocator,
+    check_lines,
+    choose_lines,
+    labeled_traces,
+    take_sections,
 )
+from skfacies._estimators.cube_prediction import CubePrediction
+from skfacies._sections.estimators import find_parameter, last_step
+from skfacies._sections.labels import prediction_dtype
+from skfacies._sections.survey_scale import warn_of_other_interval
+from skfacies._sections.validation import MOST_CHANNELS
 from skfacies.metrics import iou_scorer
 
 __all__ = ["CubeSegmenter"]
 
 #: Lines of a cube that tell the scale of its amplitudes.
 ENOUGH_LINES = 32
-
-#: Sections of fewer traces hardly show what a network looks at.
-FEWEST_TRACES = 4
 
 
 class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -233,7 +228,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             self.estimator_ = estimator
             self.classes_ = np.asarray(estimator.classes_)
             self.lines_ = {AXES[axis]: chosen for axis, chosen in lines.items()}
-            self.sample_interval_ = _interval_of(X)
+            self.sample_interval_ = interval_of(X)
             del sections, section_labels, params  # which may be mapped in the folder
         return self
 
@@ -245,20 +240,17 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ----------
         estimator : fitted estimator of sections
         **params
-            Further parameters, such as `direction`.
+            Other parameters, such as `direction`.
 
         Returns
         -------
         segmenter : CubeSegmenter
-            Ready to predict; its ``lines_`` are empty.
         """
         check_is_fitted(estimator)
         segmenter = cls(estimator, **params)
         segmenter._validate_params()
-        segmenter._check_estimator()
-        segmenter.estimator_ = estimator
+        segmenter.estimator_, segmenter.lines_ = estimator, {}
         segmenter.classes_ = np.asarray(estimator.classes_)
-        segmenter.lines_ = {}
         segmenter.sample_interval_ = getattr(last_step(estimator), "sample_interval_", None)
         return segmenter
 
@@ -280,7 +272,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _cut(self, cube, labels, folder, names=("X", "y")):
         """Sections with labels, their labels, and the lines that they lie on."""
         labeled = labeled_traces(labels, self._ignore_label())
-        axes = self._check_lines(shape_of(cube), names[0])
+        axes = check_lines(shape_of(cube), self.direction, self.neighbors, names[0])
         lines = choose_lines(labeled, axes, min_labeled=self.min_labeled, step=self.step)
         if not lines:
             raise ValueError(
@@ -291,7 +283,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return sections, self._take(labels, lines, folder, names[1]), lines
 
     def _take(self, cube, lines, folder, name, neighbors=0):
-        allocate = self._allocator(folder)
+        allocate = allocator(folder, self.memory_limit)
         return take_sections(cube, lines, allocate, self.memory_limit, name, neighbors)
 
     def _cut_validation(self, validation_data, folder):
@@ -300,18 +292,6 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         names = ("validation_data[0]", "validation_data[1]")
         pair = check_pair(*validation_data, self._ignore_label(), *names)
         return self._cut(*pair, folder, names)[:2]
-
-    def _allocator(self, folder):
-        """Maker of arrays for training sections: in memory, or in files if they are large."""
-
-        def allocate(shape, dtype):
-            if np.prod(shape) * np.dtype(dtype).itemsize <= self.memory_limit:
-                return np.empty(shape, dtype=dtype)
-            handle, path = tempfile.mkstemp(suffix=".npy", dir=folder)
-            os.close(handle)
-            return np.lib.format.open_memmap(path, mode="w+", shape=shape, dtype=dtype)
-
-        return allocate
 
     def _ignore_label(self):
         return find_parameter(self.estimator, "ignore_label", -1)
@@ -348,7 +328,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if out is None:
             result = np.empty(shape_of(cube), model.label_type)
         else:
-            result = _check_place(out, shape_of(cube), X)
+            result = check_place(out, shape_of(cube), X)
         if probabilities_out is None:
             slabs = model.slabs_of_labels(cube, out)
         else:
@@ -381,7 +361,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if out is None:
             result = np.empty(shape, dtype=np.float32)
         else:
-            result = _check_place(out, shape, X)
+            result = check_place(out, shape, X)
             if np.dtype(out.dtype).kind != "f":
                 raise ValueError(f"`out` must be of floats for probabilities; got {out.dtype}.")
         model.write_probabilities(cube, result)
@@ -452,8 +432,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if np.dtype(cube.dtype).kind not in "biuf":
             raise ValueError(f"`X` must hold real amplitudes; got dtype {cube.dtype}.")
         warn_if_incomplete(cube)
-        self._check_lines(shape_of(cube), "X")
-        warn_of_other_interval(self.sample_interval_, _interval_of(X))
+        check_lines(shape_of(cube), self.direction, self.neighbors, "X")
+        warn_of_other_interval(self.sample_interval_, interval_of(X))
         return cube, wrap
 
     def _rescaled_to(self, cube):
@@ -470,32 +450,6 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         lines = np.unique(np.linspace(0, n_lines - 1, min(n_lines, ENOUGH_LINES)).astype(int))
         some = [np.asarray(read_lines(cube, axis, slice(i, i + 1)))[0] for i in lines.tolist()]
         return self.estimator_.rescaled_to(some)
-
-    def _check_lines(self, shape, name):
-        """Axes whose lines are cut; warns of what a cube of a few lines cannot give."""
-        axes = section_axes(self.direction, shape)
-        if axes != DIRECTIONS[self.direction]:
-            also = ", too" if self.direction == "both" else ""
-            _warn(
-                f"`{name}` is one {AXES[axes[0]]} and is cut along it: a section of "
-                f"{shape[1 - axes[0]]} traces. direction={self.direction!r} would cut it into "
-                f"single traces{also}."
-            )
-        for axis in axes:
-            n_lines, n_traces = shape[axis], shape[1 - axis]
-            if 1 < n_traces < min(FEWEST_TRACES, n_lines):
-                _warn(
-                    f"`{name}` has only {n_traces} {AXES[1 - axis]}s: its {AXES[axis]} sections "
-                    f"have {n_traces} traces, too few to tell units by. "
-                    f"direction={AXES[1 - axis]!r} cuts sections of {n_lines} traces."
-                )
-            if n_lines <= self.neighbors:
-                _warn(
-                    f"`{name}` has {n_lines} {AXES[axis]}(s), but neighbors={self.neighbors}: "
-                    "lines stand for their own neighbors. Give all of the cube, and take lines of "
-                    "the result."
-                )
-        return axes
 
     def _check_label_type(self, dtype):
         """Refuse a type of labels that cannot hold all that may be predicted."""
@@ -545,23 +499,3 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         tags.target_tags.multi_output = True
         tags.classifier_tags.poor_score = True
         return tags
-
-
-def _warn(message):
-    """Warn at the call of `fit` or `predict`, three calls above."""
-    warnings.warn(message, UserWarning, stacklevel=5)
-
-
-def _interval_of(X):
-    """Sample interval of a cube that is a DataArray with a vertical coordinate; else None."""
-    return sample_interval(X.transpose(*ordered_dims(X)) if has_named_axes(X) else X)
-
-
-def _check_place(out, shape, X):
-    """Check an array for results, which has the axes of a cube in their usual order."""
-    if is_transposed(X):
-        raise ValueError(
-            f"`out` takes results with the axes {', '.join(ordered_dims(X))}; `X` has {X.dims}. "
-            "Transpose it, or leave `out` away."
-        )
-    return check_out(out, shape)

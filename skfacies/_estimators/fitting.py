@@ -13,17 +13,12 @@ from sklearn.utils import check_random_state
 from skfacies._nn import data as nn_data
 from skfacies._nn.allocation import freed_memory_kept
 from skfacies._nn.augmentation import AUGMENTATION, Augmentation
-from skfacies._nn.network import choose_device, choose_precision
+from skfacies._nn.callbacks import epoch_callbacks, plateau_options, training_callbacks
+from skfacies._nn.hardware import choose_device, choose_precision
 from skfacies._nn.normalization import prior_for
-from skfacies._nn.training import (
-    auto_epochs,
-    epoch_callbacks,
-    make_net,
-    plateau_options,
-    train_net,
-    training_callbacks,
-)
+from skfacies._nn.training import auto_epochs, make_net, train_net
 from skfacies._nn.weights import resolve_encoder_weights
+from skfacies._sections.scaler import AmplitudeScaler
 from skfacies._sections.sections import IGNORED
 from skfacies._sections.survey_scale import (
     typical_level,
@@ -34,7 +29,6 @@ from skfacies._sections.validation import n_channels, own_amplitudes, section_sh
 from skfacies._stratigraphy.order import check_unit_order, explain_unit_order
 from skfacies._stratigraphy.reflectors import LENGTH, labels_follow_reflectors
 from skfacies._version import __version__
-from skfacies.preprocessing import AmplitudeScaler
 
 __all__ = ["NORM_PRIOR", "Fitted", "train"]
 

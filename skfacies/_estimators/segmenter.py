@@ -1,16 +1,11 @@
 """The estimator: a scikit-learn classifier of every sample of a section."""
 
-import copy
-import warnings
-
 import numpy as np
-import torch
 from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
-from skorch.history import History
 
-from skfacies._estimators.fitting import ENOUGH_RUNS, NORM_PRIOR, Fitted, train
-from skfacies._estimators.parameters import SegmenterParameters
+from skfacies._estimators.base import BaseSegmenter
+from skfacies._estimators.fitting import ENOUGH_RUNS, NORM_PRIOR, train
 from skfacies._estimators.training_data import (
     choose_classes,
     hold_out,
@@ -19,8 +14,7 @@ from skfacies._estimators.training_data import (
 )
 from skfacies._nn import data as nn_data
 from skfacies._nn.inference import PredictionOptions, iterate_scores, prediction_bytes
-from skfacies._nn.network import choose_device, seeded_torch
-from skfacies._nn.training import make_net
+from skfacies._sections.labels import ignore_missing, prediction_dtype
 from skfacies._sections.survey_scale import (
     sample_interval,
     warn_of_mixed_intervals,
@@ -31,20 +25,17 @@ from skfacies._sections.validation import (
     check_channels,
     check_same_structure,
     check_sections,
-    ignore_missing,
     is_listlike,
     n_sections,
     own_amplitudes,
-    prediction_dtype,
 )
-from skfacies._stratigraphy.order import check_unit_order, labels_from_scores
-from skfacies._stratigraphy.reflectors import LENGTH
+from skfacies._stratigraphy.order import labels_from_scores
 from skfacies.metrics import iou_score
 
 __all__ = ["FaciesSegmenter"]
 
 
-class FaciesSegmenter(ClassifierMixin, SegmenterParameters):
+class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     """Assign every sample of a seismic section to a facies, learned from interpreted sections.
 
     A U-Net with a ResNet-18 encoder is trained by AdamW on the cross-entropy of labeled samples.
@@ -335,63 +326,6 @@ class FaciesSegmenter(ClassifierMixin, SegmenterParameters):
         train(self, sections, runs, None, old, interval=interval, one_epoch=True).hand_to(self)
         return self
 
-    def _go_on_from(self):
-        """What a further fit goes on from; refuse parameters that would make another network."""
-        fitted = self._module_options
-        structure = self._structure(self.n_channels_)
-        changed = [name for name, value in structure.items() if fitted[name] != value]
-        if _module_part(self._net_options) != _module_part(self.net_params or {}):
-            changed.append("net_params")
-        if changed:
-            raise ValueError(
-                f"warm_start and partial_fit go on from the fitted weights, but {changed} would "
-                "make another network. Set the parameters back, or fit with warm_start=False."
-            )
-        return Fitted.of(self)
-
-    def _known(self, old):
-        """What sections must agree with if a training goes on."""
-        return {"classes": old.classes_, "trained_channels": self.n_channels_} if old else {}
-
-    # --- what was learned ----------------------------------------------------------------------
-
-    @property
-    def unit_order_(self):
-        """Classes from top to bottom, if labels are predicted in that order; else None."""
-        check_is_fitted(self, "net_")
-        order = self._order_of_codes()
-        return None if order is None else self.classes_[list(order)]
-
-    @property
-    def unit_order_reason_(self):
-        """Why labels are not predicted in a stratigraphic order; None if they are."""
-        check_is_fitted(self, "net_")
-        if self.unit_order is None:
-            return "unit_order=None"
-        return self._unit_order_reason if isinstance(self.unit_order, str) else None
-
-    def _order_of_codes(self):
-        """Positions of classes from top to bottom, as they are given now or were learned."""
-        if self.unit_order is None:
-            return None
-        if isinstance(self.unit_order, str):
-            return self._unit_order
-        return check_unit_order(self.unit_order, self.classes_)
-
-    @property
-    def dip_smoothing_(self):
-        """Number of traces over which scores are averaged along reflectors, or None."""
-        check_is_fitted(self, "net_")
-        if isinstance(self.dip_smoothing, str):
-            return LENGTH if self._follows_reflectors and self._smoothing_helps else None
-        return self.dip_smoothing or None
-
-    @property
-    def n_channels_(self):
-        """Number of channels of the sections that the network was trained on."""
-        check_is_fitted(self, "net_")
-        return self._module_options["in_channels"] - (self._depth_range is not None)
-
     # --- prediction ---------------------------------------------------------------------------
 
     def predict(self, X):
@@ -548,52 +482,6 @@ class FaciesSegmenter(ClassifierMixin, SegmenterParameters):
         tags.target_tags.multi_output = True
         tags.classifier_tags.poor_score = True  # thresholds of the common checks are for blobs
         return tags
-
-    def __getstate__(self):
-        # A pickled skorch net has the weights six times (AdamW's moments, twice through the
-        # scheduler), and cannot be read without the device that it was trained on.
-        state = super().__getstate__().copy()
-        net = state.pop("net_", None)
-        if net is not None:
-            state["_weights"] = {
-                name: value.detach().cpu().numpy()
-                for name, value in net.module_.state_dict().items()
-            }
-        return state
-
-    def __setstate__(self, state):
-        state = dict(state)
-        weights = state.pop("_weights", None)
-        super().__setstate__(state)
-        if weights is not None:
-            self._restore_net(weights)
-
-    def _restore_net(self, weights):
-        """Build the net as it was fitted, whatever parameters have been set since."""
-        try:
-            choose_device(self.device_)
-        except ValueError:
-            warnings.warn(
-                f"the model was trained on {self.device_!r}, which is not available here; it is "
-                "loaded to the CPU.",
-                UserWarning,
-                stacklevel=3,
-            )
-            self.device_ = "cpu"
-        net = make_net(self._module_options, self._net_options, device=self.device_)
-        with seeded_torch(0):
-            net.initialize()
-        # Copies: the arrays may be a read-only memory map.
-        tensors = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
-        net.module_.load_state_dict(tensors)
-        net.module_.eval()
-        net.history = History(copy.deepcopy(self.history_))
-        self.net_ = net
-
-
-def _module_part(net_options):
-    """Arguments of the network among those of skorch's net."""
-    return {k: v for k, v in net_options.items() if k.startswith("module__")}
 
 
 def _empty_like(X, dtype, *more_axes):

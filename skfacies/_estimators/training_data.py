@@ -3,21 +3,18 @@
 import numpy as np
 
 from skfacies._holdout.blocks import split_validation_block
+from skfacies._sections.labels import check_classes, check_labels, ignore_missing, prediction_dtype
+from skfacies._sections.scaler import AmplitudeScaler
 from skfacies._sections.sections import Sections
 from skfacies._sections.survey_scale import scaled_by_survey
 from skfacies._sections.validation import (
     check_channels,
-    check_classes,
-    check_labels,
     check_same_structure,
     check_sample_weight,
     check_sections,
-    ignore_missing,
     n_channels,
     n_sections,
-    prediction_dtype,
 )
-from skfacies.preprocessing import AmplitudeScaler
 
 __all__ = ["choose_classes", "hold_out", "scale_surveys", "training_sections"]
 

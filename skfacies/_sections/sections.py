@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skfacies._sections.validation import encode_labels, n_sections, section_shape
+from skfacies._sections.labels import encode_labels
+from skfacies._sections.validation import n_sections, section_shape
 
 __all__ = ["IGNORED", "Run", "Sections"]
 

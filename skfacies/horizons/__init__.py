@@ -11,8 +11,9 @@ from numbers import Integral
 import numpy as np
 
 from skfacies._cubes.holders import check_out, chunk_length, release_pages
+from skfacies._sections.labels import class_labels, label_codes, union_labels
 from skfacies._sections.undefined import undefined_values
-from skfacies._sections.validation import as_array, class_labels, label_codes, union_labels
+from skfacies._sections.validation import as_array
 from skfacies.horizons._checks import check_depths
 from skfacies.horizons._text import read_horizon, write_horizon
 

@@ -7,14 +7,9 @@ from sklearn.metrics import make_scorer
 
 from skfacies._cubes.holders import has_named_axes, is_dask, unwrap
 from skfacies._cubes.pairing import align_known
-from skfacies._sections.validation import (
-    as_array,
-    check_same_structure,
-    find_parameter,
-    ignore_missing,
-    is_ignored,
-    is_listlike,
-)
+from skfacies._sections.estimators import find_parameter
+from skfacies._sections.labels import ignore_missing, is_ignored
+from skfacies._sections.validation import as_array, check_same_structure, is_listlike
 
 __all__ = ["FaciesScorer"]
 

@@ -149,7 +149,7 @@ def load_model(path, *, device=None):
     (AmplitudeScaler(clip=3.0), 1.0)
     """
     if device is not None:
-        from skfacies._nn.network import choose_device
+        from skfacies._nn.hardware import choose_device
 
         device = choose_device(device)
     return _load(path, device)

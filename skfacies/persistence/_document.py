@@ -5,89 +5,42 @@ What a document names is looked up in tables: nothing else is imported, called o
 
 import math
 import re
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from skfacies._sections.validation import MOST_CHANNELS
+from skfacies.persistence._states import (
+    _FITTED,
+    _check_params,
+    _check_state,
+    _optimizer,
+    _optimizer_name,
+)
 
 __all__ = ["JOBLIB", "Reader", "Writer"]
 
 #: Bytes that the values of an array in a document may take: as many as a document.
 _MAX_ARRAY = 8 << 20
 
-# Fitted attributes of the classes that a file may hold, and their types. What the file names is
-# looked up here and nowhere else: no import by name.
-_FITTED = {
-    "AmplitudeScaler": {
-        "_histogram": tuple,
-        "_origin": float,
-        "n_samples_seen_": Integral,
-        "center_": float,
-        "scale_": float,
-    },
-    "CubeToSections": {"cube_shape_": tuple, "n_sections_": Integral},
-    "CubeSegmenter": {
-        "estimator_": object,
-        "classes_": np.ndarray,
-        "lines_": dict,
-        "sample_interval_": (float, type(None)),
-    },
-    "FaciesSegmenter": {
-        "classes_": np.ndarray,
-        "scaler_": object,
-        "encoder_weights_": (str, type(None)),
-        "_depth_range": (Integral, type(None)),
-        "_module_options": dict,
-        "device_": str,
-        "precision_": str,
-        "_net_options": dict,
-        "_version": str,
-        "history_": list,
-        "n_iter_": Integral,
-        "_weights": dict,
-        "_amplitude_level": (tuple, type(None)),
-        "_dead_rows": tuple,
-        "_follows_reflectors": bool,
-        "_heights": (tuple, type(None)),
-        "_smoothing_helps": bool,
-        "_training_summary": dict,
-        "_unit_order": (tuple, type(None)),
-        "_unit_order_reason": (str, type(None)),
-        "sample_interval_": (float, type(None)),
-    },
-    "Pipeline": {},
-}
 # Matters of scikit-learn's configuration, and what the document has elsewhere.
 _NOT_KEPT = {
     *("_metadata_request", "_sklearn_output_config", "_sklearn_version"),
     *("label_names_", "reading_"),
 }
 
-_OPTIMIZERS = (
-    *("ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax"),
-    *("NAdam", "RAdam", "RMSprop", "Rprop", "SGD"),
-)
-_OWN_NET_OPTIONS = ("criterion__loss", "criterion__class_weight", "criterion__mean_weight", "lr")
-_PLAIN_NET_OPTIONS = ("optimizer__", "criterion__label_smoothing", "callbacks__lr_plateau__")
-_TIMM_OPTIONS = {"dynamic_img_size", "strict_img_size", "drop_rate", "drop_path_rate"}
 
-# Networks of this width or less are small, whatever else they are. What is built may take ten times
-# the memory of its weights, and this besides: VGG is built with a classifier that is thrown away,
-# encoders of timm with levels below `encoder_depth`.
-_MAX_FREE_WIDTH = 1024
 _SPARE_BYTES = 512 << 20
 
 JOBLIB = "joblib.dump(model, path) keeps any model, in a file that only who trusts it should load."
 
 
 def _classes():
+    from skfacies._cubes.to_sections import CubeToSections
     from skfacies._estimators.cube_segmenter import CubeSegmenter
     from skfacies._estimators.segmenter import FaciesSegmenter
-    from skfacies.preprocessing import AmplitudeScaler, CubeToSections
+    from skfacies._sections.scaler import AmplitudeScaler
 
     classes = (AmplitudeScaler, CubeToSections, CubeSegmenter, FaciesSegmenter, Pipeline)
     return {cls.__name__: cls for cls in classes}
@@ -288,180 +241,7 @@ def _dtype(text):
     return np.dtype(text)
 
 
-def _optimizer_name(cls):
-    found = [name for name in _OPTIMIZERS if cls.__name__ == name]
-    return found[0] if found and _optimizer(found[0]) is cls else None
-
-
-def _optimizer(name):
-    import torch
-
-    if name not in _OPTIMIZERS:
-        raise ValueError(f"it has the optimizer {name!r}; a file may have {list(_OPTIMIZERS)}")
-    return getattr(torch.optim, name)
-
-
 # --- what may be in it ----------------------------------------------------------------------------
-
-
-def _check_params(estimator):
-    """Check parameters by the constraints of the class, and what these leave open."""
-    estimator._validate_params()
-    if isinstance(estimator, Pipeline):
-        if estimator.memory is not None:
-            raise ValueError("`memory` of a Pipeline is a cache of this machine: set it to None.")
-        for step in estimator.steps:
-            name, part = step
-            idle = part is None or (isinstance(part, str) and part == "passthrough")
-            if not isinstance(name, str) or not (idle or type(part).__name__ in _FITTED):
-                raise ValueError(f"a Pipeline has the step {step!r}.")
-    elif hasattr(estimator, "net_params"):
-        _check_net_options(estimator.net_params or {})
-
-
-def _check_net_options(options, own=()):
-    """Refuse options of the net that could run, read or take more than a network of this kind."""
-    from skfacies._nn.training import check_net_params
-
-    options = {name: value for name, value in options.items() if name not in own}
-    check_net_params(options)
-    for name, value in options.items():
-        if name == "optimizer":
-            fine = isinstance(value, type) and _optimizer_name(value)
-        elif name.startswith("module__"):
-            fine = name[8:] in _network_options() and _is_plain(value)
-        else:
-            fine = name.startswith(_PLAIN_NET_OPTIONS) and _is_plain(value)
-        if not fine:
-            raise ValueError(f"`net_params` has {name!r} as {value!r}, which a file cannot hold.")
-
-
-def _network_options():
-    """Names of options of all networks. Those of timm at large could read any file."""
-    import inspect
-
-    import segmentation_models_pytorch as smp
-
-    classes = [cls for cls in vars(smp).values() if inspect.isclass(cls)]
-    return _TIMM_OPTIONS.union(*(inspect.signature(cls.__init__).parameters for cls in classes))
-
-
-def _is_plain(value):
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
-    if isinstance(value, dict):
-        return all(isinstance(k, str) and _is_plain(v) for k, v in value.items())
-    return value is None or isinstance(value, (bool, int, float, str))
-
-
-def _check_state(estimator, state):
-    """Check that a class has just the fitted attributes that it should have, of their types."""
-    name = type(estimator).__name__
-    required = _FITTED[name]
-    missing, unknown = required.keys() - state, state.keys() - required
-    if missing or unknown:
-        raise ValueError(f"{name} lacks {sorted(missing)} and has {sorted(unknown)} besides.")
-    for key, kinds in required.items():
-        if not isinstance(state[key], kinds):
-            raise ValueError(f"`{key}` of {name} is a {type(state[key]).__name__}.")
-    checks = {
-        "AmplitudeScaler": _check_scaler_state,
-        "CubeToSections": _check_cutter_state,
-        "CubeSegmenter": _check_cube_state,
-        "FaciesSegmenter": _check_segmenter_state,
-    }
-    if name in checks:
-        checks[name](state)
-
-
-def _require(condition, message):
-    if not condition:
-        raise ValueError(message)
-
-
-def _check_scaler_state(state):
-    parts = [getattr(part, "dtype", None) for part in state["_histogram"]]
-    _require(parts == [np.uint16, np.int64], f"the histogram of a scaler is of {parts}.")
-    bins, counts = state["_histogram"]
-    _require(bins.shape == counts.shape == (len(bins),), "the histogram of a scaler is cut.")
-
-
-def _check_cutter_state(state):
-    sizes = state["cube_shape_"]
-    fine = len(sizes) == 3 and all(isinstance(n, Integral) and 0 < n < 10**8 for n in sizes)
-    _require(fine, f"`cube_shape_` is {sizes!r}.")
-
-
-def _check_cube_state(state):
-    known = np.asarray(getattr(state["estimator_"], "classes_", ()))
-    _require(hasattr(state["estimator_"], "predict"), "`estimator_` is no segmenter.")
-    _require(known.tolist() == state["classes_"].tolist(), "`classes_` are not the estimator's.")
-    _require(
-        set(state["lines_"]) <= {"inline", "crossline"}
-        and all(isinstance(lines, np.ndarray) for lines in state["lines_"].values()),
-        "`lines_` are no arrays of inlines and crosslines.",
-    )
-
-
-def _check_segmenter_state(state):
-    from skfacies._estimators.segmenter import FaciesSegmenter
-
-    options, net_options = dict(state["_module_options"]), state["_net_options"]
-    n_classes, n_channels = options.pop("n_classes", None), options.pop("in_channels", None)
-    _require(
-        n_classes == len(state["classes_"]) and state["classes_"].ndim == 1,
-        f"the network has {n_classes} classes, `classes_` are {state['classes_']}.",
-    )
-    order = state["_unit_order"]
-    _require(
-        order is None
-        or (all(type(place) is int for place in order) and sorted(order) == list(range(n_classes))),
-        f"the order of units is {order}, for {n_classes} classes.",
-    )
-    heights = state["_heights"]
-    _require(
-        heights is None
-        or (len(heights) == 2 and all(type(n) is int for n in heights) and min(heights) > 0),
-        f"the training sections have {heights} samples.",
-    )
-    n_positions = int(state["_depth_range"] is not None)
-    _require(
-        type(n_channels) is int and 0 < n_channels - n_positions <= MOST_CHANNELS,
-        f"{n_channels} channels.",
-    )
-    shape = {"architecture", "encoder_name", "encoder_depth", "decoder_channels", "precision"}
-    _require(options.keys() == shape, f"the network has the options {sorted(options)}.")
-    FaciesSegmenter(**options)._validate_params()
-    _require(set(_OWN_NET_OPTIONS) <= set(net_options), "options of the net are missing.")
-    FaciesSegmenter(
-        loss=net_options["criterion__loss"],
-        lr=net_options["lr"],
-    )._validate_params()
-    _check_net_options(net_options, _OWN_NET_OPTIONS)
-    mean_weight = net_options["criterion__mean_weight"]
-    _require(type(mean_weight) is float and mean_weight > 0, f"`mean_weight` is {mean_weight!r}.")
-    class_weight = net_options["criterion__class_weight"]
-    n_weights = None if class_weight is None else tuple(class_weight.shape)
-    _require(n_weights in (None, (n_classes,)), f"`class_weight` is of shape {n_weights}.")
-    scaler, device = state["scaler_"], state["device_"]
-    _require(scaler is None or hasattr(scaler, "transform"), "`scaler_` does not transform.")
-    _require(not device.startswith("meta"), f"`device_` is {device!r}.")
-    _require(all(isinstance(row, dict) for row in state["history_"]), "`history_` is no list.")
-    dimensions = [n for array in state["_weights"].values() if array.size for n in array.shape]
-    largest = max([_MAX_FREE_WIDTH, *dimensions])
-    numbers = _numbers_in([options, {k: v for k, v in net_options.items() if "module__" in k}])
-    _require(
-        all(abs(n) <= largest for n in numbers),
-        f"the network is {max(numbers, default=0)} wide, its weights {largest} at most.",
-    )
-
-
-def _numbers_in(value):
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [number for part in value for number in _numbers_in(part)]
-    return [value] if isinstance(value, (int, float)) else []
 
 
 def _build_network(segmenter, state):

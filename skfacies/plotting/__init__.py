@@ -5,58 +5,43 @@ them, and `plot` draws. Traces run to the right; samples, the last axis, run dow
 is imported when something is drawn.
 """
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
-from scipy.stats import entropy as shannon_entropy
 
+from skfacies._sections.estimators import last_step
+from skfacies._sections.labels import class_labels, is_ignored, union_labels
 from skfacies._sections.validation import (
     as_array,
-    check_finite_section,
     check_same_structure,
-    class_labels,
-    is_ignored,
-    label_codes,
-    last_step,
     own_amplitudes,
-    union_labels,
+)
+from skfacies.plotting._arguments import (
+    _check_entropy,
+    _check_section,
+    _decide,
+    _positions,
+    check_matplotlib,
+)
+from skfacies.plotting._drawing import (
+    CONTACT_PANELS,
+    FACIES_PANELS,
+    MISSING_COLOR,
+    TITLES,
+    VERTICAL_LABELS,
+    _check_axes,
+    _check_panels,
+    _check_plot_params,
+    _contact_segments,
+    _draw_amplitudes,
+    _draw_contacts,
+    _draw_entropy,
+    _draw_facies,
+    _draw_legend,
+    _make_figure,
 )
 
 __all__ = ["SectionDisplay"]
-
-# Mostly Paul Tol's colors, chosen and ordered by a search for distances in Oklab over mid-grey
-# amplitudes, for normal vision and with protanopia and deuteranopia simulated (Machado et al.,
-# 2009): any two of the first ten are at least 0.05 apart, neighbors in the list, which touch on
-# a section, 0.10. Petroff's ten, scikit-learn's choice, come to 0.03 and 0.07; their greys vanish
-# on a seismic section.
-FACIES_COLORS = (
-    *("#EE8866", "#882255", "#EEDD88", "#0077BB", "#44BB99"),
-    *("#117733", "#99DDFF", "#332288", "#AAAA00", "#EE3377"),
-    *("#0000CC", "#BB55FF", "#FF0000", "#33BBEE", "#BBCC33"),
-    *("#00FFCC", "#662211", "#D55E00", "#F0E442", "#AA4499"),
-)
-MISSING_COLOR = "0.92"  # no amplitude, or no entropy
-TITLES = {
-    "section": "Seismic amplitude",
-    "labels": "Interpretation",
-    "prediction": "Prediction",
-    "entropy": "Uncertainty",
-}
-FACIES_PANELS = {"labels", "prediction"}
-CONTACT_PANELS = {"prediction", "entropy"}  # where contacts of the interpretation are drawn
-CONTACT_STYLE = {"color": "black", "linewidth": 0.8}
-BESIDE = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "borderaxespad": 0}
-VERTICAL_LABELS = {
-    "ms": "two-way time (ms)",
-    "s": "two-way time (s)",
-    "m": "depth (m)",
-    "ft": "depth (ft)",
-}
-
-
-def facies_colors(n_classes):
-    """Colors of `n_classes` facies by position: always the same list, repeated after 20."""
-    return [FACIES_COLORS[i % len(FACIES_COLORS)] for i in range(n_classes)]
 
 
 class SectionDisplay:
@@ -459,218 +444,10 @@ class SectionDisplay:
         return extent, label
 
 
-def check_matplotlib(caller):
-    """Raise an ImportError with the remedy where matplotlib is not installed."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f"{caller} draws with matplotlib, which is not installed. "
-            "Use `pip install 'skfacies[plot]'`."
-        ) from error
-
-
 # --- arrays ----------------------------------------------------------------------------------
-
-
-def _check_section(section):
-    section = np.asarray(as_array(section, "section"))
-    if section.ndim != 2 or 0 in section.shape:
-        advice = "For an inline section of a cube use cube[i]." if section.ndim == 3 else ""
-        raise ValueError(
-            "`section` must be a section of shape (n_traces, n_samples), not empty; got shape "
-            f"{section.shape}. {advice}".rstrip()
-        )
-    if section.dtype.kind not in "biuf":
-        raise ValueError(f"`section` must hold real amplitudes; got dtype {section.dtype}.")
-    check_finite_section(section, name="section", nan_policy="ignore")
-    return section
-
-
-def _check_entropy(entropy, section):
-    if entropy is None:
-        return None
-    entropy = np.asarray(check_same_structure(entropy, section, "entropy", "section"), dtype=float)
-    outside = (entropy < 0) | (entropy > 1 + 1e-6)  # both False for NaN
-    if outside.any():
-        raise ValueError(
-            f"`entropy` must lie between 0 and 1; got {entropy[outside][0]:.4g}. Use "
-            "skfacies.qc.prediction_entropy with normalize=True."
-        )
-    return entropy
-
-
-def _positions(labels, classes):
-    """Position of each label in the classes, which need not be sorted; their number for others."""
-    if len(classes) == 0:
-        return np.zeros(labels.shape, dtype=int)
-    order = np.argsort(classes)
-    return np.append(order, len(classes))[label_codes(labels, classes[order])]
-
-
-def _decide(probabilities, classes, ignore_label):
-    """Return the likeliest class and the normalized entropy of each sample of a section."""
-    # One class leaves nothing to decide: its entropy is 0 to any base.
-    entropy = shannon_entropy(probabilities, base=max(len(classes), 2), axis=-1)
-    prediction = classes[probabilities.argmax(axis=-1)]
-    missing = np.isnan(entropy)
-    if missing.any():
-        if ignore_label is None or isinstance(ignore_label, str) != (classes.dtype.kind in "USO"):
-            raise ValueError(
-                f"`estimator` predicts NaN at {missing.sum()} samples, which become "
-                f"ignore_label={ignore_label!r} among classes of type {classes.dtype}. Give an "
-                "`ignore_label` of that type."
-            )
-        prediction = np.where(missing, np.asarray(ignore_label), prediction)
-    return prediction, np.clip(entropy, 0, 1).astype(np.float32)
 
 
 # --- arguments of plot -----------------------------------------------------------------------
 
 
-def _check_plot_params(clip_percentile, alpha, ncols):
-    if not 0 < clip_percentile <= 100:
-        raise ValueError(
-            f"`clip_percentile` must be above 0 and at most 100; got {clip_percentile!r}."
-        )
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"`alpha` must be a number from 0 to 1; got {alpha!r}.")
-    if ncols is not None and (not isinstance(ncols, Integral) or ncols < 1):
-        raise ValueError(f"`ncols` must be an integer of at least 1, or None; got {ncols!r}.")
-
-
-def _check_panels(panels, available):
-    if panels is None:
-        return available
-    panels = [panels] if isinstance(panels, str) else list(panels)
-    absent = [name for name in panels if name not in available]
-    if absent or not panels or len(set(panels)) < len(panels):
-        raise ValueError(
-            f"`panels` must be distinct names of what the display has, {available}; got {panels}."
-        )
-    return panels
-
-
-def _check_axes(axes, panels, vertical_label):
-    """Return the given Axes as a list, and where the legend goes: beside the last with facies."""
-    axes = np.ravel(np.asarray(axes, dtype=object)).tolist()
-    if len(axes) != len(panels):
-        raise ValueError(
-            f"`axes` must be one Axes for each panel, {panels}; got {len(axes)}. Choose panels "
-            "with `panels`."
-        )
-    for ax in axes:
-        ax.set(xlabel="trace", ylabel=vertical_label)
-    with_facies = [ax for name, ax in zip(panels, axes, strict=True) if name in FACIES_PANELS]
-    owner = (with_facies or axes)[-1]
-    return axes, (owner, BESIDE)
-
-
 # --- drawing ---------------------------------------------------------------------------------
-
-
-def _make_figure(shape, panels, ncols, vertical_label):
-    """Return a figure, an Axes for each panel, and where the legend goes."""
-    import matplotlib.pyplot as plt
-
-    n_traces, n_samples = shape
-    if ncols is None:
-        ncols = 1 if n_traces > 2 * n_samples else 2
-    ncols = min(ncols, len(panels))
-    nrows = -(-len(panels) // ncols)
-    width = {1: 8.0, 2: 5.5}.get(ncols, 4.0)
-    height = 0.6 + width * np.clip(n_samples / n_traces, 0.3, 1.0)
-    figure, axes = plt.subplots(
-        nrows,
-        ncols,
-        figsize=(ncols * width + 1.5, min(nrows * height + 0.3, 16.0)),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
-    axes = axes.ravel().tolist()
-    axes, spare = axes[: len(panels)], axes[len(panels) :]
-    for i, ax in enumerate(axes):
-        # Not label_outer: a panel above a free cell keeps its horizontal axis.
-        bottom, left = i + ncols >= len(panels), i % ncols == 0
-        ax.tick_params(labelbottom=bottom, labelleft=left)
-        ax.set(xlabel="trace" if bottom else "", ylabel=vertical_label if left else "")
-    for ax in spare:
-        ax.set_axis_off()
-    if spare:
-        return figure, axes, (spare[0], {"loc": "center"})
-    if ncols == 1:
-        return figure, axes, (figure, {"loc": "outside right center"})
-    # Above the color bar of the entropy, in the column that it needs anyway.
-    return figure, axes, (axes[ncols - 1], BESIDE)
-
-
-def _draw_amplitudes(ax, section, extent, clip_percentile, cmap):
-    strength = np.abs(section[~np.isnan(section)].astype(np.float32))
-    clip = np.percentile(strength, clip_percentile) if strength.size else 0
-    if clip == 0:  # hardly a sample has an amplitude, or none
-        clip = strength.max(initial=0) or 1
-    # Thousands of traces share a pixel: without antialiasing reflectors turn into moire.
-    _draw_image(ax, section, extent, "antialiased", cmap=cmap, vmin=-clip, vmax=clip)
-
-
-def _draw_facies(ax, codes, n_classes, extent, alpha):
-    from matplotlib.colors import to_rgba_array
-
-    # Colors and not codes: between the codes 1 and 3 an image would find a 2.
-    table = np.zeros((n_classes + 1, 4), dtype=np.float32)  # the last, no facies, is transparent
-    table[:n_classes] = to_rgba_array(facies_colors(n_classes), alpha)
-    _draw_image(ax, table[codes], extent, "nearest")
-
-
-def _draw_entropy(ax, entropy, extent, cmap):
-    image = _draw_image(ax, entropy, extent, "antialiased", cmap=cmap, vmin=0, vmax=1)
-    # Inset, so that the panel keeps the size of the others, and clear of a legend above it.
-    ax.figure.colorbar(image, cax=ax.inset_axes([1.02, 0, 0.03, 1]), label="normalized entropy")
-
-
-def _draw_image(ax, values, extent, interpolation, **kwargs):
-    values = values.swapaxes(0, 1)
-    return ax.imshow(
-        values, extent=extent, aspect="auto", origin="upper", interpolation=interpolation, **kwargs
-    )
-
-
-def _contact_segments(codes, n_classes, extent):
-    """Sides of samples between two facies, of shape (n_segments, 2, 2); none beside no facies."""
-    left, right, bottom, top = extent
-    x = np.linspace(left, right, codes.shape[0] + 1)
-    z = np.linspace(top, bottom, codes.shape[1] + 1)
-    known = codes < n_classes
-    below = (codes[:, 1:] != codes[:, :-1]) & known[:, 1:] & known[:, :-1]
-    i, j = np.nonzero(below)
-    flat = [[x[i], z[j + 1]], [x[i + 1], z[j + 1]]]
-    beside = (codes[1:] != codes[:-1]) & known[1:] & known[:-1]
-    i, j = np.nonzero(beside)
-    steep = [[x[i + 1], z[j]], [x[i + 1], z[j + 1]]]
-    return np.concatenate([flat, steep], axis=2).transpose(2, 0, 1)
-
-
-def _draw_contacts(ax, segments):
-    from matplotlib.collections import LineCollection
-
-    lines = LineCollection(segments, capstyle="projecting", **CONTACT_STYLE)
-    ax.add_collection(lines, autolim=False)
-
-
-def _draw_legend(place, names, alpha, cmap, contacts):
-    import matplotlib.pyplot as plt
-    from matplotlib.colors import to_rgb
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    background = np.asarray(plt.get_cmap(cmap)(0.5)[:3])  # what lies under a facies, on average
-    handles = [
-        Patch(facecolor=alpha * np.asarray(to_rgb(color)) + (1 - alpha) * background, label=name)
-        for color, name in zip(facies_colors(len(names)), names, strict=True)
-    ]
-    if contacts:
-        handles.append(Line2D([], [], label="interpreted contact", **CONTACT_STYLE))
-    owner, where = place
-    return owner.legend(handles=handles, title="facies", **where)

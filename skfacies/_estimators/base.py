@@ -1,19 +1,31 @@
-"""Parameters of `FaciesSegmenter`, and what follows from them alone."""
+"""What `FaciesSegmenter` is besides training and prediction: parameters, attributes, pickling."""
 
+import copy
+import warnings
 from numbers import Integral, Real
 
+import numpy as np
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from skorch.history import History
 
+from skfacies._estimators.fitting import Fitted
 from skfacies._nn.augmentation import check_augmentation
-from skfacies._nn.network import choose_device, choose_widths
-from skfacies._nn.training import LOSSES, check_callbacks, check_net_params
+from skfacies._nn.callbacks import check_callbacks
+from skfacies._nn.hardware import choose_device
+from skfacies._nn.losses import LOSSES
+from skfacies._nn.network import choose_widths, seeded_torch
+from skfacies._nn.training import check_net_params, make_net
+from skfacies._stratigraphy.order import check_unit_order
+from skfacies._stratigraphy.reflectors import LENGTH
 
-__all__ = ["SegmenterParameters"]
+__all__ = ["BaseSegmenter"]
 
 
-class SegmenterParameters(BaseEstimator):
-    """The constructor of `FaciesSegmenter`, whose docstring describes each parameter."""
+class BaseSegmenter(BaseEstimator):
+    """Parameters and attributes of `FaciesSegmenter`, whose docstring describes them."""
 
     _parameter_constraints = {
         "encoder_name": [str],
@@ -184,3 +196,108 @@ class SegmenterParameters(BaseEstimator):
             "decoder_channels": self._decoder_widths(),
             "in_channels": n_amplitudes + bool(self.depth_channel),
         }
+
+    # --- what was learned ----------------------------------------------------------------------
+
+    @property
+    def unit_order_(self):
+        """Classes from top to bottom, if labels are predicted in that order; else None."""
+        check_is_fitted(self, "net_")
+        order = self._order_of_codes()
+        return None if order is None else self.classes_[list(order)]
+
+    @property
+    def unit_order_reason_(self):
+        """Why labels are not predicted in a stratigraphic order; None if they are."""
+        check_is_fitted(self, "net_")
+        if self.unit_order is None:
+            return "unit_order=None"
+        return self._unit_order_reason if isinstance(self.unit_order, str) else None
+
+    def _order_of_codes(self):
+        """Positions of classes from top to bottom, as they are given now or were learned."""
+        if self.unit_order is None:
+            return None
+        if isinstance(self.unit_order, str):
+            return self._unit_order
+        return check_unit_order(self.unit_order, self.classes_)
+
+    @property
+    def dip_smoothing_(self):
+        """Number of traces over which scores are averaged along reflectors, or None."""
+        check_is_fitted(self, "net_")
+        if isinstance(self.dip_smoothing, str):
+            return LENGTH if self._follows_reflectors and self._smoothing_helps else None
+        return self.dip_smoothing or None
+
+    @property
+    def n_channels_(self):
+        """Number of channels of the sections that the network was trained on."""
+        check_is_fitted(self, "net_")
+        return self._module_options["in_channels"] - (self._depth_range is not None)
+
+    def _go_on_from(self):
+        """What a further fit goes on from; refuse parameters that would make another network."""
+        fitted = self._module_options
+        structure = self._structure(self.n_channels_)
+        changed = [name for name, value in structure.items() if fitted[name] != value]
+        if _module_part(self._net_options) != _module_part(self.net_params or {}):
+            changed.append("net_params")
+        if changed:
+            raise ValueError(
+                f"warm_start and partial_fit go on from the fitted weights, but {changed} would "
+                "make another network. Set the parameters back, or fit with warm_start=False."
+            )
+        return Fitted.of(self)
+
+    def _known(self, old):
+        """What sections must agree with if a training goes on."""
+        return {"classes": old.classes_, "trained_channels": self.n_channels_} if old else {}
+
+    # --- pickle -------------------------------------------------------------------------------
+
+    def __getstate__(self):
+        # A pickled skorch net has the weights six times (AdamW's moments, twice through the
+        # scheduler), and cannot be read without the device that it was trained on.
+        state = super().__getstate__().copy()
+        net = state.pop("net_", None)
+        if net is not None:
+            state["_weights"] = {
+                name: value.detach().cpu().numpy()
+                for name, value in net.module_.state_dict().items()
+            }
+        return state
+
+    def __setstate__(self, state):
+        state = dict(state)
+        weights = state.pop("_weights", None)
+        super().__setstate__(state)
+        if weights is not None:
+            self._restore_net(weights)
+
+    def _restore_net(self, weights):
+        """Build the net as it was fitted, whatever parameters have been set since."""
+        try:
+            choose_device(self.device_)
+        except ValueError:
+            warnings.warn(
+                f"the model was trained on {self.device_!r}, which is not available here; it is "
+                "loaded to the CPU.",
+                UserWarning,
+                stacklevel=3,
+            )
+            self.device_ = "cpu"
+        net = make_net(self._module_options, self._net_options, device=self.device_)
+        with seeded_torch(0):
+            net.initialize()
+        # Copies: the arrays may be a read-only memory map.
+        tensors = {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
+        net.module_.load_state_dict(tensors)
+        net.module_.eval()
+        net.history = History(copy.deepcopy(self.history_))
+        self.net_ = net
+
+
+def _module_part(net_options):
+    """Arguments of the network among those of skorch's net."""
+    return {k: v for k, v in net_options.items() if k.startswith("module__")}

@@ -1,0 +1,76 @@
+"""Arguments of displays, checked."""
+
+import numpy as np
+from scipy.stats import entropy as shannon_entropy
+
+from skfacies._sections.labels import label_codes
+from skfacies._sections.validation import (
+    as_array,
+    check_finite_section,
+    check_same_structure,
+)
+
+__all__ = ["check_matplotlib"]
+
+
+def check_matplotlib(caller):
+    """Raise an ImportError with the remedy where matplotlib is not installed."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"{caller} draws with matplotlib, which is not installed. "
+            "Use `pip install 'skfacies[plot]'`."
+        ) from error
+
+
+def _check_section(section):
+    section = np.asarray(as_array(section, "section"))
+    if section.ndim != 2 or 0 in section.shape:
+        advice = "For an inline section of a cube use cube[i]." if section.ndim == 3 else ""
+        raise ValueError(
+            "`section` must be a section of shape (n_traces, n_samples), not empty; got shape "
+            f"{section.shape}. {advice}".rstrip()
+        )
+    if section.dtype.kind not in "biuf":
+        raise ValueError(f"`section` must hold real amplitudes; got dtype {section.dtype}.")
+    check_finite_section(section, name="section", nan_policy="ignore")
+    return section
+
+
+def _check_entropy(entropy, section):
+    if entropy is None:
+        return None
+    entropy = np.asarray(check_same_structure(entropy, section, "entropy", "section"), dtype=float)
+    outside = (entropy < 0) | (entropy > 1 + 1e-6)  # both False for NaN
+    if outside.any():
+        raise ValueError(
+            f"`entropy` must lie between 0 and 1; got {entropy[outside][0]:.4g}. Use "
+            "skfacies.qc.prediction_entropy with normalize=True."
+        )
+    return entropy
+
+
+def _positions(labels, classes):
+    """Position of each label in the classes, which need not be sorted; their number for others."""
+    if len(classes) == 0:
+        return np.zeros(labels.shape, dtype=int)
+    order = np.argsort(classes)
+    return np.append(order, len(classes))[label_codes(labels, classes[order])]
+
+
+def _decide(probabilities, classes, ignore_label):
+    """Return the likeliest class and the normalized entropy of each sample of a section."""
+    # One class leaves nothing to decide: its entropy is 0 to any base.
+    entropy = shannon_entropy(probabilities, base=max(len(classes), 2), axis=-1)
+    prediction = classes[probabilities.argmax(axis=-1)]
+    missing = np.isnan(entropy)
+    if missing.any():
+        if ignore_label is None or isinstance(ignore_label, str) != (classes.dtype.kind in "USO"):
+            raise ValueError(
+                f"`estimator` predicts NaN at {missing.sum()} samples, which become "
+                f"ignore_label={ignore_label!r} among classes of type {classes.dtype}. Give an "
+                "`ignore_label` of that type."
+            )
+        prediction = np.where(missing, np.asarray(ignore_label), prediction)
+    return prediction, np.clip(entropy, 0, 1).astype(np.float32)
