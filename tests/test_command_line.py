@@ -111,6 +111,6 @@ def test_interruption_of_the_training_ends_the_demo_without_files(tmp_path, monk
         if len(net.history) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("skfacies._nn.training.StopIfDiverged.on_batch_end", stop_in_second_epoch)
+    monkeypatch.setattr("skfacies._nn.callbacks.StopIfDiverged.on_batch_end", stop_in_second_epoch)
     assert main(["demo", "--out", str(tmp_path), "--epochs", "3"]) == 130
     assert list(tmp_path.iterdir()) == []

@@ -307,7 +307,7 @@ def test_interrupted_training_leaves_no_model(survey, tmp_path, monkeypatch, cap
         if training and len(net.history) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("skfacies._nn.training.StopIfDiverged.on_batch_end", interrupt)
+    monkeypatch.setattr("skfacies._nn.callbacks.StopIfDiverged.on_batch_end", interrupt)
     files = [str(survey / "seismic.sgy"), str(survey / "labels.sgy")]
     out = str(tmp_path / "model.safetensors")
     assert main(["fit", *files, "-o", out, "--weights", "none", "--lines", "every=20"]) == 130

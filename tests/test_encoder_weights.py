@@ -49,7 +49,12 @@ def first_convolution(segmenter):
 
 def fit_without_steps(make_tiny, survey, **params):
     """Fit at a learning rate that leaves the weights where they started."""
-    params = {"encoder_depth": 5, "decoder_channels": None, "lr": 1e-30, "weight_decay": 0} | params
+    params = {
+        "encoder_depth": 5,
+        "decoder_channels": None,
+        "lr": 1e-30,
+        "net_params": {"optimizer__weight_decay": 0},
+    } | params
     params["validation_fraction"] = 0
     return make_tiny(**params).fit(survey.data[:2], survey.target[:2])
 

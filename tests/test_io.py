@@ -13,7 +13,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from skfacies import CubeSegmenter
+from skfacies import CubeSegmenter, _files
 from skfacies._cubes import writing as _cube_writing
 from skfacies._cubes.holders import swap_lines
 from skfacies._segy import file as _segy
@@ -849,7 +849,7 @@ def test_store_comes_back_if_the_swap_fails(tmp_path, cube, monkeypatch):
             raise OSError("no")
         rename(source, target)
 
-    monkeypatch.setattr(_cube_writing.os, "replace", fail)
+    monkeypatch.setattr(_files.os, "replace", fail)
     with pytest.raises(OSError, match="no"):
         write_cube(tmp_path / "a.zarr", -cube)
     assert os.listdir(tmp_path) == ["a.zarr"]
@@ -879,7 +879,7 @@ def test_full_disk_is_told_before_writing(tmp_path, cube, monkeypatch):
     class Usage:
         free = 100
 
-    monkeypatch.setattr(_cube_writing.shutil, "disk_usage", lambda path: Usage)
+    monkeypatch.setattr(_files.shutil, "disk_usage", lambda path: Usage)
     with pytest.raises(OSError, match=r"a.npy needs 0.00 GB, where 0.00 GB are free"):
         write_cube(tmp_path / "a.npy", cube)
 

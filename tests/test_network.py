@@ -12,7 +12,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch.nn import functional
 
-from skfacies._nn import network
+from skfacies._nn import hardware, network
 from skfacies._nn.callbacks import WarmupDecay
 from skfacies._nn.data import BatchBuilder, Conditioner, pad_to_multiple
 from skfacies._nn.hardware import choose_precision
@@ -73,7 +73,7 @@ def test_bfloat16_returns_float32_logits_close_to_float32():
 
 @pytest.mark.parametrize(("in_hardware", "expected"), [(True, "bfloat16"), (False, "float32")])
 def test_automatic_precision_asks_the_processor(monkeypatch, in_hardware, expected):
-    monkeypatch.setattr(network, "_has_bfloat16", lambda device_type: in_hardware)
+    monkeypatch.setattr(hardware, "_has_bfloat16", lambda device_type: in_hardware)
     assert choose_precision("auto", "cpu") == expected
     assert choose_precision("float32", "cpu") == "float32"
 

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, EarlyStopping
 
 from skfacies import AmplitudeScaler, FaciesSegmenter
-from skfacies._nn import network
+from skfacies._nn import hardware
 from skfacies.metrics import iou_score, iou_scorer
 
 
@@ -84,7 +84,7 @@ def test_fitted_attributes(fitted, survey):
 
 
 def test_processors_without_bfloat16_predict_as_float32_does(monkeypatch, make_tiny, survey):
-    monkeypatch.setattr(network, "_has_bfloat16", lambda device_type: False)
+    monkeypatch.setattr(hardware, "_has_bfloat16", lambda device_type: False)
     automatic, exact = (
         make_tiny(precision=precision, device="cpu", max_epochs=2).fit(survey.data, survey.target)
         for precision in ("auto", "float32")
@@ -565,7 +565,7 @@ def test_callbacks_are_copied(make_tiny, survey):
 def test_automatic_epochs_suit_the_data(make_tiny, survey, monkeypatch):
     given = []
     plan = lambda *sizes: given.append(sizes) or (2, 1.0)  # noqa: E731
-    monkeypatch.setattr("skfacies._estimators.segmenter.auto_epochs", plan)
+    monkeypatch.setattr("skfacies._estimators.fitting.auto_epochs", plan)
     segmenter = make_tiny(max_epochs="auto", batch_size=4, validation_fraction=0)
     assert segmenter.fit(survey.data, survey.target).n_iter_ == 2
     assert given == [(3, survey.data.size)]
@@ -582,7 +582,7 @@ def test_epochs_of_many_sections_take_a_part_at_random(make_tiny, survey, monkey
             if training:
                 self.seen[-1].update(float(first) for first in batch[0][:, 0, 0, 0])
 
-    monkeypatch.setattr("skfacies._estimators.segmenter.auto_epochs", lambda *sizes: (6, 0.25))
+    monkeypatch.setattr("skfacies._estimators.fitting.auto_epochs", lambda *sizes: (6, 0.25))
     segmenter = make_tiny(
         max_epochs="auto",
         validation_fraction=0,

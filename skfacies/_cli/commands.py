@@ -33,6 +33,7 @@ from skfacies._cli.labels import (
 from skfacies._cubes.holders import chunk_length
 from skfacies._cubes.writing import _class_paths
 from skfacies._estimators.cube_segmenter import CubeSegmenter
+from skfacies._files import whole_file
 from skfacies._sections.estimators import find_parameter
 from skfacies.benchmark import f3_benchmark
 from skfacies.datasets import fetch_f3
@@ -432,7 +433,6 @@ def benchmark_f3(
         f"{result.to_markdown()}\n\nTrained in {seconds:.0f} s along {direction} lines, every "
         f"{step}, with {model!r}.\n"
     )
-    beside = Path(f"{out}.part")
-    beside.write_text(report, encoding="utf-8")
-    os.replace(beside, out)
+    with whole_file(out) as part:
+        part.write_text(report, encoding="utf-8")
     return report

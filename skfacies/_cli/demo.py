@@ -1,12 +1,12 @@
-"""The demonstration: a synthetic survey, a held-out block, a model, a picture, in a minute."""
+"""The demonstration: a synthetic survey, a held-out block, a model and a picture."""
 
-import os
 from pathlib import Path
 
 import joblib
 from sklearn.utils import Bunch
 
 from skfacies._estimators.segmenter import FaciesSegmenter
+from skfacies._files import whole_file
 from skfacies.datasets import make_facies_cube
 from skfacies.metrics import contact_error
 from skfacies.plotting import SectionDisplay
@@ -62,8 +62,14 @@ def run_demo(folder, *, random_state=0, max_epochs=30, verbose=1):
         prediction=prediction,
         contacts=contact_error(truth, prediction),
         picture=_save_picture(folder / "section.png", model, survey, middle),
-        model_file=_write_beside(folder / "model.joblib", lambda path: joblib.dump(model, path)),
+        model_file=_save_model(folder / "model.joblib", model),
     )
+
+
+def _save_model(path, model):
+    with whole_file(path) as part:
+        joblib.dump(model, part)
+    return path
 
 
 def _save_picture(path, model, survey, inline):
@@ -78,19 +84,8 @@ def _save_picture(path, model, survey, inline):
         sample_interval=4.0,
     )
     try:
-        return _write_beside(
-            path, lambda beside: display.figure_.savefig(beside, format="png", dpi=100)
-        )
+        with whole_file(path) as part:
+            display.figure_.savefig(part, format="png", dpi=100)
+        return path
     finally:
         plt.close(display.figure_)
-
-
-def _write_beside(path, write):
-    """Write a file under another name and rename it: never half a file under its own name."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path

@@ -4,13 +4,10 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import textwrap
-import uuid
 import warnings
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from pathlib import Path
 
 import numpy as np
 
@@ -24,6 +21,7 @@ from skfacies._cubes.holders import (
     release_pages,
     unwrap,
 )
+from skfacies._files import check_space, whole_file, whole_folder
 from skfacies._segy.file import (
     FORMATS,
     HEADER,
@@ -157,24 +155,11 @@ def _chunk_lengths(array):
 
 
 @contextlib.contextmanager
-def _beside(path, size):
-    """File that takes the name `path` when it is complete, and vanishes on an error."""
-    free = shutil.disk_usage(path.absolute().parent).free
-    if size > free:
-        raise OSError(
-            f"{path} needs {size / 1e9:.2f} GB, where {free / 1e9:.2f} GB are free. Make room, or "
-            "write to a larger disk."
-        )
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with open(part, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+def _open_whole(path, n_bytes):
+    """Open a file that takes the name `path` when it is complete, if the disk has room for it."""
+    check_space(path, n_bytes)
+    with whole_file(path) as part, open(part, "xb") as file:
+        yield file
 
 
 # --- SEG-Y ----------------------------------------------------------------------------------
@@ -196,7 +181,7 @@ def write_segy(path, parts, like, sample_format, places, note):
     axis = 1 if geometry.sorting == "crossline" else 0
     with contextlib.ExitStack() as stack:
         needed = target.size * len(paths)
-        files = [stack.enter_context(_beside(each, needed)) for each in paths]
+        files = [stack.enter_context(_open_whole(each, needed)) for each in paths]
         for file in files:
             file.write(head)
         for key, values in _read_slabs(parts.array, axis):
@@ -412,7 +397,7 @@ def write_npy(path, parts):
     dtype, shape = np.dtype(parts.array.dtype), parts.shape
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     n_bytes = int(np.prod(shape)) * dtype.itemsize
-    with _beside(path, n_bytes) as file:
+    with _open_whole(path, n_bytes) as file:
         np.lib.format.write_array_header_1_0(file, header)
         start = file.tell()
         line, trace = n_bytes // shape[0], n_bytes // shape[0] // shape[1]
@@ -441,8 +426,7 @@ def write_zarr(path, parts):
     chunks = _chunk_lengths(parts.array)
     if chunks == [1, 1]:
         chunks = [lines, 64]
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
+    with whole_folder(path) as part:
         with warnings.catch_warnings():  # coordinates of strings have no final form in format 3
             warnings.filterwarnings("ignore", "The data type .* does not have a Zarr V3")
             dataset = xarray.Dataset(coords=parts.coords)
@@ -459,11 +443,6 @@ def write_zarr(path, parts):
         )
         for key, values in _read_slabs(parts.array, 0, min_lines=lines):
             array[key] = values
-        _sync(part)
-        _swap_folders(part, path)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
     return path
 
 
@@ -474,27 +453,3 @@ def _n_bytes(parts):
 def _plain(value):
     """NumPy numbers and arrays as JSON has them; anything else as text."""
     return value.tolist() if hasattr(value, "tolist") else str(value)
-
-
-def _sync(folder):
-    """See that files are on the disk before another store makes room for them."""
-    for file in Path(folder).rglob("*"):
-        if file.is_file():
-            with open(file, "rb+") as opened:
-                os.fsync(opened.fileno())
-
-
-def _swap_folders(part, path):
-    """Give a folder its name; what had the name goes after, and comes back on an error."""
-    old = path.with_name(part.name.removesuffix(".part") + ".old")
-    existed = path.exists()
-    if existed:
-        os.replace(path, old)
-    try:
-        os.replace(part, path)
-    except BaseException:
-        if existed:
-            os.replace(old, path)
-        raise
-    if existed:
-        shutil.rmtree(old, ignore_errors=True)

@@ -17,6 +17,8 @@ import numpy as np
 from sklearn.utils import Bunch
 from tqdm.auto import tqdm
 
+from skfacies._files import whole_file
+
 __all__ = ["BLOCKS", "SHAPES", "UNITS", "fetch_f3"]
 
 URL = "https://zenodo.org/records/3755060/files/data.zip"
@@ -372,13 +374,8 @@ def _unpack(archive, missing):
 
 
 def _unpack_member(source, member, path):
-    beside = _part_of(path.with_name(f"{path.name}.{os.getpid()}"))  # others may do the same now
-    try:
-        with source.open(member) as packed, open(beside, "wb") as file:
-            shutil.copyfileobj(packed, file, CHUNK)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(path) as part, source.open(member) as packed, open(part, "wb") as file:
+        shutil.copyfileobj(packed, file, CHUNK)
 
 
 def _map(path, shape):

@@ -1,6 +1,5 @@
 """Horizons as text: a line for each point, with inline, crossline and value."""
 
-import os
 from array import array
 from numbers import Integral, Real
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
+from skfacies._files import whole_file
 from skfacies._sections.undefined import undefined_values
 from skfacies.horizons._checks import check_values
 from skfacies.horizons._formats import (
@@ -89,17 +89,12 @@ def write_horizon(
     if null_value is not None:
         values[np.isnan(values)] = null_value
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(beside, "w", encoding="utf-8", newline="\n") as file:
-            file.write("# " + delimiter.join(REQUIRED) + "\n")
-            for inline, row in zip(inlines, values, strict=True):
-                for k in np.flatnonzero(~np.isnan(row)):
-                    cells = (str(inline), str(crosslines[k]), f"{row[k]:.{decimals}f}")
-                    file.write(delimiter.join(cells) + "\n")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(path) as part, open(part, "w", encoding="utf-8", newline="\n") as file:
+        file.write("# " + delimiter.join(REQUIRED) + "\n")
+        for inline, row in zip(inlines, values, strict=True):
+            for k in np.flatnonzero(~np.isnan(row)):
+                cells = (str(inline), str(crosslines[k]), f"{row[k]:.{decimals}f}")
+                file.write(delimiter.join(cells) + "\n")
 
 
 def read_horizon(

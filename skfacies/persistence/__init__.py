@@ -7,7 +7,6 @@ A file is in the safetensors format. Its metadata hold ``"skfacies"``, a JSON do
 import importlib.metadata
 import json
 import os
-import uuid
 import zlib
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from skfacies._files import whole_file
 from skfacies._version import __version__
 from skfacies.persistence._document import JOBLIB, Reader, Writer
 
@@ -219,28 +219,15 @@ def _checksum(text, tensors):
 
 def _write(target, data):
     """Write beside the target, read back, rename: there is an old file, or a whole new one."""
-    temporary = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+    with whole_file(target) as part:
+        part.write_bytes(data)
         try:
-            _load(temporary, "cpu")
+            _load(part, "cpu")
         except ValueError as error:
             raise ValueError(
                 "the model cannot be saved, since it would not load: "
                 f"{_shorten(error.__cause__)}. {JOBLIB}"
             ) from error
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    with suppress(OSError):  # the renaming must last as well; not all systems open folders
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _read(path, *, tensors=True):

@@ -1,0 +1,84 @@
+"""Write beside and rename: under its own name a file or folder is whole, or is the old one."""
+
+import os
+import shutil
+import uuid
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+__all__ = ["check_space", "whole_file", "whole_folder"]
+
+
+def check_space(path, n_bytes):
+    """Raise an OSError if the disk has no room for so many bytes at a path."""
+    free = shutil.disk_usage(Path(path).absolute().parent).free
+    if n_bytes > free:
+        raise OSError(
+            f"{path} needs {n_bytes / 1e9:.2f} GB, where {free / 1e9:.2f} GB are free. Make room, "
+            "or write to a larger disk."
+        )
+
+
+@contextmanager
+def whole_file(path):
+    """Yield the path of a file to write, which takes the place of `path` when the block ends.
+
+    If the block raises, it vanishes, and what was at `path` stays as it was.
+    """
+    path = Path(path)
+    part = _beside(path)
+    try:
+        yield part
+        with open(part, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    _sync_names(path.parent)
+
+
+@contextmanager
+def whole_folder(path):
+    """Yield the path of a folder to make, which takes the place of `path` when the block ends."""
+    path = Path(path)
+    part = _beside(path)
+    try:
+        yield part
+        for file in filter(Path.is_file, part.rglob("*")):
+            with open(file, "rb+") as opened:
+                os.fsync(opened.fileno())
+        _swap(part, path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    _sync_names(path.parent)
+
+
+def _beside(path):
+    """A name that no other process takes, and that no file system finds too long."""
+    return path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex[:8]}.part")
+
+
+def _swap(part, path):
+    """Give a folder its name; what had the name goes after, and comes back on an error."""
+    old = path.with_name(part.name.removesuffix(".part") + ".old")
+    existed = path.exists()
+    if existed:
+        os.replace(path, old)
+    try:
+        os.replace(part, path)
+    except BaseException:
+        if existed:
+            os.replace(old, path)
+        raise
+    if existed:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync_names(folder):
+    """See that a renaming lasts; not all systems open folders."""
+    with suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
