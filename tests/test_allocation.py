@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
-from skfacies._nn import allocation
-from skfacies._nn.allocation import freed_memory_kept
+from skfacies._nn.speedups import allocation
+from skfacies._nn.speedups.allocation import freed_memory_kept
 
 GNU = platform.system() == "Linux" and platform.libc_ver()[0] == "glibc"
 
 FAULTS = """
 import contextlib, resource, sys
 import torch
-from skfacies._nn.allocation import freed_memory_kept
+from skfacies._nn.speedups.allocation import freed_memory_kept
 from skfacies._nn.network import FaciesNetwork
 torch.set_num_threads(1)
 network = FaciesNetwork(n_classes=10).eval()
@@ -90,7 +90,7 @@ RESIDENT = """
 import os
 import numpy as np
 from skfacies import FaciesSegmenter
-from skfacies._nn import allocation
+from skfacies._nn.speedups import allocation
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20

@@ -12,7 +12,7 @@ from torch import nn
 from skfacies import FaciesSegmenter
 from skfacies._nn.network import FaciesNetwork
 from skfacies._nn.normalization import SectionBatchNorm2d, normalized_by_section
-from skfacies._nn.prepared import _ReadyStem, fold, prepared_for_prediction
+from skfacies._nn.speedups.prepared import _ReadyStem, fold, prepared_for_prediction
 from skfacies.datasets import make_facies_cube
 
 
@@ -99,7 +99,9 @@ def test_a_batch_makes_no_kernels_and_casts_no_weights(monkeypatch):
     network, batch = make_network(precision="bfloat16")
     prepared = prepared_for_prediction(network)
     first = prepared(batch)
-    monkeypatch.setattr("skfacies._nn.upsampling.half_kernels", None)  # would fail if called
+    monkeypatch.setattr(
+        "skfacies._nn.speedups.upsampling.half_kernels", None
+    )  # would fail if called
     casts = []
     original = torch.Tensor.to
     monkeypatch.setattr(torch.Tensor, "to", lambda *args: casts.append(args) or original(*args))

@@ -9,9 +9,9 @@ from numpy.testing import assert_allclose
 from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 from torch.nn import functional
 
-from skfacies._nn import upsampling
 from skfacies._nn.network import FaciesNetwork
-from skfacies._nn.upsampling import (
+from skfacies._nn.speedups import upsampling
+from skfacies._nn.speedups.upsampling import (
     DoublingBlock,
     convolve_doubled,
     half_kernels,

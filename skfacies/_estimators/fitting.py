@@ -11,11 +11,11 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skfacies._nn import data as nn_data
-from skfacies._nn.allocation import freed_memory_kept
 from skfacies._nn.augmentation import AUGMENTATION, Augmentation
 from skfacies._nn.callbacks import epoch_callbacks, plateau_options, training_callbacks
 from skfacies._nn.hardware import choose_device, choose_precision
 from skfacies._nn.normalization import prior_for
+from skfacies._nn.speed import freed_memory_kept
 from skfacies._nn.training import auto_epochs, make_net, train_net
 from skfacies._nn.weights import resolve_encoder_weights
 from skfacies._sections.scaler import AmplitudeScaler

@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from skfacies._nn.allocation import freed_memory_kept
 from skfacies._nn.data import pad_to_multiple
 from skfacies._nn.network import size_multiple
 from skfacies._nn.normalization import normalized_by_section, prior_for
-from skfacies._nn.prepared import prepared_for_prediction
+from skfacies._nn.speed import freed_memory_kept, prepared_for_prediction
 from skfacies._sections.validation import check_finite_section, n_sections
 from skfacies._stratigraphy.smoothing import smooth_along_reflectors
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from skfacies._nn.normalization import let_norms_adapt, without_dead_places
-from skfacies._nn.upsampling import spare_doubled_convolutions
+from skfacies._nn.speed import spare_doubled_convolutions
 
 __all__ = [
     "SIZE_MULTIPLE",

@@ -9,7 +9,6 @@ from skorch import NeuralNet
 from skorch.helper import predefined_split
 from skorch.history import History
 
-from skfacies._nn.allocation import freed_memory_kept
 from skfacies._nn.data import SimilarSizeSampler
 from skfacies._nn.losses import FaciesLoss
 from skfacies._nn.network import (
@@ -20,6 +19,7 @@ from skfacies._nn.network import (
     size_multiple,
 )
 from skfacies._nn.normalization import normalized_by_section
+from skfacies._nn.speed import freed_memory_kept
 
 __all__ = ["auto_epochs", "check_net_params", "make_net", "train_net"]
 

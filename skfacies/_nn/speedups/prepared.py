@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from skfacies._nn.upsampling import LEAST_PIXELS, DoublingBlock, doubled_rows
+from skfacies._nn.speedups.upsampling import LEAST_PIXELS, DoublingBlock, doubled_rows
 
 __all__ = ["prepared_for_prediction"]
 
