@@ -20,7 +20,7 @@ from skfacies._sections.validation import as_array, is_listlike, n_sections
 
 __all__ = ["BlockKFold", "BlockShuffleSplit"]
 
-PIECE = 2**22  # labels read at once: 4 MB of int8, 32 MB of int64
+LABELS_AT_ONCE = 2**22  # labels read at once: 4 MB of int8, 32 MB of int64
 
 
 class _BlockSplitter(BaseCrossValidator):
@@ -373,7 +373,7 @@ def _pieces(y):
 
 
 def _piece_shape(shape, chunks):
-    """Shape of pieces of about PIECE labels that are made of whole chunks.
+    """Shape of pieces of about LABELS_AT_ONCE labels that are made of whole chunks.
 
     Chunks may reach over all sections. Reading such an array section by section would fetch and
     unpack all of it for every section.
@@ -385,7 +385,7 @@ def _piece_shape(shape, chunks):
         max(1, min(size, int(np.max(chunk)))) for size, chunk in zip(shape, chunks, strict=True)
     ]
     for axis in reversed(range(len(shape))):
-        n_fitting = max(1, PIECE // math.prod(piece))
+        n_fitting = max(1, LABELS_AT_ONCE // math.prod(piece))
         piece[axis] = max(1, min(shape[axis], piece[axis] * n_fitting))
     return piece
 

@@ -14,7 +14,9 @@ from skfacies._sections.validation import as_array, is_listlike
 
 __all__ = ["prediction_entropy"]
 
-PIECE = 2**20  # probabilities read at once where the items of the first axis are small
+PROBABILITIES_AT_ONCE = (
+    2**20
+)  # probabilities read at once where the items of the first axis are small
 SUM_TOLERANCE = 0.01  # the sum of rounded float16 or bfloat16 probabilities is that far from 1
 
 
@@ -89,7 +91,7 @@ def _stream_entropy(probabilities, normalize, name):
     if len(shape) == 1:
         return _stream_entropy(np.asarray(probabilities)[None], normalize, name)[0]
     entropy = np.empty(shape[:-1], dtype=np.float32)
-    step = max(1, PIECE // max(1, prod(shape[1:])))
+    step = max(1, PROBABILITIES_AT_ONCE // max(1, prod(shape[1:])))
     for start in range(0, shape[0], step):
         piece = np.asarray(probabilities[start : start + step])
         entropy[start : start + step] = _entropy(piece, normalize, name, start)

@@ -173,7 +173,7 @@ def test_a_score_of_a_lazy_cube_reads_each_chunk_once(cubes, estimator, directio
 
 def test_metrics_read_each_row_of_chunks_twice_at_most(cubes, monkeypatch):
     """Once for the labels that occur, once to count them; not for each line of a chunk."""
-    monkeypatch.setattr("skfacies.metrics._counting.PIECE", 1)
+    monkeypatch.setattr("skfacies.metrics._counting.LABELS_AT_ONCE", 1)
     true, pred = CountingChunks(cubes[1]), CountingChunks(np.abs(cubes[1]))
     assert iou_score(true, pred) == iou_score(true.array, pred.array)
     assert true.n_reads.max() == pred.n_reads.max() == 2

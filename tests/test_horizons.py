@@ -158,7 +158,7 @@ def test_data_arrays_may_have_transposed_axes():
 
 def test_labels_are_written_into_out_slab_by_slab(tmp_path, monkeypatch):
     survey = make_facies_cube((9, 10, 32), 3, random_state=0)
-    monkeypatch.setattr(horizons_module, "SLAB", 2 * 10 * 32)
+    monkeypatch.setattr(horizons_module, "SAMPLES_AT_ONCE", 2 * 10 * 32)
     path = tmp_path / "labels.npy"
     out = np.lib.format.open_memmap(path, mode="w+", shape=(9, 10, 32), dtype=np.uint8)
     assert labels_from_horizons(survey.horizons, 32, out=out) is out
@@ -167,7 +167,7 @@ def test_labels_are_written_into_out_slab_by_slab(tmp_path, monkeypatch):
 
 def test_memory_is_flat(tmp_path, monkeypatch):
     """Both ways, of a cube on disk that is many times what is held."""
-    monkeypatch.setattr(horizons_module, "SLAB", 2**14)
+    monkeypatch.setattr(horizons_module, "SAMPLES_AT_ONCE", 2**14)
     shape = (512, 64, 128)
     out = np.lib.format.open_memmap(tmp_path / "y.npy", mode="w+", shape=shape, dtype=np.int8)
     horizons = np.sort(np.random.default_rng(0).integers(1, 127, (2, *shape[:2])), axis=0)
@@ -363,7 +363,7 @@ def test_pieces_of_cubes_give_the_horizons_of_the_whole(monkeypatch, tmp_path):
     survey = make_facies_cube((9, 10, 32), 3, dead_traces=0.1, random_state=0)
     whole = horizons_from_labels(survey.target)
     np.save(tmp_path / "labels.npy", survey.target)
-    monkeypatch.setattr(horizons_module, "SLAB", 2 * 10 * 32)
+    monkeypatch.setattr(horizons_module, "SAMPLES_AT_ONCE", 2 * 10 * 32)
     mapped = np.load(tmp_path / "labels.npy", mmap_mode="r")
     assert_array_equal(horizons_from_labels(mapped), whole)
 
@@ -382,7 +382,7 @@ def test_chunks_are_read_once(monkeypatch):
     labels = zarr.create_array(Store(), shape=(9, 10, 32), chunks=(4, 5, 32), dtype="int8")
     labels[:] = survey.target
     Store.reads.clear()
-    monkeypatch.setattr(horizons_module, "SLAB", 10 * 32)
+    monkeypatch.setattr(horizons_module, "SAMPLES_AT_ONCE", 10 * 32)
     found = horizons_from_labels(labels, units=[0, 1, 2])
     assert_array_equal(found, horizons_from_labels(survey.target))
     assert sum(key.startswith("c/") for key in Store.reads) == 6

@@ -184,7 +184,7 @@ def test_scores_do_not_depend_on_names_order_or_chunks(monkeypatch):
             assert score(true, pred, sample_weight=w) == pytest.approx(expected), name
     expected = facies_confusion_matrix(y_true, y_pred)
     for piece in (1, 80, 10**9):
-        monkeypatch.setattr("skfacies.metrics._counting.PIECE", piece)
+        monkeypatch.setattr("skfacies.metrics._counting.LABELS_AT_ONCE", piece)
         assert_array_equal(facies_confusion_matrix(y_true, y_pred), expected)
         assert_array_equal(facies_confusion_matrix(y_true.ravel(), y_pred.ravel()), expected)
 
@@ -228,7 +228,7 @@ def test_memmaps_and_lazy_arrays_are_read_in_pieces(tmp_path, monkeypatch):
             Lazy.largest = max(Lazy.largest, part.size)
             return part
 
-    monkeypatch.setattr("skfacies.metrics._counting.PIECE", 2 * 40 * 50)
+    monkeypatch.setattr("skfacies.metrics._counting.LABELS_AT_ONCE", 2 * 40 * 50)
     assert_array_equal(
         facies_confusion_matrix(mapped, y_pred), facies_confusion_matrix(y_true, y_pred)
     )
@@ -447,7 +447,7 @@ def test_contact_error_does_not_depend_on_names_order_or_structure(monkeypatch):
         got = contact_error(true, pred, labels=labels)
         assert got.overall == expected.overall
         assert_array_equal(got.mean, expected.mean)
-    monkeypatch.setattr("skfacies.metrics._counting.PIECE", 1)
+    monkeypatch.setattr("skfacies.metrics._counting.LABELS_AT_ONCE", 1)
     assert contact_error(y_true, y_pred).overall == expected.overall
 
 

@@ -322,7 +322,7 @@ def test_warnings_are_those_of_a_slow_search_whatever_the_pieces(seed, gap, piec
     whole = OnDisk(y, chunks)
     splitter = BlockKFold(3, gap=gap)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model_selection, "PIECE", piece)
+        patch.setattr(model_selection, "LABELS_AT_ONCE", piece)
         messages = absent_classes(splitter, whole, X=y)
     expected = []
     for part in (0, 1):
@@ -354,7 +354,7 @@ class OnDisk:
 @pytest.mark.parametrize("chunks", [None, (4, 4, 4), (40, 2, 2), ((30, 10), (8,), (5, 5, 2))])
 @pytest.mark.parametrize("splitter", SPLITTERS)
 def test_labels_are_read_once_and_in_pieces(monkeypatch, splitter, chunks):
-    monkeypatch.setattr(model_selection, "PIECE", 600)
+    monkeypatch.setattr(model_selection, "LABELS_AT_ONCE", 600)
     y = OnDisk(np.ones((40, 8, 12), dtype=np.int8), chunks)
     split_without_warning(splitter, ShapeOnly(y.shape), y)
     assert (y.times_read == 1).all()
@@ -363,7 +363,7 @@ def test_labels_are_read_once_and_in_pieces(monkeypatch, splitter, chunks):
 
 
 def test_whole_chunks_are_read(monkeypatch):
-    monkeypatch.setattr(model_selection, "PIECE", 500)
+    monkeypatch.setattr(model_selection, "LABELS_AT_ONCE", 500)
     shape, chunks = (20, 9, 30), (8, 4, 5)
     steps = model_selection._piece_shape(shape, chunks)
     for step, chunk, size in zip(steps, chunks, shape, strict=True):

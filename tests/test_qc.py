@@ -79,7 +79,7 @@ def test_nested_lists_are_one_array(probabilities):
 @pytest.mark.parametrize("piece", [1, 200, 10**9])
 def test_entropy_is_independent_of_the_size_of_pieces(probabilities, monkeypatch, piece):
     whole = prediction_entropy(probabilities)
-    monkeypatch.setattr(qc, "PIECE", piece)
+    monkeypatch.setattr(qc, "PROBABILITIES_AT_ONCE", piece)
     assert_array_equal(prediction_entropy(probabilities), whole)
 
 
@@ -100,7 +100,7 @@ class OnDisk:
 
 
 def test_arrays_are_read_section_by_section(probabilities, monkeypatch):
-    monkeypatch.setattr(qc, "PIECE", probabilities[0].size)
+    monkeypatch.setattr(qc, "PROBABILITIES_AT_ONCE", probabilities[0].size)
     stored = OnDisk(probabilities)
     assert_array_equal(prediction_entropy(stored), prediction_entropy(probabilities))
     assert stored.most_read == 1
@@ -124,7 +124,7 @@ def test_an_empty_list_is_an_error():
 
 
 def test_negative_probabilities_are_an_error_that_says_where(monkeypatch):
-    monkeypatch.setattr(qc, "PIECE", 1)
+    monkeypatch.setattr(qc, "PROBABILITIES_AT_ONCE", 1)
     probabilities = np.full((4, 5, 2), 0.5)
     probabilities[3, 1] = [1.5, -0.5]
     with pytest.raises(ValueError, match=r"must not be negative \(first at \(3, 1\)\)\. Logits"):

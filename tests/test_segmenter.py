@@ -205,7 +205,7 @@ def test_best_weights_are_restored(make_tiny, survey, monkeypatch):
         survey.target[train],
         validation_data=(survey.data[valid], survey.target[valid]),
     )
-    monkeypatch.setattr("skfacies._nn.inference.CONTEXT", 0)  # as in validation
+    monkeypatch.setattr("skfacies._nn.inference.CONTEXT_TRACES", 0)  # as in validation
     losses = [row["valid_loss"] for row in segmenter.history_]
     assert np.argmin(losses) < 4
     probabilities = segmenter.predict_proba(survey.data[valid])

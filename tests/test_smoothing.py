@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skfacies import FaciesSegmenter
 from skfacies._estimators import fitting
 from skfacies._stratigraphy import reflectors as _reflectors
-from skfacies._stratigraphy.reflectors import LENGTH, labels_follow_reflectors
-from skfacies._stratigraphy.smoothing import BLOCK, dips_and_continuity, smooth_along_reflectors
+from skfacies._stratigraphy.reflectors import DEFAULT_DIP_SMOOTHING, labels_follow_reflectors
+from skfacies._stratigraphy.smoothing import CELL, dips_and_continuity, smooth_along_reflectors
 from skfacies.persistence import load_model, save_model
 
 N_TRACES, N_SAMPLES = 96, 128
@@ -53,7 +53,7 @@ def test_a_contact_that_jumps_comes_back_to_its_reflector(dip):
     jumps[40:52] += 12
     logits = smooth_along_reflectors(two_units(jumps), section(dip), 30)
     assert np.abs(contact_of(two_units(jumps)) - right).max() == 12
-    assert np.abs(contact_of(logits) - right).max() <= BLOCK
+    assert np.abs(contact_of(logits) - right).max() <= CELL
 
 
 def test_few_sure_traces_outvote_many_that_are_not():
@@ -88,7 +88,7 @@ def test_a_contact_stays_on_either_side_of_a_fault():
     _, continuity = dips_and_continuity(section(throw=12))
     logits = smooth_along_reflectors(two_units(thrown), section(throw=12), 30)
     near_fault = np.abs(np.arange(N_TRACES) - N_TRACES // 2 + 0.5) < 6
-    at_fault = continuity[0, N_TRACES // (2 * BLOCK) - 1 : N_TRACES // (2 * BLOCK) + 1]
+    at_fault = continuity[0, N_TRACES // (2 * CELL) - 1 : N_TRACES // (2 * CELL) + 1]
     assert at_fault.median() < 0.7 < continuity.median()
     assert np.abs(contact_of(logits) - thrown)[~near_fault].max() <= 1
 
@@ -235,8 +235,8 @@ def test_auto_goes_by_what_helps_this_network(layered, make_tiny, monkeypatch, b
 
     monkeypatch.setattr(FaciesSegmenter, "score", score)
     model = make_tiny(validation_fraction=fraction).fit(X, y)
-    assert model.dip_smoothing_ == (LENGTH if better else None)
-    assert [length for length, _ in asked] == [LENGTH, None]
+    assert model.dip_smoothing_ == (DEFAULT_DIP_SMOOTHING if better else None)
+    assert [length for length, _ in asked] == [DEFAULT_DIP_SMOOTHING, None]
     assert asked[0][1] == [X.shape[1:]] * (1 if fraction else 4)
     model.set_params(dip_smoothing=20.0)
     assert model.dip_smoothing_ == 20.0
@@ -246,16 +246,20 @@ def test_auto_goes_by_what_helps_this_network(layered, make_tiny, monkeypatch, b
 def test_auto_is_the_better_of_both_ways_on_the_training_lines(layered, make_tiny):
     X, y = layered
     model = make_tiny(max_epochs=12, validation_fraction=0).fit(X, y)
-    on, off = (model.set_params(dip_smoothing=n).score(X, y) for n in (LENGTH, None))
-    assert (model.set_params(dip_smoothing="auto").dip_smoothing_ == LENGTH) == (on >= off)
+    on, off = (model.set_params(dip_smoothing=n).score(X, y) for n in (DEFAULT_DIP_SMOOTHING, None))
+    assert (model.set_params(dip_smoothing="auto").dip_smoothing_ == DEFAULT_DIP_SMOOTHING) == (
+        on >= off
+    )
 
 
 def test_auto_goes_by_the_labels(layered, make_tiny, helpful):
     X, y = layered
     along = make_tiny().fit(X, y)
-    assert along.dip_smoothing_ == LENGTH
+    assert along.dip_smoothing_ == DEFAULT_DIP_SMOOTHING
     smoothed = along.predict_proba(X)
-    assert_array_equal(along.set_params(dip_smoothing=LENGTH).predict_proba(X), smoothed)
+    assert_array_equal(
+        along.set_params(dip_smoothing=DEFAULT_DIP_SMOOTHING).predict_proba(X), smoothed
+    )
     assert along.set_params(dip_smoothing=None).dip_smoothing_ is None
     assert np.abs(along.predict_proba(X) - smoothed).max() > 1e-3
     across = make_tiny().fit(X, np.sort(y[:, ::-1], axis=-1))  # contacts with the opposite dip
@@ -270,8 +274,8 @@ def test_what_auto_found_is_saved(layered, make_tiny, helpful, tmp_path):
     model = make_tiny().fit(X, y)
     save_model(model, tmp_path / "model.safetensors")
     loaded = load_model(tmp_path / "model.safetensors")
-    assert loaded.dip_smoothing_ == LENGTH
-    assert pickle.loads(pickle.dumps(model)).dip_smoothing_ == LENGTH
+    assert loaded.dip_smoothing_ == DEFAULT_DIP_SMOOTHING
+    assert pickle.loads(pickle.dumps(model)).dip_smoothing_ == DEFAULT_DIP_SMOOTHING
     assert_array_equal(loaded.predict(X), model.predict(X))
 
 
@@ -279,7 +283,7 @@ def test_partial_fit_keeps_what_the_first_call_found(layered, make_tiny, helpful
     X, y = layered
     model = make_tiny().partial_fit(X, y, classes=[0, 1, 2])
     model.partial_fit(X, np.sort(y[:, ::-1], axis=-1))
-    assert model.dip_smoothing_ == LENGTH
+    assert model.dip_smoothing_ == DEFAULT_DIP_SMOOTHING
 
 
 def test_an_unknown_word_is_refused(layered, make_tiny):

@@ -13,8 +13,8 @@ from sklearn.pipeline import make_pipeline
 
 from skfacies import CubeSegmenter
 from skfacies._stratigraphy.order import (
-    LEAST,
-    TRACES,
+    MIN_LOG_SCORE,
+    TRACES_AT_ONCE,
     best_ranks,
     check_unit_order,
     explain_unit_order,
@@ -137,7 +137,7 @@ def test_labels_are_the_best_of_all_that_are_in_order():
     rng = np.random.default_rng(0)
     n_classes, n_samples = 3, 7
     scores = rng.normal(scale=4, size=(30, n_samples, n_classes)).astype(np.float32)
-    scores = np.maximum(scores - scores.max(-1, keepdims=True), LEAST)
+    scores = np.maximum(scores - scores.max(-1, keepdims=True), MIN_LOG_SCORE)
     ranks = best_ranks(scores)
     for trace in range(30):
         candidates = np.array(list(combinations_with_replacement(range(n_classes), n_samples)))
@@ -220,7 +220,7 @@ def test_only_faulty_traces_are_asked_for():
 
 def test_many_traces_are_put_in_order_in_pieces():
     rng = np.random.default_rng(2)
-    scores = rng.normal(size=(TRACES + 300, 12, 3)).astype(np.float32)
+    scores = rng.normal(size=(TRACES_AT_ONCE + 300, 12, 3)).astype(np.float32)
     sizes = []
 
     def give(traces):
@@ -229,7 +229,7 @@ def test_many_traces_are_put_in_order_in_pieces():
 
     codes = put_in_order(scores.argmax(-1), give, (0, 1, 2))
     assert len(sizes) > 1
-    assert max(sizes) == TRACES
+    assert max(sizes) == TRACES_AT_ONCE
     assert in_order(codes)
     one_by_one = [
         put_in_order(own.argmax(-1)[None], lambda _, own=own: own[None], (0, 1, 2))[0]

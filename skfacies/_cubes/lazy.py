@@ -118,8 +118,8 @@ class _WithMissing:
         if not np.size(found):
             return found
         # One look is enough where all are usual.
-        lowest = max(self.values, default=-USUAL)
-        if lowest < np.fmin.reduce(found, None) and np.fmax.reduce(found, None) < USUAL:
+        lowest = max(self.values, default=-SMALLEST_HUGE)
+        if lowest < np.fmin.reduce(found, None) and np.fmax.reduce(found, None) < SMALLEST_HUGE:
             return found
         undefined = undefined_values(found)
         for value in set(UNDEFINED_VALUES) - set(self.values):
@@ -131,7 +131,7 @@ class _WithMissing:
 
 
 #: No magnitude below this is undefined by its size.
-USUAL = 9e29
+SMALLEST_HUGE = 9e29
 
 
 def with_missing(source, samples):

@@ -25,7 +25,7 @@ __all__ = ["allocator", "check_lines", "choose_lines", "labeled_traces", "take_s
 FEWEST_TRACES = 4
 
 #: Bytes of labels read at a time in search of labeled traces.
-PIECE = 1 << 26
+BYTES_AT_ONCE = 1 << 26
 
 
 def labeled_traces(y, ignore_label):
@@ -33,7 +33,7 @@ def labeled_traces(y, ignore_label):
     n_inlines, n_crosslines, n_samples = y.shape
     line = n_crosslines * n_samples * np.dtype(y.dtype).itemsize
     length = chunk_length(y, 0)
-    length *= max(1, PIECE // (length * line))
+    length *= max(1, BYTES_AT_ONCE // (length * line))
     labeled = np.empty((n_inlines, n_crosslines), dtype=bool)
     for start in range(0, n_inlines, length):
         piece = slice(start, min(start + length, n_inlines))

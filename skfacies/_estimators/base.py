@@ -19,7 +19,7 @@ from skfacies._nn.losses import LOSSES
 from skfacies._nn.network import choose_widths, seeded_torch
 from skfacies._nn.training import check_net_params, make_net
 from skfacies._stratigraphy.order import check_unit_order
-from skfacies._stratigraphy.reflectors import LENGTH
+from skfacies._stratigraphy.reflectors import DEFAULT_DIP_SMOOTHING
 
 __all__ = ["BaseSegmenter"]
 
@@ -227,7 +227,11 @@ class BaseSegmenter(BaseEstimator):
         """Number of traces over which scores are averaged along reflectors, or None."""
         check_is_fitted(self, "net_")
         if isinstance(self.dip_smoothing, str):
-            return LENGTH if self._follows_reflectors and self._smoothing_helps else None
+            return (
+                DEFAULT_DIP_SMOOTHING
+                if self._follows_reflectors and self._smoothing_helps
+                else None
+            )
         return self.dip_smoothing or None
 
     @property

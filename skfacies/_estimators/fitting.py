@@ -27,7 +27,7 @@ from skfacies._sections.survey_scale import (
 )
 from skfacies._sections.validation import n_channels, own_amplitudes, section_shape
 from skfacies._stratigraphy.order import check_unit_order, explain_unit_order
-from skfacies._stratigraphy.reflectors import LENGTH, labels_follow_reflectors
+from skfacies._stratigraphy.reflectors import DEFAULT_DIP_SMOOTHING, labels_follow_reflectors
 from skfacies._version import __version__
 
 __all__ = ["NORM_PRIOR", "Fitted", "train"]
@@ -383,6 +383,6 @@ def smoothing_helps(params, fitted, sections, runs):
     with freed_memory_kept(give_back=True):
         with_means, without = (
             probe.set_params(dip_smoothing=length).score(amplitudes, codes)
-            for length in (LENGTH, None)
+            for length in (DEFAULT_DIP_SMOOTHING, None)
         )
     return bool(with_means >= without)

@@ -12,22 +12,22 @@ from skfacies._sections.validation import own_amplitudes, section_shape
 
 __all__ = ["find_crossings"]
 
-#: Two traces are one, seen by two lines, where their correlation exceeds SAME_TRACE and lacks
-#: less than DISTINCT of what that of any other pair, BESIDE to AROUND traces away, lacks to 1.
-#: Measured: below 1e-5 on real crossings, 0.012 on rounded 8-bit data, 0.036 with 10 % of noise,
-#: above 0.06 between parallel neighbors without noise.
+#: Two lines see the same trace where the correlation exceeds SAME_TRACE, and where it lacks less to
+#: 1 than MAX_RELATIVE_LACK of what any other pair lacks, TRACES_BESIDE to TRACES_AROUND traces
+#: away. Measured lacks, relative to these: below 1e-5 on real crossings, 0.012 on rounded 8-bit
+#: data, 0.036 with 10 % of noise, above 0.06 between parallel neighbors without noise.
 SAME_TRACE = 0.99
-DISTINCT = 0.04
-BESIDE = 3
-AROUND = 16
-ROUNDING = 1e-6
+MAX_RELATIVE_LACK = 0.04
+TRACES_BESIDE = 3
+TRACES_AROUND = 16
+CORRELATION_ROUNDING = 1e-6
 
-#: Traces of norm 1 may be the same if they are among the N_NEAREST within NEAR of each other in
-#: their first N_COMPONENTS principal components. Measured: no crossing is lost that all pairs of
-#: traces show, up to noise of 7 %; with 0.06, up to 1 % are.
+#: Traces of norm 1 may be the same if they are among the N_NEAREST within MAX_DISTANCE of each
+#: other in their first N_COMPONENTS principal components. Measured: up to noise of 7 %, every
+#: crossing is found that all pairs of traces show; with 0.06, up to 1 % are missed.
 N_COMPONENTS = 8
 N_NEAREST = 8
-NEAR = 0.08
+MAX_DISTANCE = 0.08
 
 #: As many samples of a trace tell it from others. More would only take memory.
 MAX_SAMPLES = 256
@@ -68,7 +68,7 @@ def _likest_traces(lines):
     live = np.flatnonzero(points.any(axis=1))  # dead traces would be each other's likes
     # Measured: large leaves, not balanced, save a third of the time.
     tree = cKDTree(points[live], leafsize=32, balanced_tree=False)
-    _, nearest = tree.query(points[live], k=N_NEAREST, distance_upper_bound=NEAR)
+    _, nearest = tree.query(points[live], k=N_NEAREST, distance_upper_bound=MAX_DISTANCE)
     pairs = np.stack([np.repeat(live, N_NEAREST), np.append(live, -1)[nearest.ravel()]])
     pairs = np.sort(pairs[:, pairs[1] >= 0], axis=0)  # -1: fewer are near
 
@@ -94,25 +94,25 @@ def _meeting_place(line, other, at_line, at_other):
     are alike in one place. A threshold alone does not tell them apart: on clean data some traces
     of parallel neighbors exceed it, and so do many next to a real crossing.
     """
-    first_line, first_other = max(at_line - AROUND, 0), max(at_other - AROUND, 0)
-    near_line = line[first_line : at_line + AROUND + 1]
-    near_other = other[first_other : at_other + AROUND + 1]
+    first_line, first_other = max(at_line - TRACES_AROUND, 0), max(at_other - TRACES_AROUND, 0)
+    near_line = line[first_line : at_line + TRACES_AROUND + 1]
+    near_other = other[first_other : at_other + TRACES_AROUND + 1]
     alike = near_line @ near_other.T
     # Rounding of float32 makes copies differ by some 1e-7, and a correlation exceed 1. Of equal
     # ones the first is taken: its distance to the last tells lines that overlap by a few traces.
-    best = int((alike >= alike.max() - ROUNDING).argmax())
+    best = int((alike >= alike.max() - CORRELATION_ROUNDING).argmax())
     at_line, at_other = divmod(best, alike.shape[1])
-    lack = max(1 - float(alike[at_line, at_other]), ROUNDING)
+    lack = max(1 - float(alike[at_line, at_other]), CORRELATION_ROUNDING)
     alike[_beside(at_line), _beside(at_other)] = -np.inf
     elsewhere = float(alike.max())
     # -inf: two lines of a few traces, parallel or crossing, who knows
-    if elsewhere == -np.inf or lack >= min(1 - SAME_TRACE, DISTINCT * (1 - elsewhere)):
+    if elsewhere == -np.inf or lack >= min(1 - SAME_TRACE, MAX_RELATIVE_LACK * (1 - elsewhere)):
         return None
     return first_line + at_line, first_other + at_other
 
 
 def _beside(trace):
-    return slice(max(trace - BESIDE, 0), trace + BESIDE + 1)
+    return slice(max(trace - TRACES_BESIDE, 0), trace + TRACES_BESIDE + 1)
 
 
 def _unit_traces(section):

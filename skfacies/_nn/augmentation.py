@@ -30,7 +30,7 @@ AUGMENTATION = {
 _FRACTIONS = {"flip", "polarity", "cutout"}
 
 #: Displacements are at most this part of the crop's height.
-_FARTHEST = 1 / 12
+_MAX_SHIFT_FRACTION = 1 / 12
 
 #: Knots, along traces and along samples, of the smooth vertical displacement "warp" and of the
 #: smooth change of amplitudes "fade".
@@ -144,7 +144,7 @@ class Augmentation:
             torch.exp(self._both_ways(n_items) * strength["stretch"]) for _ in range(2)
         )
         largest = {
-            name: min(2 * strength[name] / n_samples, 2 * _FARTHEST)
+            name: min(2 * strength[name] / n_samples, 2 * _MAX_SHIFT_FRACTION)
             for name in ("shift", "dip", "warp")
         }
         shift = self._both_ways(n_items) * largest["shift"]

@@ -21,11 +21,11 @@ __all__ = ["PredictionOptions", "iterate_scores", "prediction_bytes"]
 
 #: Mirrored traces on either side of a section. The network's zero padding then lies outside of it:
 #: on two F3 blocks of 70 to 700 traces the mean IoU rises by 0.005 to 0.007 (five models of five).
-CONTEXT = 16
+CONTEXT_TRACES = 16
 
 #: Sections of at least as many traces go without: there the context is an eighth of the work, and
 #: few traces are near an end.
-NARROW = 192
+MIN_TRACES_WITHOUT_CONTEXT = 192
 
 #: Padded samples that are predicted in one go. Larger batches are no faster on processors.
 BATCH_PIXELS = 3 << 18
@@ -34,12 +34,12 @@ BATCH_PIXELS = 3 << 18
 WAITING_BATCHES = 4
 
 #: Traces that neighboring tiles of a large section share, at most half a tile. A network's view
-#: ends at the edge of its tile, so it is not asked for the last MARGIN traces. On an F3 line of
-#: 2804 traces with tiles of 700, labels differ from the whole section's in 6e-5 of the samples;
-#: with 128 and 32 traces in 3e-4. Normalized by themselves (`norm_prior`), tiles of 512 traces
-#: differ in 4e-4 to 2e-3 of the samples of five F3 inlines, and are right as often.
-OVERLAP = 256
-MARGIN = 64
+#: ends at the edge of its tile, so the last TILE_MARGIN traces of a tile are not used. On an F3
+#: line of 2804 traces with tiles of 700, labels differ from the whole section's in 6e-5 of the
+#: samples; with 128 and 32 traces in 3e-4. Normalized by themselves (`norm_prior`), tiles of 512
+#: traces differ in 4e-4 to 2e-3 of the samples of five F3 inlines, and are right as often.
+TILE_OVERLAP = 256
+TILE_MARGIN = 64
 
 
 _bytes_per_sample = WeakKeyDictionary()
@@ -247,7 +247,7 @@ class _Predictor:
         """Yield (traces, probabilities) of a section from its first trace to the last."""
         n_traces, context = padded.shape[-2], context_of(shape[0])
         width = max(int(most / padded.shape[-1]) // self.multiple, 4) * self.multiple
-        overlap = min(OVERLAP, width // 2) // self.multiple * self.multiple
+        overlap = min(TILE_OVERLAP, width // 2) // self.multiple * self.multiple
         starts = tile_starts(n_traces, width, overlap)
         blend, done = None, 0
         for start, following in zip(starts, [*starts[1:], n_traces], strict=True):
@@ -255,7 +255,7 @@ class _Predictor:
             scores = self._scores(tile, True, shape[1])[0]
             if blend is not None:  # of the traces that this tile shares with the last one
                 n_shared = blend.shape[-2]
-                weight = _ramp(n_shared, MARGIN).to(scores.device)[:, None]
+                weight = _ramp(n_shared, TILE_MARGIN).to(scores.device)[:, None]
                 scores[:, :n_shared] = weight * scores[:, :n_shared] + (1 - weight) * blend
             stop = min(following, start + width)
             blend = scores[:, following - start :].clone()
@@ -345,7 +345,7 @@ def prediction_bytes(module, conditioner, shape, *, device, memory_limit=None):
 
 def context_of(n_traces):
     """Mirrored traces on either side of a section."""
-    return CONTEXT if n_traces < NARROW else 0
+    return CONTEXT_TRACES if n_traces < MIN_TRACES_WITHOUT_CONTEXT else 0
 
 
 def _flatten(output):

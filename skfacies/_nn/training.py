@@ -25,7 +25,7 @@ __all__ = ["auto_epochs", "check_net_params", "make_net", "train_net"]
 
 #: Of AdamW. torch's own 0.999 averages squared gradients over 1000 steps, which is a whole fit: the
 #: large ones of its beginning would shorten steps to the end.
-BETAS = (0.9, 0.95)
+ADAMW_BETAS = (0.9, 0.95)
 
 #: Arguments of skorch's net that are not the user's ("…__" for all that begin so), and why.
 _OWN_NET_PARAMS = {
@@ -111,7 +111,7 @@ def make_net(module_options, net_options, *, device):
         **net_options,
     }
     if options["optimizer"] is torch.optim.AdamW:
-        options.setdefault("optimizer__betas", BETAS)
+        options.setdefault("optimizer__betas", ADAMW_BETAS)
         if torch.device(device).type in ("cpu", "cuda"):
             options.setdefault("optimizer__fused", True)  # a third of the time of its step
     return NeuralNet(FaciesNetwork, **options)

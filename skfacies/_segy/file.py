@@ -45,9 +45,9 @@ FORMATS = {
     16: ("uint8", "u1"),
 }
 #: Reads of this size stay in the cache of a processor: longer ones are slower.
-BLOCK = 1 << 20
+BYTES_AT_ONCE = 1 << 20
 #: Headers apart from each other by more than this are read one by one.
-FAR = 1 << 16
+MAX_GAP_BYTES = 1 << 16
 #: Stands for NaN in IBM floats, as in the files of interpretation systems.
 UNDEFINED = np.float32(1e30)
 
@@ -111,7 +111,7 @@ def read_bytes(segy, numbers, first, stop, *, spare_rest=False):
     found = np.empty((len(numbers), stop - first), np.uint8)
     numbers, order = _sorted(numbers)
     length = segy.trace_bytes
-    most = 1 if spare_rest or length > FAR else max(1, BLOCK // length)
+    most = 1 if spare_rest or length > MAX_GAP_BYTES else max(1, BYTES_AT_ONCE // length)
     buffer = np.empty((min(most, len(numbers)) if most > 1 else 0, length), np.uint8)
     width, view = stop - first, memoryview(found.reshape(-1))
     with open(segy.path, "rb", buffering=0) as file:

@@ -18,10 +18,10 @@ MOST_TRACES = 0.95
 
 #: Least logarithm of a probability, relative to the best class: a trace does not turn on a few
 #: samples that seem certain.
-LEAST = np.float32(np.log(1e-4))
+MIN_LOG_SCORE = np.float32(np.log(1e-4))
 
 #: Traces that are put in order at a time: memory does not grow with the section.
-TRACES = 256
+TRACES_AT_ONCE = 256
 
 #: A contact is compared with its median over so many traces to either side, and is a spike if it
 #: lies more than so many samples away from it, besides what the slope of the contact explains.
@@ -201,8 +201,8 @@ def put_in_order(codes, log_scores, order, missing=None):
         upside_down = np.flatnonzero((ranks < deepest).any(axis=1))
     starts, stops = _parts_out_of_order(ranks[upside_down], deepest[upside_down])
     by_length = np.argsort(stops - starts, kind="stable")
-    for first in range(0, len(upside_down), TRACES):
-        own = by_length[first : first + TRACES]
+    for first in range(0, len(upside_down), TRACES_AT_ONCE):
+        own = by_length[first : first + TRACES_AT_ONCE]
         own = own[np.argsort(upside_down[own])]  # of the same trace order as the scores
         traces = upside_down[own]
         scores = np.asarray(log_scores(traces), dtype=np.float32)[..., list(order)]
@@ -234,7 +234,7 @@ def _order_parts(ranks, traces, starts, stops, scores):
     places = np.minimum(places, n_samples - 1)
     part = np.take_along_axis(scores, places[..., None], axis=1)
     part -= part.max(axis=-1, keepdims=True)
-    np.maximum(part, LEAST, out=part)
+    np.maximum(part, MIN_LOG_SCORE, out=part)
     part[~inside] = 0
     # What lies above and below stays, so that a part has units between theirs.
     rows = traces[:, None]
@@ -243,7 +243,7 @@ def _order_parts(ranks, traces, starts, stops, scores):
     most = np.where(inside, own, -1).max(axis=1)
     units = np.arange(n_units)
     outside = (units < least[:, None]) | (units > most[:, None])
-    part += np.where(outside, n_samples * LEAST, np.float32(0))[:, None]
+    part += np.where(outside, n_samples * MIN_LOG_SCORE, np.float32(0))[:, None]
     rows = np.broadcast_to(rows, places.shape)
     ranks[rows[inside], places[inside]] = best_ranks(part)[inside]
 

@@ -3,19 +3,19 @@
 import numpy as np
 import torch
 
-from skfacies._stratigraphy.smoothing import BLOCK, smooth_along_reflectors
+from skfacies._stratigraphy.smoothing import CELL, smooth_along_reflectors
 from skfacies.metrics import iou_score
 
-__all__ = ["LENGTH", "labels_follow_reflectors"]
+__all__ = ["DEFAULT_DIP_SMOOTHING", "labels_follow_reflectors"]
 
 #: Traces over which scores are averaged where labels follow reflectors. On F3 (eleven networks:
 #: near, far away, of few lines) 80 to 150 gain 0.012 to 0.013 of mean IoU; the ends of contacts
 #: near the training lines suffer from more than 100.
-LENGTH = 100.0
+DEFAULT_DIP_SMOOTHING = 100.0
 
 #: Labels follow reflectors if averages of the true labels leave them as they are to this mean IoU.
 #: Lines of F3 have 0.9993 to 0.9999, surveys of faulted clinoforms 0.96 to 0.993.
-UNCHANGED = 0.998
+MIN_SELF_IOU = 0.998
 
 #: Traces of a section that are looked at, its middle ones: memory does not grow with the section.
 ENOUGH_TRACES = 512
@@ -43,14 +43,16 @@ def labels_follow_reflectors(sections, n_classes):
     for codes, amplitudes in sections:
         first = max(0, len(codes) - ENOUGH_TRACES) // 2
         codes = codes[first : first + ENOUGH_TRACES]
-        n_traces, n_samples = (size // BLOCK * BLOCK for size in codes.shape)
+        n_traces, n_samples = (size // CELL * CELL for size in codes.shape)
         codes = codes[:n_traces, :n_samples]
         if min(codes.shape) < LEAST_SIZE or not (codes >= 0).any():
             continue
         amplitudes = np.ascontiguousarray(amplitudes[first : first + n_traces, :n_samples])
         scores = torch.from_numpy(codes[..., None] == np.arange(n_classes)).float()
         logits = scores[None].permute(0, 3, 1, 2)
-        smooth_along_reflectors(logits, torch.from_numpy(amplitudes)[None], LENGTH, doubt=0.0)
+        smooth_along_reflectors(
+            logits, torch.from_numpy(amplitudes)[None], DEFAULT_DIP_SMOOTHING, doubt=0.0
+        )
         truths.append(np.where(codes >= 0, codes, -1))
         smoothed.append(scores.max(-1).indices.numpy())
-    return bool(truths) and iou_score(truths, smoothed, ignore_label=-1) >= UNCHANGED
+    return bool(truths) and iou_score(truths, smoothed, ignore_label=-1) >= MIN_SELF_IOU

@@ -19,7 +19,7 @@ from skfacies.horizons._text import read_horizon, write_horizon
 
 __all__ = ["horizons_from_labels", "labels_from_horizons", "read_horizon", "write_horizon"]
 
-SLAB = 2**21  # samples worked on at once
+SAMPLES_AT_ONCE = 2**21  # samples worked on at once
 LARGEST_CHUNK = 2**25  # samples of a row of chunks that is still read at once
 
 
@@ -376,7 +376,7 @@ def _first_sample(wanted, ranks):
 def _rows(cube, *, whole_chunks=False):
     """Slices of the first axis, a slab each; with whole chunks if these are not too large."""
     row = prod(int(size) for size in cube.shape[1:])
-    n_rows = max(1, SLAB // row)
+    n_rows = max(1, SAMPLES_AT_ONCE // row)
     chunk = chunk_length(cube, 0) if whole_chunks else 1
     if chunk * row <= LARGEST_CHUNK:
         n_rows = -(-n_rows // chunk) * chunk

@@ -7,11 +7,11 @@ import numpy as np
 __all__ = ["check_depths", "check_values"]
 
 #: Contacts that cross by less, at pinch-outs, and picks so far outside are nothing to speak of.
-TOLERANCE = 3.0
+CROSSING_TOLERANCE = 3.0
 #: Units thinner than this where they end have pinched out.
-THIN = 5.0
+THIN_UNIT = 5.0
 #: Parts of the traces that are nothing to speak of.
-FEW = 0.01
+FEW_TRACES = 0.01
 FEW_MISSING = 0.05
 #: No trace has as many samples; no contact lies in so few of them on all traces.
 MANY_SAMPLES = 2**17
@@ -83,7 +83,7 @@ def check_values(values, depths, path, sample_interval, first_sample):
 
 
 def _percent(share):
-    return f"{100 * share:.0f} %" if share >= FEW else f"{100 * share:.2g} %"
+    return f"{100 * share:.0f} %" if share >= FEW_TRACES else f"{100 * share:.2g} %"
 
 
 # --- places within the cube ------------------------------------------------------------------
@@ -102,9 +102,9 @@ def _check_range(horizons, n_samples, names):
         )
     for horizon, name in zip(horizons, names, strict=True):
         own = horizon[np.isfinite(horizon)]
-        outside = (own <= -TOLERANCE) | (own >= n_samples + TOLERANCE)
+        outside = (own <= -CROSSING_TOLERANCE) | (own >= n_samples + CROSSING_TOLERANCE)
         share = np.mean(outside) if own.size else 0
-        if share > FEW:
+        if share > FEW_TRACES:
             near = np.abs(own[outside] - n_samples / 2).max() < 0.6 * n_samples
             advice = (
                 "Labels end with the cube; depths are counted from its first sample."
@@ -152,8 +152,8 @@ def _check_order(horizons, names):
         n_common, n_picks = np.count_nonzero(common), np.count_nonzero(~np.isnan(horizon))
         if 2 * n_common >= max(n_picks, 1) and (above[common] > horizon[common]).all():
             raise ValueError(_wrong_order_message(horizons, names, k))
-        crossing = np.count_nonzero(above[common] > horizon[common] + TOLERANCE)
-        if crossing > FEW * n_common:
+        crossing = np.count_nonzero(above[common] > horizon[common] + CROSSING_TOLERANCE)
+        if crossing > FEW_TRACES * n_common:
             warnings.warn(
                 f"{names[k]} lies above a contact that should be shallower on "
                 f"{_percent(crossing / n_common)} of the traces with both; the unit between them "
@@ -210,7 +210,7 @@ def _check_missing(horizons, n_samples, names):
         edge = picked[k] & _beside(gap)
         if edge.any():
             at_edge, everywhere = np.median(thickness[edge]), np.median(thickness[picked[k]])
-            if at_edge <= max(THIN, everywhere / 2):
+            if at_edge <= max(THIN_UNIT, everywhere / 2):
                 continue
             why = f"where its picks end, the unit below it is {at_edge:.3g} samples thick"
         elif not picked[k].any():

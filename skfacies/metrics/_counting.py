@@ -12,7 +12,9 @@ from skfacies._sections.validation import as_array, check_same_structure, is_lis
 
 __all__ = []
 
-PIECE = 2**18  # samples counted at once: their int64 codes (2 MB) stay in the processor's cache
+LABELS_AT_ONCE = (
+    2**18
+)  # samples counted at once: their int64 codes (2 MB) stay in the processor's cache
 
 
 def _count(y_true, y_pred, labels, ignore_label, sample_weight):
@@ -113,7 +115,7 @@ def _pieces(y_true, y_pred, weights=None, labels=None):
             weight = None if weights is None else weights[i]
             yield from _pieces(y_true[i], y_pred[i], weight, labels)
         return
-    n_rows = max(1, PIECE // prod(y_true.shape[1:]))
+    n_rows = max(1, LABELS_AT_ONCE // prod(y_true.shape[1:]))
     chunk = max(chunk_length(part, 0) for part in (y_true, y_pred))
     n_rows = -(-n_rows // chunk) * chunk  # so that each is read once
     for start in range(0, y_true.shape[0], n_rows):

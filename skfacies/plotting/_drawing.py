@@ -39,7 +39,7 @@ CONTACT_PANELS = {"prediction", "entropy"}  # where contacts of the interpretati
 CONTACT_STYLE = {"color": "black", "linewidth": 0.8}
 
 
-BESIDE = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "borderaxespad": 0}
+LEGEND_PLACE = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "borderaxespad": 0}
 
 
 VERTICAL_LABELS = {
@@ -90,7 +90,7 @@ def _check_axes(axes, panels, vertical_label):
         ax.set(xlabel="trace", ylabel=vertical_label)
     with_facies = [ax for name, ax in zip(panels, axes, strict=True) if name in FACIES_PANELS]
     owner = (with_facies or axes)[-1]
-    return axes, (owner, BESIDE)
+    return axes, (owner, LEGEND_PLACE)
 
 
 def _make_figure(shape, panels, ncols, vertical_label):
@@ -127,7 +127,7 @@ def _make_figure(shape, panels, ncols, vertical_label):
     if ncols == 1:
         return figure, axes, (figure, {"loc": "outside right center"})
     # Above the color bar of the entropy, in the column that it needs anyway.
-    return figure, axes, (axes[ncols - 1], BESIDE)
+    return figure, axes, (axes[ncols - 1], LEGEND_PLACE)
 
 
 def _draw_amplitudes(ax, section, extent, clip_percentile, cmap):
