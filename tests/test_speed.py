@@ -48,3 +48,15 @@ def test_the_default_network_is_equal_to_the_plain_one(monkeypatch):
         prepared = speed.prepared_for_prediction(quick.eval())
         assert prepared is not quick
         assert_allclose(prepared(section), plain.eval()(section), rtol=1e-3, atol=1e-4)
+
+
+def test_a_network_is_prepared_once_and_again_when_its_weights_change():
+    network = FaciesNetwork(encoder_depth=3, decoder_channels=(8, 8, 8), n_classes=2).eval()
+    first = speed.prepared_for_prediction(network)
+    assert speed.prepared_for_prediction(network) is first
+    network.network.segmentation_head[0].bias.data[0] += 1.0
+    section = torch.randn(1, 1, 64, 64)
+    with torch.inference_mode():
+        second = speed.prepared_for_prediction(network)
+        assert second is not first
+        assert_allclose(second(section), network(section), rtol=1e-3, atol=1e-4)

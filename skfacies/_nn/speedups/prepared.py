@@ -1,6 +1,8 @@
 """Networks as prediction runs them: norms folded into convolutions, weights cast once."""
 
 import copy
+import threading
+from weakref import WeakKeyDictionary
 
 import torch
 from segmentation_models_pytorch.base.modules import Conv2dReLU
@@ -12,6 +14,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from skfacies._nn.speedups.upsampling import LEAST_PIXELS, DoublingBlock, doubled_rows
 
 __all__ = ["prepared_for_prediction"]
+
+_prepared = WeakKeyDictionary()
+_preparing = threading.Lock()
 
 
 def prepared_for_prediction(module):
@@ -29,14 +34,25 @@ def prepared_for_prediction(module):
     Returns
     -------
     module : FaciesNetwork
-        For as long as the weights stay as they are, some of which it shares. `module` itself if it
-        is not on a CPU, if it is compiled, and where somebody else has changed what its parts do.
+        Made once, and again when weights have changed; it shares some. `module` itself if it is not
+        on a CPU, if it is compiled, and where somebody else has changed what its parts do.
     """
     if next(module.parameters()).device.type != "cpu" or not _is_as_it_was_built(module):
         return module
-    dtype = torch.bfloat16 if module.precision == "bfloat16" else None
-    with torch.no_grad():
-        return _prepare(module, dtype, {})
+    with _preparing, torch.no_grad():  # threads of Dask share a model
+        state, (known, prepared) = _state_of(module), _prepared.get(module, (None, None))
+        if state != known:
+            dtype = torch.bfloat16 if module.precision == "bfloat16" else None
+            prepared = _prepare(module, dtype, {})
+            _prepared[module] = state, prepared
+        return prepared
+
+
+def _state_of(module):
+    """What differs when weights have changed, also by ways that torch does not count."""
+    tensors = [*module.parameters(), *module.buffers()]
+    sums = torch.stack([tensor.sum().double() for tensor in tensors])
+    return module.precision, [tensor.data_ptr() for tensor in tensors], sums.tolist()
 
 
 def _is_as_it_was_built(module):
