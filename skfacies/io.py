@@ -172,7 +172,7 @@ def open_cube(
     return cube.chunk(_auto_chunks(cube) if is_auto else chunks)
 
 
-def _kind_to_write(path):
+def kind_to_write(path):
     return _kind(path, {s: kind for s, kind in SUFFIXES.items() if s not in READ_ONLY})
 
 
@@ -396,7 +396,7 @@ def write_cube(
     (dtype('int8'), [200, 201, 202, 203])
     >>> folder.cleanup()
     """
-    path, kind = Path(path), _kind_to_write(path)
+    path, kind = Path(path), kind_to_write(path)
     parts = take_apart(cube, classes)
     if sample_format is not None and sample_format not in CODES:
         raise ValueError(f"`sample_format` must be one of {list(CODES)}; got {sample_format!r}.")

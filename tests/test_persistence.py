@@ -283,7 +283,7 @@ def test_label_names_must_fit_the_classes(fitted, names, tmp_path):
 def test_card_tells_what_the_model_is(make_tiny, survey, tmp_path):
     model = CubeSegmenter(make_tiny(max_epochs=2)).fit(survey.data, survey.target)
     save_model(model, tmp_path / "model", label_names=["a", "b", "c"])
-    card = persistence._read_card(tmp_path / "model")
+    card = persistence.read_card(tmp_path / "model")
     assert card["format_version"] == 1
     assert card["versions"]["skfacies"] == model.estimator_._version
     assert card["file_size"] == (tmp_path / "model").stat().st_size
@@ -303,7 +303,7 @@ def test_card_has_what_is_known_of_the_training_data(fitted, tmp_path):
     model._training_summary = {"n_sections": 12, "shapes": [(40, 48)], "support": [1, 2, 3]}
     loaded = there_and_back(model, tmp_path)
     assert loaded._training_summary == model._training_summary
-    card = persistence._read_card(tmp_path / "model.safetensors")
+    card = persistence.read_card(tmp_path / "model.safetensors")
     assert card["summary"]["training"] == model._training_summary
 
 
@@ -316,8 +316,8 @@ def test_too_long_histories_are_refused(fitted, tmp_path, monkeypatch):
 
 def test_card_is_read_without_torch(file):
     code = (
-        "import sys; from skfacies.persistence import _read_card\n"
-        f"_read_card({str(file)!r}); print('torch' in sys.modules)"
+        "import sys; from skfacies.persistence import read_card\n"
+        f"read_card({str(file)!r}); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
@@ -468,7 +468,7 @@ def test_what_would_not_load_is_not_written(fitted, tmp_path):
 
 
 def refused(path, match="cannot be loaded as a model of skfacies"):
-    for reader in (load_model, persistence._read_card):
+    for reader in (load_model, persistence.read_card):
         with pytest.raises(ValueError, match=match) as caught:
             reader(path)
         assert str(path) in str(caught.value)

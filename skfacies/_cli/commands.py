@@ -25,26 +25,26 @@ from skfacies._cli.info import describe_cube, describe_model
 from skfacies._cli.labels import (
     UNLABELED,
     LabelCube,
-    _split_lines,
     check_lines,
     choose_lines,
     distinct_labels,
+    split_lines,
 )
 from skfacies._cubes.holders import chunk_length
-from skfacies._cubes.writing import _class_paths
+from skfacies._cubes.writing import class_paths
 from skfacies._estimators.cube_segmenter import CubeSegmenter
 from skfacies._files import whole_file
 from skfacies._sections.estimators import find_parameter
 from skfacies.benchmark import f3_benchmark
 from skfacies.datasets import fetch_f3
-from skfacies.io import _kind_to_write, write_cube
+from skfacies.io import kind_to_write, write_cube
 from skfacies.metrics import facies_report
 from skfacies.persistence import load_model, save_model
 from skfacies.qc import prediction_entropy
 
 __all__ = [
     "LabelCube",
-    "_split_lines",
+    "split_lines",
     "benchmark_f3",
     "choose_lines",
     "describe_cube",
@@ -193,7 +193,7 @@ def predict_cube(
         Of the labels; with `probabilities` one for each facies; with `entropy` one more.
     """
     out = Path(out)
-    if _kind_to_write(out) != "segy" and like is not None:
+    if kind_to_write(out) != "segy" and like is not None:
         raise ValueError(f"--like gives headers for SEG-Y files; OUT is {out}. Leave it out.")
     check_reading(reading, seismic, like)
     inputs = {"MODEL": model_file, "SEISMIC": seismic, "--like": like}
@@ -255,7 +255,7 @@ def _places_beside(out, model, probabilities, entropy):
     places = [_beside(out, "entropy")] if entropy else []
     if probabilities:
         path = _beside(out, "probability")
-        places += _class_paths(path, _facies_names(model)) if is_segy(out) else [path]
+        places += class_paths(path, _facies_names(model)) if is_segy(out) else [path]
     return places
 
 
@@ -295,7 +295,7 @@ def _mark_missing(model, cube, labels):
     """Label missing samples as files have it, whatever the model's label of them."""
     if "live" in cube.coords:
         labels[~np.asarray(cube["live"])] = UNLABELED
-    if model._ignore_label() == UNLABELED:
+    if find_parameter(model.estimator_, "ignore_label", UNLABELED) == UNLABELED:
         return
     for lines in _blocks(cube):
         missing = np.isnan(np.asarray(cube[lines]))
@@ -328,7 +328,7 @@ def _label_type(model):
     """Type of labels that holds `UNLABELED` as well, and few bytes."""
     found = [UNLABELED, *model.classes_.tolist()]
     if find_parameter(model.estimator_, "nan_policy", "raise") == "ignore":
-        found.append(model._ignore_label())
+        found.append(find_parameter(model.estimator_, "ignore_label", UNLABELED))
     if any(isinstance(label, str) or label != int(label) for label in found):
         raise ValueError(
             f"files of labels hold whole numbers; the classes of the model are {found[1:]}. "

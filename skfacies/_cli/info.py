@@ -7,7 +7,7 @@ import numpy as np
 from skfacies._cli.files import check_reading, open_file, reading_words, unit_of
 from skfacies._sections.undefined import undefined_amplitudes
 from skfacies._sections.validation import n_sections
-from skfacies.persistence import _read_card
+from skfacies.persistence import read_card
 
 __all__ = ["describe_cube", "describe_model"]
 
@@ -27,7 +27,7 @@ def describe_cube(path, *, n_lines=20, reading=None):
 
 def describe_model(path):
     """What the header of a model file says, as pairs (title, text)."""
-    card = _read_card(path)
+    card = read_card(path)
     summary = card["summary"]
     reading = summary.pop("reading", None)
     yield "file", f"{path}, {card['file_size'] / 1e6:.1f} MB, format {card['format_version']}"

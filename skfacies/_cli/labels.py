@@ -293,7 +293,7 @@ def check_lines(lines, direction):
     named : list of str
         The other texts.
     """
-    step, named = _split_lines(lines)
+    step, named = split_lines(lines)
     for text in named:
         name, _ = _parse_lines(text)
         # All lines of the other direction would have a trace of these.
@@ -305,7 +305,7 @@ def check_lines(lines, direction):
     return step, named
 
 
-def _split_lines(lines):
+def split_lines(lines):
     """Number of "every=10", or 1, and the other texts."""
     steps = [text for text in lines if text.startswith("every=")]
     if len(steps) > 1:

@@ -174,7 +174,7 @@ def write_segy(path, parts, like, sample_format, places, note):
         target, geometry, head, headers_of = _new_target(parts, sample_format, places, lines)
     else:
         target, geometry, head, headers_of = _target_like(like, parts, sample_format, places, lines)
-    paths = [path] if parts.classes is None else _class_paths(path, parts.classes)
+    paths = [path] if parts.classes is None else class_paths(path, parts.classes)
     for each in paths if like is not None else []:
         if each.exists() and os.path.samefile(each, like):
             raise ValueError(f"`path` {each} is the file of `like`. Give another name.")
@@ -222,7 +222,7 @@ def _places(parts, inline_byte, crossline_byte):
     return inline_byte or None, crossline_byte
 
 
-def _class_paths(path, classes):
+def class_paths(path, classes):
     names = [re.sub(r"[^\w.+-]+", "_", str(name)) for name in classes]
     if len(set(names)) < len(names):
         raise ValueError(f"`classes` {classes} must differ from each other as names of files.")

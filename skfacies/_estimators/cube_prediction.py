@@ -220,9 +220,9 @@ class CubePrediction:
 
     def _network_bytes(self, shape, axis):
         last = last_step(self.estimator)
-        if not hasattr(last, "_prediction_memory"):
+        if not hasattr(last, "prediction_memory"):
             return 0
-        return last._prediction_memory((shape[1 - axis], shape[2]))
+        return last.prediction_memory((shape[1 - axis], shape[2]))
 
     def _bytes_per_sample(self, itemsize):
         """Bytes for each sample of a slab: amplitudes and labels, or probabilities of two ways."""

@@ -442,8 +442,19 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     def _conditioner(self, levels=None):
         return nn_data.Conditioner(self.scaler_, self._depth_range, self.n_channels_, levels)
 
-    def _prediction_memory(self, shape):
-        """Bytes that the network takes to predict a section, for `CubeSegmenter`."""
+    def prediction_memory(self, shape):
+        """Bytes that the network takes to predict a section, about.
+
+        `CubeSegmenter` plans by it how many sections it predicts at once.
+
+        Parameters
+        ----------
+        shape : tuple (n_traces, n_samples)
+
+        Returns
+        -------
+        n_bytes : float
+        """
         return prediction_bytes(
             self.net_.module_,
             self._conditioner(),

@@ -155,7 +155,7 @@ def load_model(path, *, device=None):
     return _load(path, device)
 
 
-def _read_card(path):
+def read_card(path):
     """Document of a file as a dict, for the command line.
 
     The network is not built, and the checksum not looked at: it takes a millisecond.
