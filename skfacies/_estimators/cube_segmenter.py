@@ -68,20 +68,20 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     neighbors : int, default=0
         Lines to either side that each section has as channels: sections are then ``(n_traces,
         n_samples, 1 + 2 * neighbors)``, the line itself first, then the ones before and after it.
-        Beyond the ends of the cube lines are mirrored. What differs from line to line, noise above
-        all, is told from what does not: on five synthetic surveys the mean IoU of far blocks rose
-        from 0.88 to 0.91 with one line to either side. Labels are those of the line itself, so that
-        a few interpreted lines of a cube are enough.
+        Beyond the ends of the cube, lines are mirrored. This helps the network separate geology
+        from noise that varies between lines: on five synthetic surveys the mean IoU of far blocks
+        rose from 0.88 to 0.91 with one line to either side. Labels are those of the line itself,
+        so a few interpreted lines of a cube are enough.
     step : int, default=1
         Train on every `step`-th of the lines that carry labels: neighbors are near copies.
     min_labeled : float in [0, 1], default=0.5
-        Lines are trained on that have at least this fraction of the labeled traces of the best
-        labeled line. Of ten interpreted inlines every crossline has ten traces: these lines alone
-        are not worth a pass over the whole cube.
+        Train only on lines with at least this fraction of the labeled traces of the best-labeled
+        line. If ten inlines are interpreted, every crossline has ten labeled traces, which are not
+        worth a pass over the whole cube.
     memory_limit : int, default=500_000_000
-        Bytes for sections and probabilities that are held at a time, about; what the network takes
-        beside it is the estimator's to limit. Probabilities of the first of two directions that
-        need more than half of it are kept in a temporary file, as multiples of 1/65535.
+        Approximate number of bytes for the sections and probabilities in memory; the estimator
+        limits what the network uses besides. If the probabilities of the first of two directions
+        need more than half of it, they are kept in a temporary file, as multiples of 1/65535.
     scratch_dir : path or None, default=None
         Folder of that file, and of training sections that exceed `memory_limit` and cannot be
         mapped where they lie (Zarr, HDF5, Dask). None is the system's folder for temporary files.
@@ -93,12 +93,12 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     estimator_ : estimator
         The fitted clone of `estimator`.
     classes_ : ndarray of shape (n_classes,)
-        Labels that it has learned.
+        Labels that were learned.
     lines_ : dict of arrays
         Positions of the lines trained on, by "inline" and "crossline".
     sample_interval_ : float or None
-        Interval of the vertical coordinate of the training cube, if it was a DataArray with one. A
-        prediction of a cube with another is warned of.
+        Interval of the vertical coordinate of the training cube, if it was a DataArray with one.
+        Predicting a cube with another interval warns.
 
     See Also
     --------
@@ -137,8 +137,6 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     >>> {name: len(lines) for name, lines in segmenter.lines_.items()}
     {'inline': 12, 'crossline': 20}
     """
-
-    neighbors, sample_interval_ = 0, None  # of models that were pickled without them
 
     _parameter_constraints = {
         "estimator": [HasMethods(["fit", "predict"])],

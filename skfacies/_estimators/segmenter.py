@@ -443,9 +443,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         return nn_data.Conditioner(self.scaler_, self._depth_range, self.n_channels_, levels)
 
     def prediction_memory(self, shape):
-        """Bytes that the network takes to predict a section, about.
-
-        `CubeSegmenter` plans by it how many sections it predicts at once.
+        """Bytes that the network takes to predict a section, about, for `CubeSegmenter`.
 
         Parameters
         ----------
