@@ -1,17 +1,16 @@
 """Tests of the block of traces that a fit holds out."""
 
 import itertools
-import os
 import time
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from real_data import real_file
 from scipy.ndimage import distance_transform_cdt, gaussian_filter1d
 from scipy.spatial import cKDTree
 
@@ -22,8 +21,6 @@ from skfacies._sections.validation import Lines as CubeLines
 from skfacies.datasets import make_facies_cube
 
 FEW = settings(derandomize=True, max_examples=20, deadline=None)
-DATA = Path(os.environ.get("SKFACIES_DATA", Path(__file__).parents[2] / "shared" / "data"))
-F3 = DATA / "f3_sections.npz"
 GAP = 8
 
 
@@ -706,10 +703,8 @@ def test_a_dense_grid_of_lines_is_split_in_seconds(cube):
 
 @pytest.fixture(scope="module")
 def f3():
-    if not F3.exists():
-        pytest.skip(f"{F3} is not there: interpreted F3 sections for development, not in git")
     lines = Lines([], [], [])
-    with np.load(F3) as data:
+    with np.load(real_file("f3_sections.npz")) as data:
         for key in sorted(k for k in data if k.startswith("seismic_")):
             name = key.removeprefix("seismic_")
             direction, number = name.split("_")
