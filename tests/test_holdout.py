@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from holders import OnDisk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -633,17 +634,6 @@ def test_one_section_among_small_ones_gives_the_traces(cube):
 
 
 # --- cost -----------------------------------------------------------------------------------
-
-
-class OnDisk:
-    """An array that counts how often it is read."""
-
-    def __init__(self, array):
-        self.array, self.shape, self.dtype, self.n_reads = array, array.shape, array.dtype, 0
-
-    def __getitem__(self, key):
-        self.n_reads += 1
-        return self.array[key]
 
 
 @pytest.mark.parametrize(("n_sections", "n_reads"), [(20, 20), (520, 60)])

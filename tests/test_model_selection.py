@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
+from holders import OnDisk
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -335,20 +336,6 @@ def test_warnings_are_those_of_a_slow_search_whatever_the_pieces(seed, gap, piec
             lacks += [f"fold {i} lacks {absent}"] * bool(absent)
         expected += ["; ".join(lacks)] * bool(lacks)
     assert [message.split(": ")[1].split(". ")[0] for message in messages] == expected
-
-
-class OnDisk:
-    """Labels that count how often each of them is read."""
-
-    def __init__(self, array, chunks=None):
-        self.array, self.shape, self.dtype, self.chunks = array, array.shape, array.dtype, chunks
-        self.times_read = np.zeros(array.shape, dtype=int)
-        self.largest = 0
-
-    def __getitem__(self, key):
-        self.times_read[key] += 1
-        self.largest = max(self.largest, self.array[key].size)
-        return self.array[key]
 
 
 @pytest.mark.parametrize("chunks", [None, (4, 4, 4), (40, 2, 2), ((30, 10), (8,), (5, 5, 2))])
