@@ -402,7 +402,26 @@ def test_nothing_is_left_in_the_scratch_folder(cubes, tmp_path):
 # --- inside scikit-learn ----------------------------------------------------------------------
 
 
-def test_grid_search_over_directions(make_tiny, cubes):
+def test_grid_search_over_directions(cubes):
+    cv = BlockKFold(3, gap=2)
+    grid = {"direction": ["inline", "crossline", "both"]}
+    search = GridSearchCV(CubeSegmenter(ByDepth()), grid, cv=cv, scoring=iou_scorer)
+    search.fit(cubes.data, cubes.target)
+    for direction, score in zip(
+        grid["direction"], search.cv_results_["mean_test_score"], strict=True
+    ):
+        expected = [
+            CubeSegmenter(ByDepth(), direction)
+            .fit(cubes.data[train], cubes.target[train])
+            .score(cubes.data[test], cubes.target[test])
+            for train, test in cv.split(cubes.data)
+        ]
+        assert score == pytest.approx(np.mean(expected))
+    assert len(set(search.cv_results_["mean_test_score"])) == 3
+
+
+@pytest.mark.slow
+def test_grid_search_over_directions_is_the_same_with_two_jobs(make_tiny, cubes):
     inner = make_tiny(validation_fraction=0)
     grid = {"direction": ["inline", "crossline", "both"], "estimator__lr": [1e-3, 1e-2]}
     scores = [

@@ -322,7 +322,16 @@ def test_docstring_check_finds_what_it_is_for():
 # --- documentation --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.rst")), ids=lambda page: page.name)
+SLOW = ["cubes.rst", "index.rst", "scikit-learn.rst"]  # pages that train the default network
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.name, marks=[pytest.mark.slow] * (page.name in SLOW))
+        for page in sorted(DOCS.glob("*.rst"))
+    ],
+)
 def test_code_in_the_documentation_runs(page):
     options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     failed, _ = doctest.testfile(

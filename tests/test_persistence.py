@@ -205,6 +205,7 @@ def test_same_model_gives_the_same_file(fitted, file, tmp_path):
     assert (tmp_path / "again").read_bytes() == file.read_bytes()
 
 
+@pytest.mark.slow
 def test_other_process_without_network_or_pickle_predicts_the_same(fitted, survey, file, tmp_path):
     np.save(tmp_path / "X.npy", survey.data)
     code = (
@@ -428,6 +429,7 @@ def test_interrupted_writing_leaves_the_old_file(fitted, tmp_path, monkeypatch):
     assert path.stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_killed_runs_leave_the_old_file(file, tmp_path):
     path = tmp_path / "model"
     path.write_bytes(b"old")

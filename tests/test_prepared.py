@@ -175,6 +175,7 @@ def test_predictions_follow_the_weights():
 # --- networks that somebody has changed -----------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # within torch.compile
 def test_compiled_networks_are_left_alone(make_tiny, survey):
     compiled = make_tiny(net_params={"compile": True, "compile__backend": "eager"}, max_epochs=1)

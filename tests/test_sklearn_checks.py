@@ -61,6 +61,7 @@ class TabularSegmenter(Tabular, FaciesSegmenter):
 
 def tiny(estimator_class):
     return estimator_class(
+        encoder_name="tu-test_resnet",
         encoder_weights=None,
         encoder_depth=3,
         decoder_channels=(4, 4, 4),
