@@ -2,10 +2,12 @@
 
 import functools
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
-from holders import HOLDERS, OnDisk, as_xarray, as_zarr
+from holders import HOLDERS, OnDisk, as_memmap, as_xarray, as_zarr
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import make_scorer
@@ -185,7 +187,7 @@ def test_cube_of_one_inline(cubes):
     segmenter = CubeSegmenter(ByDepth(), "both").fit(cubes.data, cubes.target)
     with pytest.warns(UserWarning, match="is one inline and is cut along it"):
         predicted = segmenter.predict(cubes.data[:1])
-    assert predicted.shape == (1, *SHAPE[1:])
+    assert_array_equal(predicted, segmenter.estimator_.predict(cubes.data[:1]))
 
 
 def test_string_labels(cubes):
@@ -370,6 +372,42 @@ def test_pages_of_a_private_map_keep_their_changes(tmp_path):
     shared[1] = 7
     _cubes.release_pages(shared[1:2])
     assert (shared[1] == 7).all()
+
+
+def resident(path):
+    """Bytes of a file that are mapped into memory at the moment."""
+    held, here = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if re.match("[0-9a-f]+-[0-9a-f]+ ", line):
+            here = line.endswith(str(path))
+        elif here and line.startswith("Rss:"):
+            held += 1024 * int(line.split()[1])
+    return held
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs the maps of Linux")
+@pytest.mark.parametrize("direction", ["inline", "crossline"])
+def test_prediction_holds_few_pages_of_mapped_files(cubes, tmp_path, direction):
+    """What was read and written is let go of after each slab, else a cube fills the memory."""
+    files = [tmp_path / "cube.npy", tmp_path / "out.npy"]
+    held = []
+
+    class Watched(ByDepth):
+        def predict(self, X):
+            labels = super().predict(X)
+            held.append([resident(file) for file in files])
+            return labels
+
+    data = np.tile(cubes.data, (20, 1, 1))
+    cube, out = as_memmap(data, tmp_path), empty_memmap(tmp_path, data.shape, np.int8)
+    segmenter = CubeSegmenter(Watched(), direction, memory_limit=4e5)
+    segmenter.fit(cubes.data, cubes.target).predict(cube, out=out)
+    held.append([resident(file) for file in files])
+    assert len(held) > 10
+    assert (np.max(held, axis=0) < [data.nbytes / 4, out.nbytes / 4]).all()
+    assert np.isfinite(cube).all()
+    assert np.isfinite(out).all()
+    assert [resident(file) for file in files] > [data.nbytes, out.nbytes]  # as if all were held
 
 
 # --- memory -----------------------------------------------------------------------------------

@@ -293,7 +293,7 @@ def test_card_tells_what_the_model_is(make_tiny, survey, tmp_path):
     assert summary["classes"].tolist() == [0, 1, 2]
     assert summary["label_names"] == ["a", "b", "c"]
     assert summary["lines"]["inline"].tolist() == list(range(12))
-    assert summary["network"]["encoder_name"] == "resnet18"
+    assert summary["network"]["encoder_name"] == "tu-test_resnet"
     assert summary["n_epochs"] == 2
     assert summary["epoch_kept"] in model.estimator_.history_
     assert summary["epoch_kept"]["best"]

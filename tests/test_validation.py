@@ -736,7 +736,8 @@ def test_weights_of_samples_are_not_copied(X):
 
 
 def test_weights_of_samples_may_be_a_list_for_an_array(X):
-    assert check_sample_weight(list(np.ones(X.shape)), X).shape == X.shape
+    weights = np.random.default_rng(0).uniform(size=X.shape)
+    assert_array_equal(check_sample_weight(list(weights), X), weights)
 
 
 def test_weights_and_sections_may_be_on_disk(X):
