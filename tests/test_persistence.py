@@ -562,7 +562,7 @@ HUGE = 10**9
 LIES = [
     ("fitted._module_options.encoder_depth", HUGE, "encoder_depth"),
     ("fitted._module_options.decoder_channels", {"$tuple": [HUGE] * 3}, f"{HUGE} wide"),
-    ("fitted._module_options.decoder_channels", {"$tuple": [1000] * 3}, "size mismatch"),
+    ("fitted._module_options.decoder_channels", {"$tuple": [100] * 3}, "size mismatch"),
     ("fitted._module_options.n_classes", HUGE, f"has {HUGE} classes"),
     ("fitted._module_options.in_channels", 0, "0 channels"),
     ("fitted._module_options.in_channels", 2.0, "2.0 channels"),
@@ -649,7 +649,7 @@ VALUE = st.recursive(
 
 
 @given(VALUE)
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=100, derandomize=True, deadline=None)
 def test_values_come_back_as_they_were(value):
     writer = _document.Writer()
     text = json.dumps(writer.encode(value, "value"), allow_nan=False)

@@ -502,14 +502,9 @@ def test_crops_cover_a_section_about_once(make_tiny, survey):
 
 
 @pytest.mark.parametrize("architecture", ["FPN", "unetplusplus", "Linknet", "DeepLabV3Plus"])
-def test_decoders_by_name(survey, architecture):
-    segmenter = FaciesSegmenter(
-        architecture=architecture,
-        encoder_weights=None,
-        max_epochs=1,
-        batch_size=6,
-        precision="float32",
-        random_state=0,
+def test_decoders_by_name(make_tiny, survey, architecture):
+    segmenter = make_tiny(
+        architecture=architecture, encoder_depth=5, decoder_channels="auto", batch_size=6
     )
     predicted = segmenter.fit(survey.data, survey.target).predict(survey.data[:1])
     assert predicted.shape == (1, 40, 48)
