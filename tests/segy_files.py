@@ -1,4 +1,4 @@
-"""SEG-Y files for tests, made word by word."""
+"""SEG-Y files for tests: made word by word, or by segyio as other programs would."""
 
 import numpy as np
 
@@ -50,3 +50,34 @@ def survey_lines(n_inlines=10, n_crosslines=12):
 def line_words(inlines, crosslines, fields=(189, 193)):
     """Line numbers as words of trace headers."""
     return {(byte, "i4"): n for byte, n in zip(fields, (inlines, crosslines), strict=True)}
+
+
+def write_segy(
+    path,
+    data,
+    *,
+    numbers=None,
+    fields=(189, 193),
+    code=5,
+    interval=4000,
+    delay=8,
+    endian="big",
+    **headers,
+):
+    """Write traces (n, n_samples) by segyio, each with its two line numbers.
+
+    Other words of the headers are given as ``h73=values``, by the byte that they begin at.
+    """
+    import segyio
+
+    spec = segyio.spec()
+    spec.format, spec.samples, spec.tracecount = code, np.arange(data.shape[1]), len(data)
+    spec.endian = endian
+    with segyio.create(path, spec) as file:
+        file.bin[segyio.BinField.Interval] = interval
+        for i, trace in enumerate(data):
+            file.trace[i] = trace
+            words = {109: delay, 117: interval, **dict(zip(fields, numbers[i], strict=True))}
+            words |= {int(k[1:]): int(np.broadcast_to(v, len(data))[i]) for k, v in headers.items()}
+            file.header[i] = words
+    return path

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from segy_files import survey_lines, write_segy
 
 from skfacies.__main__ import main
 from skfacies._cli.commands import choose_lines
@@ -18,33 +19,26 @@ pytest.importorskip("xarray")
 TRAIN = ["--weights", "none", "--epochs", "1", "--lines", "every=8"]
 
 
-def write_segy(path, cube, *, first_inline=100, first_crossline=300):
-    """Write a regular survey as other programs would."""
-    spec = segyio.spec()
-    spec.sorting, spec.format = 2, 5
-    spec.samples = np.arange(cube.shape[2]) * 4.0
-    spec.ilines = first_inline + np.arange(cube.shape[0])
-    spec.xlines = first_crossline + np.arange(cube.shape[1])
-    with segyio.create(str(path), spec) as file:
-        file.bin.update(hdt=4000)
-        for t, (i, x) in enumerate(np.ndindex(cube.shape[:2])):
-            file.header[t] = {
-                189: int(spec.ilines[i]),
-                193: int(spec.xlines[x]),
-                115: cube.shape[2],
-                117: 4000,
-                73: 1000 * i,
-                77: 1000 * x,
-            }
-            file.trace[t] = np.ascontiguousarray(cube[i, x], dtype=np.float32)
+def write_survey(path, cube):
+    """Write a cube with line numbers from 100 and 300, and coordinates."""
+    inlines, crosslines = survey_lines(*cube.shape[:2])
+    write_segy(
+        path,
+        cube.reshape(-1, cube.shape[2]).astype(np.float32),
+        numbers=np.stack([inlines, crosslines], axis=1),
+        delay=0,
+        h73=1000 * (inlines - 100),
+        h77=1000 * (crosslines - 300),
+        h115=cube.shape[2],
+    )
 
 
 @pytest.fixture(scope="module")
 def survey(tmp_path_factory):
     folder = tmp_path_factory.mktemp("survey")
     survey = make_facies_cube((60, 80, 128), n_facies=4, random_state=0)
-    write_segy(folder / "seismic.sgy", survey.data)
-    write_segy(folder / "labels.sgy", survey.target)
+    write_survey(folder / "seismic.sgy", survey.data)
+    write_survey(folder / "labels.sgy", survey.target)
     return folder
 
 
@@ -57,8 +51,11 @@ def model(survey):
     return files[2]
 
 
-def test_lines_beside_each_line(survey, tmp_path, capsys):
-    seismic, labels = (str(survey / name) for name in ("seismic.sgy", "labels.sgy"))
+def test_lines_beside_each_line(tmp_path, capsys):
+    seismic, labels = (str(tmp_path / name) for name in ("seismic.sgy", "labels.sgy"))
+    small = make_facies_cube((9, 40, 64), n_facies=3, random_state=0)
+    write_survey(seismic, small.data)
+    write_survey(labels, small.target)
     path, out = str(tmp_path / "model.safetensors"), str(tmp_path / "facies.npy")
     assert main(["fit", seismic, labels, "-o", path, "--neighbors", "1", *TRAIN]) == 0
     model = load_model(path)

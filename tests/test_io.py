@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from real_data import real_file
+from segy_files import write_segy
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skfacies import CubeSegmenter, _files
@@ -44,32 +45,6 @@ def amplitudes():
 def cube(amplitudes):
     axes = {"inline": range(100, 112, 2), "crossline": range(305, 312), "twt": range(8, 88, 4)}
     return xarray.DataArray(amplitudes.data, axes, list(axes), name="amplitude")
-
-
-def write_segy(
-    path,
-    data,
-    *,
-    numbers=None,
-    fields=(189, 193),
-    code=5,
-    interval=4000,
-    delay=8,
-    endian="big",
-    **headers,
-):
-    """Write traces (n, n_samples) by segyio, each with its two line numbers."""
-    spec = segyio.spec()
-    spec.format, spec.samples, spec.tracecount = code, np.arange(data.shape[1]), len(data)
-    spec.endian = endian
-    with segyio.create(path, spec) as file:
-        file.bin[segyio.BinField.Interval] = interval
-        for i, trace in enumerate(data):
-            file.trace[i] = trace
-            words = {109: delay, 117: interval, **dict(zip(fields, numbers[i], strict=True))}
-            words |= {int(k[1:]): int(np.broadcast_to(v, len(data))[i]) for k, v in headers.items()}
-            file.header[i] = words
-    return path
 
 
 def flat(cube, order="inline"):
