@@ -15,6 +15,9 @@ import pytest
 
 from skfacies.datasets import make_facies_cube
 
+#: An encoder that timm keeps for tests: a hundredth of a ResNet-18.
+TINY_ENCODER = "tu-test_resnet"
+
 
 @pytest.fixture(scope="session")
 def survey():
@@ -29,6 +32,7 @@ def make_tiny():
 
     def make(**params):
         defaults = {
+            "encoder_name": TINY_ENCODER,
             "encoder_weights": None,
             "encoder_depth": 3,
             "decoder_channels": (8, 8, 8),
@@ -48,6 +52,7 @@ def fitted(survey):
     from skfacies import FaciesSegmenter
 
     return FaciesSegmenter(
+        encoder_name=TINY_ENCODER,
         encoder_weights=None,
         encoder_depth=3,
         decoder_channels=(16, 16, 8),

@@ -41,6 +41,7 @@ def run(how, **environment):
     return int(found.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not GNU, reason="only the GNU C library has these thresholds")
 def test_freed_memory_is_not_cleared_anew():
     assert run("keep") < 100 < run("leave") / 20
@@ -104,6 +105,7 @@ print(after - resident())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not GNU, reason="only the GNU C library has these thresholds")
 def test_a_training_leaves_no_freed_memory_behind():
     command = [sys.executable, "-c", RESIDENT]

@@ -2,9 +2,12 @@
 
 import functools
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+from holders import HOLDERS, OnDisk, as_memmap, as_xarray, as_zarr
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import make_scorer
@@ -184,7 +187,7 @@ def test_cube_of_one_inline(cubes):
     segmenter = CubeSegmenter(ByDepth(), "both").fit(cubes.data, cubes.target)
     with pytest.warns(UserWarning, match="is one inline and is cut along it"):
         predicted = segmenter.predict(cubes.data[:1])
-    assert predicted.shape == (1, *SHAPE[1:])
+    assert_array_equal(predicted, segmenter.estimator_.predict(cubes.data[:1]))
 
 
 def test_string_labels(cubes):
@@ -229,57 +232,6 @@ def test_progress_bar(cubes, capsys):
 # --- what holds a cube ------------------------------------------------------------------------
 
 
-def as_memmap(data, folder, name):
-    array = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", data.dtype, data.shape)
-    array[:] = data
-    array.flush()
-    return np.load(folder / f"{name}.npy", mmap_mode="r")
-
-
-def as_zarr(data, folder, name):
-    zarr = pytest.importorskip("zarr")
-    array = zarr.create_array(
-        folder / f"{name}.zarr", shape=data.shape, dtype=data.dtype, chunks=(7, 9, 20)
-    )
-    array[:] = data
-    return zarr.open_array(folder / f"{name}.zarr", mode="r")
-
-
-def as_h5py(data, folder, name):
-    h5py = pytest.importorskip("h5py")
-    file = h5py.File(folder / f"{name}.h5", "w")
-    return file.create_dataset("cube", data=data, chunks=(5, 11, 48))
-
-
-def as_xarray(data, folder, name):
-    xarray = pytest.importorskip("xarray")
-    coords = {"inline": 300 + np.arange(data.shape[0]), "twt": 4.0 * np.arange(data.shape[2])}
-    return xarray.DataArray(data, coords, ("inline", "crossline", "twt"))
-
-
-def as_lazy_xarray(data, folder, name):
-    """Backed by a file that xarray reads on demand."""
-    xarray = pytest.importorskip("xarray")
-    pytest.importorskip("zarr")
-    path = folder / f"{name}_lazy.zarr"
-    as_xarray(data, folder, name).to_dataset(name="cube").to_zarr(path, consolidated=False)
-    return xarray.open_zarr(path, chunks=None, consolidated=False)["cube"]
-
-
-def as_dask(data, folder, name):
-    return pytest.importorskip("dask.array").from_array(data, chunks=(7, 9, -1))
-
-
-HOLDERS = {
-    "memmap": as_memmap,
-    "zarr": as_zarr,
-    "h5py": as_h5py,
-    "DataArray": as_xarray,
-    "lazy DataArray": as_lazy_xarray,
-    "dask": as_dask,
-}
-
-
 @pytest.mark.parametrize("direction", ["inline", "crossline", "both"])
 @pytest.mark.parametrize("holder", HOLDERS)
 def test_equal_labels_whatever_holds_the_cube(make_tiny, cubes, tmp_path, holder, direction):
@@ -301,9 +253,9 @@ def in_memory(make_tiny, cubes, labels, direction, cache={}):  # noqa: B006 (fit
     return cache[direction]
 
 
-def test_data_arrays_keep_coordinates_and_order_of_axes(cubes, tmp_path):
-    data = as_xarray(cubes.data, tmp_path, "")
-    segmenter = CubeSegmenter(ByDepth(), "crossline").fit(data, as_xarray(cubes.target, "", ""))
+def test_data_arrays_keep_coordinates_and_order_of_axes(cubes):
+    data = as_xarray(cubes.data)
+    segmenter = CubeSegmenter(ByDepth(), "crossline").fit(data, as_xarray(cubes.target))
     predicted = segmenter.predict(data)
     assert predicted.dims == data.dims
     assert_array_equal(predicted.inline, data.inline)
@@ -317,72 +269,34 @@ def test_data_arrays_keep_coordinates_and_order_of_axes(cubes, tmp_path):
     assert_array_equal(probabilities.facies, segmenter.classes_)
 
 
-class Counting:
-    """An array on disk that counts how often each line is read."""
-
-    def __init__(self, array, chunks):
-        self.array, self.chunks = array, chunks
-        self.shape, self.dtype = array.shape, array.dtype
-        self.n_reads = np.zeros(array.shape[:2], dtype=int)
-
-    def __getitem__(self, key):
-        lines = key if isinstance(key, tuple) else (key,)
-        self.n_reads[lines[:2]] += 1
-        return self.array[key].copy()
-
-
 @pytest.mark.parametrize("direction", ["inline", "crossline"])
 def test_each_section_is_read_once(cubes, direction):
     segmenter = CubeSegmenter(ByDepth(), direction).fit(cubes.data, cubes.target)
-    disk = Counting(cubes.data, (7, 9, 48))
+    disk = OnDisk(cubes.data, (7, 9, 48))
     segmenter.predict(disk)
-    assert (disk.n_reads == 1).all()
+    assert (disk.times_read == 1).all()
     segmenter.set_params(memory_limit=2e5)
-    disk = Counting(cubes.data, (7, 9, 48))
+    disk = OnDisk(cubes.data, (7, 9, 48))
     segmenter.predict(disk)
-    assert (disk.n_reads == 1).all()
-
-
-class CountingChunks(Counting):
-    """Counts how often each chunk is unpacked, and the largest read."""
-
-    def __init__(self, array, chunks):
-        super().__init__(array, chunks)
-        self.n_unpacked = np.zeros([-(-n // c) for n, c in zip(array.shape, chunks, strict=True)])
-        self.largest = 0
-
-    def __getitem__(self, key):
-        key = key if isinstance(key, tuple) else (key,)
-        touched = np.ix_(
-            *[
-                np.unique(np.arange(n)[k] // c)
-                for n, c, k in zip(
-                    self.shape, self.chunks, (*key, *[slice(None)] * (3 - len(key))), strict=True
-                )
-            ]
-        )
-        self.n_unpacked[touched] += 1
-        result = self.array[key].copy()
-        self.largest = max(self.largest, result.size)
-        return result
+    assert (disk.times_read == 1).all()
 
 
 @pytest.mark.parametrize("direction", ["inline", "crossline", "both"])
 @pytest.mark.parametrize("chunks", [(24, 8, 48), (1, 40, 48), (8, 8, 16), (2, 40, 48)])
 def test_chunks_are_unpacked_once_in_training(cubes, direction, chunks):
     labels = np.where(np.arange(24)[:, None, None] % 2 == 0, cubes.target, -1)
-    disk = CountingChunks(cubes.data, chunks)
+    disk = OnDisk(cubes.data, chunks)
     limit = cubes.data.nbytes // 2
     CubeSegmenter(ByDepth(), direction, memory_limit=limit).fit(disk, labels)
-    assert disk.n_unpacked.max() == (2 if direction == "both" else 1)
+    assert disk.times_unpacked.max() == (2 if direction == "both" else 1)
     assert disk.largest <= max(limit / 4 / 4, np.prod(chunks[:1]) * 40 * 48, 24 * chunks[1] * 48)
 
 
 def test_large_chunks_are_unpacked_few_times_in_prediction(cubes):
     segmenter = CubeSegmenter(ByDepth(), memory_limit=cubes.data.nbytes)
-    disk = CountingChunks(cubes.data, (24, 8, 16))
+    disk = OnDisk(cubes.data, (24, 8, 16))
     segmenter.fit(cubes.data, cubes.target).predict(disk)
-    assert disk.n_unpacked.max() <= 5
+    assert disk.times_unpacked.max() <= 5
 
 
 def test_labels_follow_the_order_and_the_coordinates_of_named_axes(cubes):
@@ -399,7 +313,7 @@ def test_labels_follow_the_order_and_the_coordinates_of_named_axes(cubes):
     ):
         with pytest.raises(ValueError, match=message):
             CubeSegmenter(ByDepth()).fit(X, bad)
-    named = as_xarray(cubes.data, "", "").transpose("twt", "inline", "crossline")
+    named = as_xarray(cubes.data).transpose("twt", "inline", "crossline")
     with pytest.raises(ValueError, match="those of `y` are not known"):
         CubeSegmenter(ByDepth()).fit(named, cubes.target)
     segmenter = CubeSegmenter(ByDepth()).fit(cubes.data, cubes.target)
@@ -460,6 +374,41 @@ def test_pages_of_a_private_map_keep_their_changes(tmp_path):
     assert (shared[1] == 7).all()
 
 
+def resident(files):
+    """Bytes of each mapped file that are in memory at the moment."""
+    held, file = dict.fromkeys(map(str, files), 0), None
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if re.match("[0-9a-f]+-[0-9a-f]+ ", line):
+            file = line.split()[-1]
+        elif file in held and line.startswith("Rss:"):
+            held[file] += 1024 * int(line.split()[1])
+    return list(held.values())
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs the maps of Linux")
+@pytest.mark.parametrize("direction", ["inline", "crossline"])
+def test_prediction_holds_few_pages_of_mapped_files(cubes, tmp_path, direction):
+    """What was read and written is let go of after each slab, else a cube fills the memory."""
+    files = [tmp_path / "cube.npy", tmp_path / "out.npy"]
+    held = []
+
+    class Watched(ByDepth):
+        def predict(self, X):
+            labels = super().predict(X)
+            held.append(resident(files))
+            return labels
+
+    data = np.tile(cubes.data, (20, 1, 1))
+    cube, out = as_memmap(data, tmp_path), empty_memmap(tmp_path, data.shape, np.int8)
+    segmenter = CubeSegmenter(Watched(), direction, memory_limit=5e6)
+    segmenter.fit(cubes.data, cubes.target).predict(cube, out=out)
+    held.append(resident(files))
+    assert len(held) > 7
+    assert (np.max(held, axis=0) < [data.nbytes / 4, out.nbytes / 4]).all()
+    assert np.isfinite([cube.max(), out.max()]).all()  # reads all of both
+    assert (np.array(resident(files)) >= [data.nbytes, out.nbytes]).all()
+
+
 # --- memory -----------------------------------------------------------------------------------
 
 
@@ -483,14 +432,33 @@ def test_too_small_a_disk_is_said_before_the_work(cubes, monkeypatch):
 
 def test_nothing_is_left_in_the_scratch_folder(cubes, tmp_path):
     segmenter = CubeSegmenter(ByDepth(), "both", memory_limit=1e5, scratch_dir=tmp_path)
-    segmenter.fit(Counting(cubes.data, (7, 9, 48)), cubes.target).predict(cubes.data)
+    segmenter.fit(OnDisk(cubes.data, (7, 9, 48)), cubes.target).predict(cubes.data)
     assert not list(tmp_path.iterdir())
 
 
 # --- inside scikit-learn ----------------------------------------------------------------------
 
 
-def test_grid_search_over_directions(make_tiny, cubes):
+def test_grid_search_over_directions(cubes):
+    cv = BlockKFold(3, gap=2)
+    grid = {"direction": ["inline", "crossline", "both"]}
+    search = GridSearchCV(CubeSegmenter(ByDepth()), grid, cv=cv, scoring=iou_scorer)
+    search.fit(cubes.data, cubes.target)
+    for direction, score in zip(
+        grid["direction"], search.cv_results_["mean_test_score"], strict=True
+    ):
+        expected = [
+            CubeSegmenter(ByDepth(), direction)
+            .fit(cubes.data[train], cubes.target[train])
+            .score(cubes.data[test], cubes.target[test])
+            for train, test in cv.split(cubes.data)
+        ]
+        assert score == pytest.approx(np.mean(expected))
+    assert len(set(search.cv_results_["mean_test_score"])) == 3
+
+
+@pytest.mark.slow
+def test_grid_search_over_directions_is_the_same_with_two_jobs(make_tiny, cubes):
     inner = make_tiny(validation_fraction=0)
     grid = {"direction": ["inline", "crossline", "both"], "estimator__lr": [1e-3, 1e-2]}
     scores = [
@@ -643,7 +611,7 @@ def test_bad_places_for_results(cubes):
 
 
 def test_a_store_that_is_cut_short(cubes, tmp_path):
-    array = as_zarr(cubes.data, tmp_path, "cube")
+    array = as_zarr(cubes.data, tmp_path)
     segmenter = CubeSegmenter(ByDepth(), "crossline").fit(cubes.data, cubes.target)
     fresh = CubeSegmenter(ByDepth(), "crossline")
     chunk = sorted((tmp_path / "cube.zarr" / "c").rglob("2"))[-1]

@@ -17,7 +17,10 @@ from skfacies.model_selection import BlockKFold
 
 da = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
-pytestmark = pytest.mark.filterwarnings("ignore")  # of the cluster, about ports and slow starts
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),  # of the cluster, about ports and slow starts
+]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sklearn
+from holders import Store
 from numpy.testing import assert_allclose
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GridSearchCV, cross_validate
@@ -76,26 +77,8 @@ def slow_score(data, target, weights=None):
     return iou_score(target[counted], (data > 0)[counted], sample_weight=weights)
 
 
-class CountingChunks:
-    """An array on disk that counts how often each of its chunks is unpacked."""
-
-    def __init__(self, array, chunks=CHUNKS):
-        self.array, self.chunks = array, chunks
-        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
-        self.n_reads = np.zeros([-(-n // c) for n, c in zip(self.shape, chunks, strict=True)], int)
-
-    def __getitem__(self, key):
-        key = key if isinstance(key, tuple) else (key,)
-        key += (slice(None),) * (3 - len(key))
-        touched = [
-            np.unique(np.arange(n)[k] // c)
-            for n, k, c in zip(self.shape, key, self.chunks, strict=True)
-        ]
-        self.n_reads[np.ix_(*touched)] += 1
-        return self.array[key].copy()
-
-    def __array__(self, dtype=None, copy=None):
-        return np.asarray(self[:, :, :], dtype=dtype)
+def on_disk(array):
+    return Store(array, CHUNKS)
 
 
 def lazy(counting, chunks=CHUNKS):
@@ -109,7 +92,7 @@ def lazy(counting, chunks=CHUNKS):
 
 @pytest.mark.parametrize("estimator", [Sign(), Strict(), make_pipeline(Strict())])
 @pytest.mark.parametrize("direction", ["inline", "crossline", "both"])
-@pytest.mark.parametrize("hold", [np.asarray, CountingChunks, lambda a: lazy(CountingChunks(a))])
+@pytest.mark.parametrize("hold", [np.asarray, on_disk, lambda a: lazy(on_disk(a))])
 def test_missing_samples_do_not_count_however_cubes_are_held(cubes, estimator, direction, hold):
     data, target = cubes
     segmenter = CubeSegmenter(estimator, direction).fit(data, target)
@@ -145,11 +128,11 @@ def test_a_score_reads_each_chunk_once(cubes, direction, policy):
     data, target = cubes
     data = np.nan_to_num(data) if policy == "raise" else data
     segmenter = CubeSegmenter(Strict(nan_policy=policy), direction).fit(data, target)
-    X, y = CountingChunks(data), CountingChunks(target)
-    weights = CountingChunks(np.random.default_rng(1).random(SHAPE))
+    X, y = on_disk(data), on_disk(target)
+    weights = on_disk(np.random.default_rng(1).random(SHAPE))
     assert segmenter.score(X, y, weights) == pytest.approx(slow_score(data, target, weights.array))
     for counting in (X, y, weights):
-        assert (counting.n_reads == 1).all()
+        assert (counting.times_unpacked == 1).all()
 
 
 @pytest.mark.parametrize("estimator", [Sign(), Strict(), make_pipeline(Strict())])
@@ -158,25 +141,25 @@ def test_a_score_reads_each_chunk_once(cubes, direction, policy):
 def test_a_score_of_a_lazy_cube_reads_each_chunk_once(cubes, estimator, direction, named):
     data, target = cubes
     segmenter = CubeSegmenter(estimator, direction).fit(data, target)
-    parts = CountingChunks(data), CountingChunks(target)
+    parts = on_disk(data), on_disk(target)
     X, y = map(lazy, parts)
     if named:
         xarray = pytest.importorskip("xarray")
         X, y = (xarray.DataArray(part, dims=("il", "xl", "z")) for part in (X, y))
     for counting in parts:
-        counting.n_reads[:] = 0
+        counting.forget()
     score = segmenter.score(X, y) if named else iou_scorer(segmenter, X, y)
     assert score == slow_score(data, target)
     for counting in parts:
-        assert (counting.n_reads == 1).all()
+        assert (counting.times_unpacked == 1).all()
 
 
 def test_metrics_read_each_row_of_chunks_twice_at_most(cubes, monkeypatch):
     """Once for the labels that occur, once to count them; not for each line of a chunk."""
     monkeypatch.setattr("skfacies.metrics._counting.LABELS_AT_ONCE", 1)
-    true, pred = CountingChunks(cubes[1]), CountingChunks(np.abs(cubes[1]))
+    true, pred = map(on_disk, (cubes[1], np.abs(cubes[1])))
     assert iou_score(true, pred) == iou_score(true.array, pred.array)
-    assert true.n_reads.max() == pred.n_reads.max() == 2
+    assert true.times_unpacked.max() == pred.times_unpacked.max() == 2
 
 
 def test_a_mosaic_of_missing_samples_with_the_network(make_tiny):
@@ -204,7 +187,7 @@ def test_labels_that_are_true_or_false(cubes):
 
 def test_lazy_labels_of_unknown_size_are_refused(cubes):
     data, target = cubes
-    y = lazy(CountingChunks(target))
+    y = lazy(on_disk(target))
     unknown = y[y[:, 0, 5] > -5]
     with pytest.raises(ValueError, match="`y` has chunks of unknown size. Use y.compute_chunk"):
         CubeSegmenter(Sign()).fit(data, unknown)

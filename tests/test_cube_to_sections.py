@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 import sklearn
+from holders import OnDisk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -14,7 +15,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
+from tabular import Tabular
 
 from skfacies import AmplitudeScaler, CubeToSections
 from skfacies._sections.validation import check_sections
@@ -44,19 +46,6 @@ def cut_slowly(cube, direction, step=None, indices=None):
     if indices is None:
         indices = range(0, n_lines, step or 1)
     return [cube[i] if direction == "inline" else cube[:, i] for i in indices]
-
-
-class OnDisk:
-    """An array that can be sliced by integers and slices, and has no more to it."""
-
-    def __init__(self, array):
-        self.array, self.shape, self.dtype, self.read = array, array.shape, array.dtype, []
-
-    def __getitem__(self, key):
-        self.read.append(key)
-        parts = key if isinstance(key, tuple) else (key,)
-        assert all(type(part) in (int, slice) for part in parts), key
-        return self.array[key]
 
 
 def as_ndarray(sections):
@@ -610,19 +599,11 @@ def test_tags_ask_for_three_dimensions_and_allow_nan():
     assert tags.input_tags.allow_nan
 
 
-# scikit-learn checks transformers of tables only. The adapter makes a trace of each row, so that
-# all the common checks run on our code.
-
-
-class TabularCutter(CubeToSections):
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array, tags.input_tags.three_d_array = True, False
-        return tags
+class TabularCutter(Tabular, CubeToSections):
+    """A table is one inline: its rows are traces."""
 
     def _as_cube(self, X, reset=False):
-        X = validate_data(self, X, reset=reset, ensure_all_finite="allow-nan")
-        return X[np.newaxis]
+        return self._as_sections(X, reset, ensure_all_finite="allow-nan").swapaxes(0, 1)
 
     def fit(self, X, y=None):
         return super().fit(self._as_cube(X, reset=True), y)

@@ -1,10 +1,9 @@
 """Tests of skfacies.datasets."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from real_data import real_file
 
 from skfacies.datasets import load_sections, make_facies_cube
 
@@ -508,9 +507,7 @@ def test_absent_name_lists_what_there_is(tmp_path):
 
 def test_f3_sections_load():
     """The real file has twelve sections, labels -1 to 9."""
-    path = Path(__file__).parents[2] / "shared" / "data" / "f3_sections.npz"
-    if not path.exists():
-        pytest.skip("the F3 sections are not in ../shared/data")
+    path = real_file("f3_sections.npz")
     sections = load_sections(path, names=["inline_328", "crossline_322"])
     assert [section.shape for section in sections.data] == [(701, 462), (401, 462)]
     assert set(np.unique(sections.target[0])) <= set(range(-1, 10))

@@ -213,6 +213,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.slow
 def test_weights_are_downloaded_from_a_hub_that_answers(encoder_state, tmp_path):
     """In a process of its own: the hub's client reads its address when it is imported."""
     save_file(encoder_state, tmp_path / "model.safetensors")

@@ -1,17 +1,17 @@
 """Tests of the block of traces that a fit holds out."""
 
 import itertools
-import os
 import time
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
+from holders import OnDisk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from real_data import real_file
 from scipy.ndimage import distance_transform_cdt, gaussian_filter1d
 from scipy.spatial import cKDTree
 
@@ -22,8 +22,6 @@ from skfacies._sections.validation import Lines as CubeLines
 from skfacies.datasets import make_facies_cube
 
 FEW = settings(derandomize=True, max_examples=20, deadline=None)
-DATA = Path(os.environ.get("SKFACIES_DATA", Path(__file__).parents[2] / "shared" / "data"))
-F3 = DATA / "f3_sections.npz"
 GAP = 8
 
 
@@ -638,17 +636,6 @@ def test_one_section_among_small_ones_gives_the_traces(cube):
 # --- cost -----------------------------------------------------------------------------------
 
 
-class OnDisk:
-    """An array that counts how often it is read."""
-
-    def __init__(self, array):
-        self.array, self.shape, self.dtype, self.n_reads = array, array.shape, array.dtype, 0
-
-    def __getitem__(self, key):
-        self.n_reads += 1
-        return self.array[key]
-
-
 @pytest.mark.parametrize(("n_sections", "n_reads"), [(20, 20), (520, 60)])
 def test_crossings_are_sought_once_on_60_lines_at_most(n_sections, n_reads):
     X, y = make_facies_cube((n_sections, 20, 24), 3, random_state=0, return_X_y=True)
@@ -706,10 +693,8 @@ def test_a_dense_grid_of_lines_is_split_in_seconds(cube):
 
 @pytest.fixture(scope="module")
 def f3():
-    if not F3.exists():
-        pytest.skip(f"{F3} is not there: interpreted F3 sections for development, not in git")
     lines = Lines([], [], [])
-    with np.load(F3) as data:
+    with np.load(real_file("f3_sections.npz")) as data:
         for key in sorted(k for k in data if k.startswith("seismic_")):
             name = key.removeprefix("seismic_")
             direction, number = name.split("_")

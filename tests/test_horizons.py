@@ -1,13 +1,13 @@
 """Tests of skfacies.horizons."""
 
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from real_data import real_file
 
 from skfacies import horizons as horizons_module
 from skfacies.datasets import make_facies_cube
@@ -298,10 +298,7 @@ def test_undefined_picks_are_absent_contacts(value, dtype):
 
 
 def test_contacts_of_interpreted_sections_raise_no_warning():
-    path = Path(__file__).parents[2] / "shared" / "data" / "f3_sections.npz"
-    if not path.exists():
-        pytest.skip("needs ../shared/data/f3_sections.npz")
-    sections = np.load(path)
+    sections = np.load(real_file("f3_sections.npz"))
     names = [name for name in sections.files if name.startswith("label_")]
     for name in names:
         if "700" in name:  # interpreted less well

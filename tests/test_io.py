@@ -6,11 +6,11 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from real_data import real_file
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skfacies import CubeSegmenter, _files
@@ -24,7 +24,6 @@ from skfacies.io import open_cube, write_cube
 xarray = pytest.importorskip("xarray")
 segyio = pytest.importorskip("segyio")
 
-DATA = Path(os.environ.get("SKFACIES_DATA", Path(__file__).parents[2] / "shared" / "data"))
 REAL = {
     "F3_very_small": ((11, 11, 463), "float32", (200, 400, 0)),
     "f3_crop": ((23, 18, 75), "int16", (111, 875, 4)),
@@ -88,10 +87,7 @@ def segy(tmp_path, cube):
 
 
 def real(name, suffix=".sgy"):
-    path = DATA / "segy" / f"{name}{suffix}"
-    if not path.exists():
-        pytest.skip(f"{path} is not there: real SEG-Y files for development, not in git")
-    return path
+    return real_file(f"segy/{name}{suffix}")
 
 
 # --- opening SEG-Y --------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import sklearn
+from holders import OnDisk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -220,21 +221,14 @@ def test_memmaps_and_lazy_arrays_are_read_in_pieces(tmp_path, monkeypatch):
     np.save(tmp_path / "true.npy", y_true.astype(np.uint8))
     mapped = np.load(tmp_path / "true.npy", mmap_mode="r")
 
-    class Lazy:
-        shape, dtype, largest = mapped.shape, mapped.dtype, 0
-
-        def __getitem__(self, key):
-            part = mapped[key]
-            Lazy.largest = max(Lazy.largest, part.size)
-            return part
-
+    lazy = OnDisk(mapped)
     monkeypatch.setattr("skfacies.metrics._counting.LABELS_AT_ONCE", 2 * 40 * 50)
     assert_array_equal(
         facies_confusion_matrix(mapped, y_pred), facies_confusion_matrix(y_true, y_pred)
     )
-    assert iou_score(Lazy(), y_pred) == iou_score(y_true, y_pred)
-    assert contact_error(Lazy(), y_pred).overall == contact_error(y_true, y_pred).overall
-    assert 0 < Lazy.largest <= 2 * 40 * 50
+    assert iou_score(lazy, y_pred) == iou_score(y_true, y_pred)
+    assert contact_error(lazy, y_pred).overall == contact_error(y_true, y_pred).overall
+    assert 0 < lazy.largest <= 2 * 40 * 50
 
 
 # Samples and classes that do not count

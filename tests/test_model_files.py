@@ -47,6 +47,7 @@ def test_default_model_file_is_the_size_of_its_weights(survey, tmp_path):
     assert (tmp_path / "model.joblib").stat().st_size <= 1.1 * weights
 
 
+@pytest.mark.slow
 def test_other_process_without_network_predicts_the_same(fitted, survey, tmp_path):
     joblib.dump(fitted, tmp_path / "model.joblib")
     np.save(tmp_path / "X.npy", survey.data)

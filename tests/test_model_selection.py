@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import sklearn
+from holders import OnDisk
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -337,20 +338,6 @@ def test_warnings_are_those_of_a_slow_search_whatever_the_pieces(seed, gap, piec
     assert [message.split(": ")[1].split(". ")[0] for message in messages] == expected
 
 
-class OnDisk:
-    """Labels that count how often each of them is read."""
-
-    def __init__(self, array, chunks=None):
-        self.array, self.shape, self.dtype, self.chunks = array, array.shape, array.dtype, chunks
-        self.times_read = np.zeros(array.shape, dtype=int)
-        self.largest = 0
-
-    def __getitem__(self, key):
-        self.times_read[key] += 1
-        self.largest = max(self.largest, self.array[key].size)
-        return self.array[key]
-
-
 @pytest.mark.parametrize("chunks", [None, (4, 4, 4), (40, 2, 2), ((30, 10), (8,), (5, 5, 2))])
 @pytest.mark.parametrize("splitter", SPLITTERS)
 def test_labels_are_read_once_and_in_pieces(monkeypatch, splitter, chunks):
@@ -551,15 +538,26 @@ def test_a_grid_search_uses_the_blocks(survey, make_tiny):
     segmenter = make_tiny(validation_fraction=0)
     search = GridSearchCV(segmenter, {"lr": [1e-3, 1e-2]}, cv=BlockKFold(2, gap=2))
     search.fit(survey.data, survey.target)
+    for fold, (train, test) in enumerate(BlockKFold(2, gap=2).split(survey.data)):
+        expected = [
+            clone(segmenter)
+            .set_params(lr=lr)
+            .fit(survey.data[train], survey.target[train])
+            .score(survey.data[test], survey.target[test])
+            for lr in (1e-3, 1e-2)
+        ]
+        assert_array_equal(search.cv_results_[f"split{fold}_test_score"], expected)
     assert search.n_splits_ == 2
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    clone(search)
 
 
 def test_cross_val_predict_predicts_every_section_once(survey, make_tiny):
     folds = BlockKFold(3, gap=1)
     predicted = cross_val_predict(make_tiny(), survey.data, survey.target, cv=folds)
-    assert predicted.shape == survey.target.shape
+    expected = np.full_like(survey.target, -1)
+    for train, test in folds.split(survey.data):
+        segmenter = make_tiny().fit(survey.data[train], survey.target[train])
+        expected[test] = segmenter.predict(survey.data[test])
+    assert_array_equal(predicted, expected)
 
 
 def test_arrays_on_disk_are_cross_validated(survey, make_tiny, tmp_path):

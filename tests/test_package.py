@@ -7,7 +7,9 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -84,7 +86,9 @@ def test_public_names_are_exactly_these_and_sorted(module):
 @pytest.mark.parametrize("module", PUBLIC)
 def test_public_names_can_be_imported(module):
     for name in PUBLIC[module]:
-        assert getattr(importlib.import_module(module), name) is not None
+        public = getattr(importlib.import_module(module), name)
+        assert getattr(public, "__name__", name) == name
+        assert getattr(public, "__module__", "skfacies").startswith("skfacies")
 
 
 def test_dir_lists_names_that_are_not_imported_yet():
@@ -100,6 +104,16 @@ def test_unknown_name_is_an_attribute_error():
 
 def test_version_is_that_of_the_installed_package():
     assert skfacies.__version__ == importlib.metadata.version("skfacies")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_waiting_threads_sleep_soon_unless_the_user_has_settings(monkeypatch, given, expected):
+    monkeypatch.setattr(os, "environ", dict(given))
+    runpy.run_path(skfacies.__file__)
+    assert os.environ.get("GOMP_SPINCOUNT") == expected
 
 
 # --- imports --------------------------------------------------------------------------------
@@ -322,7 +336,16 @@ def test_docstring_check_finds_what_it_is_for():
 # --- documentation --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.rst")), ids=lambda page: page.name)
+SLOW = ["cubes.rst", "index.rst", "scikit-learn.rst"]  # pages that train the default network
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.name, marks=[pytest.mark.slow] * (page.name in SLOW))
+        for page in sorted(DOCS.glob("*.rst"))
+    ],
+)
 def test_code_in_the_documentation_runs(page):
     options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     failed, _ = doctest.testfile(

@@ -205,6 +205,7 @@ def test_same_model_gives_the_same_file(fitted, file, tmp_path):
     assert (tmp_path / "again").read_bytes() == file.read_bytes()
 
 
+@pytest.mark.slow
 def test_other_process_without_network_or_pickle_predicts_the_same(fitted, survey, file, tmp_path):
     np.save(tmp_path / "X.npy", survey.data)
     code = (
@@ -292,7 +293,7 @@ def test_card_tells_what_the_model_is(make_tiny, survey, tmp_path):
     assert summary["classes"].tolist() == [0, 1, 2]
     assert summary["label_names"] == ["a", "b", "c"]
     assert summary["lines"]["inline"].tolist() == list(range(12))
-    assert summary["network"]["encoder_name"] == "resnet18"
+    assert summary["network"]["encoder_name"] == "tu-test_resnet"
     assert summary["n_epochs"] == 2
     assert summary["epoch_kept"] in model.estimator_.history_
     assert summary["epoch_kept"]["best"]
@@ -428,6 +429,7 @@ def test_interrupted_writing_leaves_the_old_file(fitted, tmp_path, monkeypatch):
     assert path.stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_killed_runs_leave_the_old_file(file, tmp_path):
     path = tmp_path / "model"
     path.write_bytes(b"old")
@@ -560,7 +562,7 @@ HUGE = 10**9
 LIES = [
     ("fitted._module_options.encoder_depth", HUGE, "encoder_depth"),
     ("fitted._module_options.decoder_channels", {"$tuple": [HUGE] * 3}, f"{HUGE} wide"),
-    ("fitted._module_options.decoder_channels", {"$tuple": [1000] * 3}, "size mismatch"),
+    ("fitted._module_options.decoder_channels", {"$tuple": [100] * 3}, "size mismatch"),
     ("fitted._module_options.n_classes", HUGE, f"has {HUGE} classes"),
     ("fitted._module_options.in_channels", 0, "0 channels"),
     ("fitted._module_options.in_channels", 2.0, "2.0 channels"),
@@ -647,7 +649,7 @@ VALUE = st.recursive(
 
 
 @given(VALUE)
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=100, derandomize=True, deadline=None)
 def test_values_come_back_as_they_were(value):
     writer = _document.Writer()
     text = json.dumps(writer.encode(value, "value"), allow_nan=False)

@@ -175,10 +175,13 @@ def test_predictions_follow_the_weights():
 # --- networks that somebody has changed -----------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # within torch.compile
 def test_compiled_networks_are_left_alone(make_tiny, survey):
     compiled = make_tiny(net_params={"compile": True, "compile__backend": "eager"}, max_epochs=1)
     compiled.fit(survey.data, survey.target)
+    network = compiled.net_.module_.eval()
+    assert prepared_for_prediction(network) is network
     labels = compiled.predict(survey.data)
     again = pickle.loads(pickle.dumps(compiled))
     np.testing.assert_array_equal(again.predict(survey.data), labels)

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import sklearn
+from holders import OnDisk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -12,7 +13,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
+from tabular import Tabular
 
 from skfacies import AmplitudeScaler
 from skfacies.datasets import make_facies_cube
@@ -257,17 +259,6 @@ def test_infinity_is_refused(X, method, bad):
         getattr(scaler, method)(X)
 
 
-class OnDisk:
-    """Amplitudes that are read one section at a time, or the test fails."""
-
-    def __init__(self, array):
-        self.array, self.shape, self.dtype, self.read = array, array.shape, array.dtype, []
-
-    def __getitem__(self, key):
-        self.read.append(key)
-        return self.array[key]
-
-
 @pytest.mark.parametrize("method", ["fit", "transform", "inverse_transform"])
 def test_each_section_on_disk_is_read_once(X, method):
     lazy = OnDisk(X)
@@ -377,33 +368,25 @@ def test_tags_ask_for_three_dimensions_and_allow_nan():
     assert tags.input_tags.allow_nan
 
 
-# scikit-learn checks transformers of tables only. The adapter makes a section of one trace of each
-# row, so that all the common checks run on the scaler's code.
+NAN = {"ensure_all_finite": "allow-nan"}
 
 
-class TabularScaler(AmplitudeScaler):
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array, tags.input_tags.three_d_array = True, False
-        return tags
-
-    def _as_sections(self, X, reset=False):
-        X = validate_data(self, X, reset=reset, ensure_all_finite="allow-nan")
-        return X[:, np.newaxis]
+class TabularScaler(Tabular, AmplitudeScaler):
+    """Each row of a table is a section."""
 
     def fit(self, X, y=None):
-        return super().fit(self._as_sections(X, reset=True))
+        return super().fit(self._as_sections(X, reset=True, **NAN))
 
     def partial_fit(self, X, y=None):
-        return super().partial_fit(self._as_sections(X, reset=not hasattr(self, "scale_")))
+        return super().partial_fit(self._as_sections(X, not hasattr(self, "scale_"), **NAN))
 
     def transform(self, X):
         check_is_fitted(self)
-        return super().transform(self._as_sections(X))[:, 0]
+        return super().transform(self._as_sections(X, **NAN))[:, 0]
 
     def inverse_transform(self, X):
         check_is_fitted(self)
-        return super().inverse_transform(self._as_sections(X))[:, 0]
+        return super().inverse_transform(self._as_sections(X, **NAN))[:, 0]
 
 
 @parametrize_with_checks([TabularScaler()])

@@ -12,16 +12,16 @@ from sklearn.exceptions import SkipTestWarning
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from tabular import Tabular
 
 from skfacies import FaciesSegmenter
 
 
-class TabularSegmenter(FaciesSegmenter):
+class TabularSegmenter(Tabular, FaciesSegmenter):
     """Every row of a table becomes a section of one trace; its label that of all samples."""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array, tags.input_tags.three_d_array = True, False
         tags.target_tags.single_output, tags.target_tags.multi_output = True, False
         tags.target_tags.one_d_labels = True
         return tags
@@ -61,6 +61,7 @@ class TabularSegmenter(FaciesSegmenter):
 
 def tiny(estimator_class):
     return estimator_class(
+        encoder_name="tu-test_resnet",
         encoder_weights=None,
         encoder_depth=3,
         decoder_channels=(4, 4, 4),

@@ -24,7 +24,7 @@ print(model.fit(section, model.predict(section)).n_iter_)
 def test_the_package_works_without_the_folder_of_speedups(make_tiny, survey, tmp_path):
     from skfacies.persistence import save_model
 
-    model = make_tiny(max_epochs=2).fit(survey.data, survey.target)
+    model = make_tiny(encoder_name="resnet18", max_epochs=2).fit(survey.data, survey.target)
     paths = [tmp_path / name for name in ("model.safetensors", "section.npy", "wanted.npy")]
     save_model(model, paths[0])
     np.save(paths[1], survey.data[:4])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from holders import OnDisk, Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -34,17 +35,6 @@ from skfacies._sections.validation import (
 from skfacies.datasets import make_facies_cube
 
 FEW = settings(derandomize=True, max_examples=20, deadline=None)
-
-
-class OnDisk:
-    """The least that counts as an array: shape, dtype and slicing; it counts what is read."""
-
-    def __init__(self, array):
-        self.array, self.shape, self.dtype, self.n_reads = array, array.shape, array.dtype, 0
-
-    def __getitem__(self, key):
-        self.n_reads += 1
-        return self.array[key]
 
 
 @pytest.fixture(scope="module")
@@ -746,11 +736,12 @@ def test_weights_of_samples_are_not_copied(X):
 
 
 def test_weights_of_samples_may_be_a_list_for_an_array(X):
-    assert check_sample_weight(list(np.ones(X.shape)), X).shape == X.shape
+    weights = np.random.default_rng(0).uniform(size=X.shape)
+    assert_array_equal(check_sample_weight(list(weights), X), weights)
 
 
 def test_weights_and_sections_may_be_on_disk(X):
-    weights = OnDisk(np.ones(X.shape))
+    weights = Store(np.ones(X.shape))
     assert check_sample_weight(weights, OnDisk(X)) is weights
 
 
