@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from skfacies._nn.network import SIZE_MULTIPLE
+from skfacies._sections.scaler import AmplitudeScaler, scale_section
 from skfacies._sections.sections import IGNORED
 from skfacies._sections.survey_scale import amplitude_level
 from skfacies._sections.undefined import dead_samples, undefined_amplitudes
@@ -64,6 +65,8 @@ class Conditioner:
         section = section[None] if section.ndim == 2 else np.moveaxis(section, -1, 0)
         if self.scaler is None:
             amplitudes = section.astype(np.float32)
+        elif type(self.scaler) is AmplitudeScaler:  # sections have been checked before
+            amplitudes = scale_section(self.scaler, section)
         else:
             amplitudes = np.asarray(self.scaler.transform(section), dtype=np.float32)
         dead = [dead_samples(channel) for channel in section]

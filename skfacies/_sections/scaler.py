@@ -17,7 +17,7 @@ from skfacies._sections.validation import (
     own_amplitudes,
 )
 
-__all__ = ["AmplitudeScaler"]
+__all__ = ["AmplitudeScaler", "scale_section"]
 
 # The upper 16 bits of a float32 are its sign, its exponent and 7 bits of its mantissa. Counting
 # them is a histogram with bins below 0.8 % of their value, over the whole range of float32: one
@@ -186,16 +186,7 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
     def _transform_section(self, section, index):
         section = np.asarray(section)
         check_finite_section(section, index, nan_policy="ignore")
-        missing = undefined_amplitudes(section)
-        if missing is not None:
-            section = np.where(missing, np.nan, section)
-        scaled = section.astype(np.float32)
-        with np.errstate(over=None if self.clip is None else "ignore"):  # it is clipped anyway
-            scaled -= np.float32(self.center_)
-            scaled /= np.float32(self.scale_)
-        if self.clip is not None:
-            np.clip(scaled, -self.clip, self.clip, out=scaled)
-        return scaled
+        return scale_section(self, section)
 
     def inverse_transform(self, X):
         """Return amplitudes in their original units; what was clipped stays clipped.
@@ -226,6 +217,20 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def scale_section(scaler, section):
+    """Scaled amplitudes of a section that has been checked, or of a part of it."""
+    missing = undefined_amplitudes(section)
+    if missing is not None:
+        section = np.where(missing, np.nan, section)
+    scaled = section.astype(np.float32)
+    with np.errstate(over=None if scaler.clip is None else "ignore"):  # it is clipped anyway
+        scaled -= np.float32(scaler.center_)
+        scaled /= np.float32(scaler.scale_)
+    if scaler.clip is not None:
+        np.clip(scaled, -scaler.clip, scaler.clip, out=scaled)
+    return scaled
 
 
 def _map_sections(function, X):

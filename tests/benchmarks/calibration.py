@@ -64,7 +64,7 @@ def measure(path, name, seed, label_smoothing):
     train = cut_lines(split.train, (300, 700), crosslines)
     valid = cut_lines(split.train, (300, 700), held_out)
     model = FaciesSegmenter(
-        encoder_weights=None, random_state=seed, label_smoothing=label_smoothing
+        random_state=seed, net_params={"criterion__label_smoothing": label_smoothing}
     )
     sections, labels = [[getattr(line, n) for line in train] for n in ("seismic", "labels")]
     watched = tuple([getattr(line, n) for line in valid] for n in ("seismic", "labels"))
