@@ -50,6 +50,7 @@ def first_convolution(segmenter):
 def fit_without_steps(make_tiny, survey, **params):
     """Fit at a learning rate that leaves the weights where they started."""
     params = {
+        "encoder_name": "resnet18",
         "encoder_depth": 5,
         "decoder_channels": None,
         "lr": 1e-30,
@@ -126,11 +127,12 @@ def test_named_weights_without_a_hub_are_an_error_with_remedies(no_memory):
 
 
 def test_automatic_weights_without_a_hub_warn_once(make_tiny, survey, no_memory):
+    resnet = {"encoder_name": "resnet18"}
     with pytest.warns(UserWarning, match="starts from random weights, since.*=None") as caught:
-        segmenter = make_tiny(encoder_weights="auto").fit(survey.data, survey.target)
+        segmenter = make_tiny(**resnet, encoder_weights="auto").fit(survey.data, survey.target)
     assert len(caught) == 1
     assert segmenter.encoder_weights_ is None
-    same = make_tiny(encoder_weights=None).fit(survey.data, survey.target)
+    same = make_tiny(**resnet, encoder_weights=None).fit(survey.data, survey.target)
     assert_array_equal(first_convolution(segmenter), first_convolution(same))
 
 

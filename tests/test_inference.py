@@ -112,6 +112,7 @@ assert np.isclose(queue.get(timeout=60), expected)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 def test_a_forked_child_of_a_process_with_threads_does_not_hang():
     done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True)

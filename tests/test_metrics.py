@@ -587,6 +587,7 @@ def test_scorers_work_in_cross_validation_with_several_metrics(survey):
     assert not np.isnan(results["test_pa"] + results["test_mca"]).any()
 
 
+@pytest.mark.slow
 def test_grid_search_finds_the_same_in_two_processes(survey):
     X, y, weight = survey
     scoring = {"miou": iou_scorer, "pa": pixel_accuracy_scorer}

@@ -38,20 +38,25 @@ def make_network(**options):
         {"in_channels": 2, "encoder_name": "resnet34"},
         {"encoder_depth": 3},
         {"decoder_use_norm": False},
-        {"decoder_attention_type": "scse"},
         {"decoder_interpolation": "bilinear"},
-        {"encoder_name": "mobilenet_v2"},
-        {"encoder_name": "efficientnet-b0"},
         {"encoder_name": "mit_b0"},  # skip connections without channels
-        {"encoder_name": "tu-resnet10t"},
-        {"architecture": "UnetPlusPlus"},
-        {"architecture": "Linknet"},
-        {"architecture": "MAnet"},
         {"architecture": "FPN"},
-        {"architecture": "PAN"},
-        {"architecture": "DeepLabV3Plus"},
-        {"architecture": "Segformer"},
-        {"architecture": "UPerNet"},
+    ]
+    + [
+        pytest.param(options, marks=pytest.mark.slow)
+        for options in (
+            {"decoder_attention_type": "scse"},
+            {"encoder_name": "mobilenet_v2"},
+            {"encoder_name": "efficientnet-b0"},
+            {"encoder_name": "tu-resnet10t"},
+            {"architecture": "UnetPlusPlus"},
+            {"architecture": "Linknet"},
+            {"architecture": "MAnet"},
+            {"architecture": "PAN"},
+            {"architecture": "DeepLabV3Plus"},
+            {"architecture": "Segformer"},
+            {"architecture": "UPerNet"},
+        )
     ],
     ids=lambda options: " ".join(map(str, options.values())) or "default",
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
@@ -142,7 +142,10 @@ def test_sections_smaller_than_an_architecture_needs():
     segmenter = FaciesSegmenter(
         architecture="PAN", encoder_weights=None, validation_fraction=0, max_epochs=1
     )
-    assert segmenter.fit(X, Y).predict(X).shape == X.shape
+    probabilities = segmenter.fit(X, Y).predict_proba(X)
+    assert probabilities.shape == (*X.shape, 2)
+    assert_allclose(probabilities.sum(axis=-1), 1, atol=1e-5)
+    assert probabilities.std(axis=(1, 2)).min() > 0
 
 
 def test_only_nan_amplitudes(make_tiny):

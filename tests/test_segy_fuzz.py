@@ -19,7 +19,7 @@ TRACE = 240 + 4 * N_SAMPLES
 SIZE = 3600 + 20 * TRACE
 QUIET = settings(
     derandomize=True,
-    max_examples=150,
+    max_examples=50,
     deadline=2000,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
