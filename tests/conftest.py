@@ -25,7 +25,7 @@ def survey():
     return make_facies_cube((12, 40, 48), n_facies=3, random_state=0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_tiny():
     """Maker of segmenters that are as small as they can be; arguments change parameters."""
     from skfacies import FaciesSegmenter

@@ -46,6 +46,7 @@ def files(survey, tmp_path):
 
 
 TINY = {
+    "encoder_name": "tu-test_resnet",
     "encoder_weights": None,
     "encoder_depth": 3,
     "decoder_channels": (8, 8, 8),

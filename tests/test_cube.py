@@ -232,25 +232,31 @@ def test_progress_bar(cubes, capsys):
 # --- what holds a cube ------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def learned(make_tiny, cubes):
+    """By direction: labels of some lines, the segmenter that learned them, what it predicts."""
+    labels = np.where(np.arange(24)[:, None, None] % 5 < 2, cubes.target, -1).astype(np.int8)
+
+    @functools.cache
+    def learn(direction):
+        segmenter = CubeSegmenter(make_tiny(validation_fraction=0), direction)
+        segmenter.fit(cubes.data, labels)
+        return labels, segmenter, segmenter.predict(cubes.data)
+
+    return learn
+
+
 @pytest.mark.parametrize("direction", ["inline", "crossline", "both"])
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_equal_labels_whatever_holds_the_cube(make_tiny, cubes, tmp_path, holder, direction):
+def test_equal_labels_whatever_holds_the_cube(cubes, tmp_path, learned, holder, direction):
     """Fit and predict with the network, against arrays in memory."""
-    labels = np.where(np.arange(24)[:, None, None] % 5 < 2, cubes.target, -1).astype(np.int8)
-    expected, segmenter = in_memory(make_tiny, cubes, labels, direction)
+    labels, segmenter, expected = learned(direction)
     again = clone(segmenter).fit(
         HOLDERS[holder](cubes.data, tmp_path, "data"), HOLDERS[holder](labels, tmp_path, "labels")
     )
     predicted = again.predict(HOLDERS[holder](cubes.data, tmp_path, "more"))
     assert_array_equal(np.asarray(predicted), expected)
     assert predicted.dtype == expected.dtype
-
-
-def in_memory(make_tiny, cubes, labels, direction, cache={}):  # noqa: B006 (fit once)
-    if direction not in cache:
-        segmenter = CubeSegmenter(make_tiny(validation_fraction=0), direction)
-        cache[direction] = segmenter.fit(cubes.data, labels).predict(cubes.data), segmenter
-    return cache[direction]
 
 
 def test_data_arrays_keep_coordinates_and_order_of_axes(cubes):
