@@ -48,6 +48,7 @@ def test_help_imports_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+@pytest.mark.slow
 def test_demo_writes_a_picture_and_a_model(tmp_path, capsys):
     folder = tmp_path / "new" / "folder"
     assert main(["demo", "--out", str(folder), "--epochs", "1", "--seed", "1"]) == 0
@@ -64,6 +65,7 @@ def test_demo_writes_a_picture_and_a_model(tmp_path, capsys):
     assert "1/1" in shown.err  # the progress bar
 
 
+@pytest.mark.slow
 def test_demo_replaces_its_files_and_no_others(tmp_path):
     (tmp_path / "model.joblib").write_text("old")
     (tmp_path / "notes.txt").write_text("mine")
@@ -72,6 +74,7 @@ def test_demo_replaces_its_files_and_no_others(tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_failed_demo_leaves_the_old_files(tmp_path, monkeypatch, capsys):
     def fail(model, path):
         path.write_text("half")

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import torch
 from numpy.testing import assert_allclose
 
@@ -13,6 +14,7 @@ from skfacies._nn.network import FaciesNetwork
 WITHOUT = """
 import sys
 import numpy as np
+import pytest
 sys.modules["skfacies._nn.speedups"] = None  # as if the folder were not there
 from skfacies.persistence import load_model
 model, section, wanted = load_model(sys.argv[1]), np.load(sys.argv[2]), np.load(sys.argv[3])
@@ -21,6 +23,7 @@ print(model.fit(section, model.predict(section)).n_iter_)
 """
 
 
+@pytest.mark.slow
 def test_the_package_works_without_the_folder_of_speedups(make_tiny, survey, tmp_path):
     from skfacies.persistence import save_model
 
