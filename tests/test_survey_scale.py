@@ -96,10 +96,8 @@ def test_another_interval_is_warned_of(make_tiny, sections, survey):
 
 
 @pytest.fixture(scope="module")
-def cubes(fitted, survey):
-    model = CubeSegmenter(fitted, "both")
-    model.estimator_, model.classes_, model.lines_ = fitted, fitted.classes_, {}
-    return model
+def cubes(fitted):
+    return CubeSegmenter.from_fitted(fitted, direction="both")
 
 
 @pytest.mark.parametrize("lazy", [False, True])
