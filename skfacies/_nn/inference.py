@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from skfacies._nn.data import pad_to_multiple
+from skfacies._nn.data import pad_to_multiple, worth_masking
 from skfacies._nn.network import size_multiple
 from skfacies._nn.normalization import normalized_by_section, prior_for
 from skfacies._nn.speed import freed_memory_kept, prepared_for_prediction
@@ -179,8 +179,9 @@ def _stream(predictor, X, conditioner, most, windows):
         channels, missing, dead = conditioner(section)
         window = _Window.around_live(channels.shape[1:], missing, dead, options.dead_rows)
         windows[i], channels = window, window.cut(channels)
-        if dead is not None and window.cut(dead).any():
-            channels = np.concatenate([channels, window.cut(dead)[None].astype(np.float32)])
+        mask = worth_masking(None if dead is None else window.cut(dead))
+        if mask is not None:
+            channels = np.concatenate([channels, mask[None].astype(np.float32)])
         shape = channels.shape[1:]
         padded = _pad(channels, predictor.multiple)
         if padded[0].size > most:
