@@ -169,7 +169,7 @@ def labels_from_scores(codes, log_scores, order, *, missing=None, without_spikes
     Returns
     -------
     codes : int array of shape (n_traces, n_samples)
-        Missing samples of a trace have the unit of the next live one above, or else below.
+        Missing samples have their own as far as the order of the live ones leaves room.
     """
     if order is None:
         return codes
@@ -193,6 +193,7 @@ def put_in_order(codes, log_scores, order, missing=None):
     ranks = _ranks(order)[codes]
     if missing is not None:  # a trace of nothing else has its own labels
         missing = missing & ~missing.all(axis=1, keepdims=True)
+    own_ranks = ranks.copy() if missing is not None else None
     deepest = ranks if missing is None else np.where(missing, -1, ranks)
     deepest = np.maximum.accumulate(deepest, axis=1)
     upside_down = np.flatnonzero((ranks < deepest).any(axis=1))
@@ -209,12 +210,23 @@ def put_in_order(codes, log_scores, order, missing=None):
         if missing is not None:
             scores = np.where(missing[traces][..., None], np.float32(0), scores)
         _order_parts(ranks, traces, starts[own], stops[own], scores)
-    if missing is not None:  # above all live samples as at the first of them
-        shallowest = np.where(ranks < 0, len(order), ranks).min(axis=1, keepdims=True)
-        np.copyto(ranks, shallowest, where=ranks < 0, casting="unsafe")
+    if missing is not None:
+        ranks = _between_live(ranks, own_ranks, missing)
     changed = upside_down if missing is None else slice(None)
     codes[changed] = np.asarray(order)[ranks[changed]]
     return codes
+
+
+def _between_live(ranks, own_ranks, missing):
+    """Ranks whose missing samples have their own as far as those of live ones leave room.
+
+    So the samples of a mute are labeled, but have no say in the labels of others.
+    """
+    above = np.maximum.accumulate(np.where(missing, 0, ranks), axis=1)
+    below = np.where(missing, np.iinfo(ranks.dtype).max, ranks)[:, ::-1]
+    below = np.minimum.accumulate(below, axis=1)[:, ::-1]
+    inside = np.maximum.accumulate(np.clip(own_ranks, above, below), axis=1)
+    return np.where(missing, inside, ranks)
 
 
 def _parts_out_of_order(ranks, deepest):
