@@ -4,6 +4,7 @@ import os
 import shlex
 from pathlib import Path
 
+from skfacies._cubes import axes
 from skfacies.io import open_cube
 
 __all__ = [
@@ -25,8 +26,6 @@ CUBE_SUFFIXES = (".sgy", ".segy", ".zarr", ".npy", ".npz", ".mdio")
 
 #: LABELS need not be of the format of SEISMIC, nor have its name.
 OF_ONE_FILE = ("variable", "sample_format")
-
-UNITS = {"twt": "ms", "time": "ms", "t": "ms", "depth": "m", "z": "m"}
 
 
 # --- reading --------------------------------------------------------------------------------
@@ -132,7 +131,7 @@ def reading_words(reading):
 
 def unit_of(axis):
     """Unit of times or depths, by attribute or by name; "" if neither tells."""
-    return str(axis.attrs.get("units") or UNITS.get(str(axis.name).lower(), ""))
+    return axes.unit_of(axis.name, axis.values, axis.attrs) or ""
 
 
 # --- writing --------------------------------------------------------------------------------

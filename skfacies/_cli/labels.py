@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from skfacies._cli.files import is_segy, unit_of
+from skfacies._cubes.axes import vertical_kind
 from skfacies._sections.undefined import undefined_values
 
 __all__ = ["UNLABELED", "LabelCube", "check_lines", "choose_lines", "distinct_labels"]
@@ -233,11 +234,9 @@ def _remedy(path, axis):
 
 def _kind(cube):
     """Kind of the vertical axis: "time", "depth", or "" where its name and unit do not tell."""
-    name = str(cube.dims[2]).lower()
-    if name in ("twt", "time", "t"):
-        return "time"
-    if name in ("depth", "z"):
-        return "depth"
+    kind = vertical_kind(cube.dims[2])
+    if kind:
+        return "time" if kind == "twt" else kind
     unit = unit_of(cube[cube.dims[2]]).lower()
     return next((kind for kind, scales in SCALES.items() if unit in scales), "")
 

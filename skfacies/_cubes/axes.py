@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["AXES_BY_NAME", "UNITS", "axes_by_name", "known_axes", "unit_of"]
+__all__ = ["AXES_BY_NAME", "UNITS", "axes_by_name", "known_axes", "unit_of", "vertical_kind"]
 
 UNITS = {"twt": "ms", "depth": "m"}
 #: What other programs call an axis, without case, blanks and signs. "" is the vertical axis of
@@ -99,12 +99,18 @@ def _is_last(known, left):
     return len(left) == 1 and left[0] in (*UNITS, "facies") and "inline" in known.values()
 
 
+def vertical_kind(axis):
+    """The kind of a vertical axis by its name: "twt", "depth", or None."""
+    kind = AXES_BY_NAME.get(_key(str(axis)))
+    return kind if kind in UNITS else None
+
+
 def unit_of(axis, values, attrs):
     """Unit of a vertical axis: that of its attributes, or by its name; None if it has neither."""
     unit = attrs.get("units") or attrs.get("unit")
     if unit:
         return str(unit)
-    kind = AXES_BY_NAME.get(_key(str(axis)))
+    kind = vertical_kind(axis)
     if kind == "twt" and len(values) > 1 and 0 < abs(float(values[1]) - float(values[0])) < 0.1:
         return "s"
     return UNITS.get(kind)
