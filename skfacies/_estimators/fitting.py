@@ -92,25 +92,24 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
     runs : list of Run
         What is trained on.
     valid : tuple (Sections, list of Run) or None
-        What the loss is watched on.
+        What the loss is monitored on.
     old : Fitted or None
         What the training goes on from.
     interval : float or None
         Sample interval of the sections.
     one_epoch : bool
-        As `partial_fit` does: nothing watches, nothing decays.
+        As `partial_fit` does: without validation, callbacks of its own and decay of the rate.
 
     Returns
     -------
     fitted : Fitted
     """
     seed = _next_seed(params.random_state, len(old.net_.history) if old else 0)
-    encoder, fitted = (None, replace(old)) if old else _look_at_data(params, sections, runs)
     if old is None:
-        fitted.sample_interval_ = interval
+        encoder, fitted = _look_at_data(params, sections, runs, interval)
     else:
-        warn_of_other_interval(old.sample_interval_, interval)
-        _warn_of_other_scale(old, sections, runs)
+        encoder, fitted = None, replace(old)
+        _warn_of_other_survey(old, sections, runs, interval)
     fitted.device_ = choose_device(params.device)
     fitted.precision_ = choose_precision(params.precision, fitted.device_)
     fitted._module_options = {**fitted._module_options, "precision": fitted.precision_}
@@ -140,7 +139,9 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
     fitted.net_, fitted.n_iter_, fitted._version = net, len(net.history), __version__
     fitted.history_ = [{k: v for k, v in row.items() if k != "batches"} for row in net.history]
     fitted._training_summary = _summarize(sections, runs)
-    fitted._smoothing_helps = smoothing_helps(params, fitted, *(valid or (sections, runs)))
+    # Many single epochs would spend a third of their time on it: after 1, 2, 4, 8, … is enough.
+    if not one_epoch or fitted.n_iter_.bit_count() == 1:
+        fitted._smoothing_helps = smoothing_helps(params, fitted, *(valid or (sections, runs)))
     return fitted
 
 
@@ -157,7 +158,7 @@ def _next_seed(random_state, n_epochs):
 # --- before the training ----------------------------------------------------------------------
 
 
-def _look_at_data(params, sections, runs):
+def _look_at_data(params, sections, runs, interval):
     """Pretrained weights of the encoder, and what the data tell before a network sees them."""
     weights, found = resolve_encoder_weights(params.encoder_name, params.encoder_weights)
     encoder = None if weights is None else (params.encoder_name, weights)
@@ -179,7 +180,7 @@ def _look_at_data(params, sections, runs):
         classes_=sections.classes,
         scaler_=scaler,
         encoder_weights_=found,
-        sample_interval_=None,
+        sample_interval_=interval,
         _depth_range=deepest if params.depth_channel else None,
         _module_options={**params._structure(n_channels(sections.X)), "n_classes": n_classes},
         _unit_order=order,
@@ -230,10 +231,13 @@ def _codes_and_amplitudes(sections, runs, scaler, levels, margins):
         yield sections.codes(run.section, run.traces), channels[0]
 
 
-def _warn_of_other_scale(old, sections, runs):
+def _warn_of_other_survey(old, sections, runs, interval):
+    """Warn where training goes on with amplitudes or intervals unlike those it began with."""
+    warn_of_other_interval(old.sample_interval_, interval)
     levels = []
-    for _ in _codes_and_amplitudes(sections, _fewer(runs), old.scaler_, levels, []):
-        pass
+    conditioner = nn_data.Conditioner(old.scaler_, None, levels=levels)
+    for run in _fewer(runs):
+        conditioner(own_amplitudes(np.asarray(sections.X[run.section]))[run.traces])
     warn_of_other_scale(old._amplitude_level, levels)
 
 
