@@ -4,12 +4,12 @@ Axes are those of the whole package: a section is (n_traces, n_samples), a cube 
 n_crosslines, n_samples), and probabilities carry the classes on one more axis, the last.
 """
 
-from math import prod
 from numbers import Number
 
 import numpy as np
 from scipy.special import entr
 
+from skfacies._cubes.holders import rows_at_once
 from skfacies._sections.validation import as_array, is_listlike
 
 __all__ = ["prediction_entropy"]
@@ -91,10 +91,9 @@ def _stream_entropy(probabilities, normalize, name):
     if len(shape) == 1:
         return _stream_entropy(np.asarray(probabilities)[None], normalize, name)[0]
     entropy = np.empty(shape[:-1], dtype=np.float32)
-    step = max(1, PROBABILITIES_AT_ONCE // max(1, prod(shape[1:])))
-    for start in range(0, shape[0], step):
-        piece = np.asarray(probabilities[start : start + step])
-        entropy[start : start + step] = _entropy(piece, normalize, name, start)
+    for rows in rows_at_once(probabilities, values=PROBABILITIES_AT_ONCE):
+        piece = np.asarray(probabilities[rows])
+        entropy[rows] = _entropy(piece, normalize, name, rows.start)
     return entropy
 
 

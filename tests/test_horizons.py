@@ -727,3 +727,22 @@ def test_an_interrupted_file_leaves_the_old_one(tmp_path, monkeypatch):
         write_horizon(path, HORIZON, inlines=INLINES, crosslines=CROSSLINES)
     assert [entry.name for entry in tmp_path.iterdir()] == ["top.txt"]
     assert path.read_text() == "old"
+
+
+def test_files_of_numbers_are_read_as_others_are(tmp_path):
+    """NumPy reads plain numbers; semicolons take the way of single lines."""
+    points = [(100, 300, 40.25), (100, 302, 1e30), (101, 302, 48.0)]
+    plain, other = tmp_path / "plain.txt", tmp_path / "other.txt"
+    plain.write_text("! ms\n" + "".join(f"{i}\t{x}  {z}\n\n" for i, x, z in points))
+    other.write_text("".join(f"{i};{x};{z}\n" for i, x, z in points))
+    first, second = (read_horizon(path) for path in (plain, other))
+    for key in ("data", "inlines", "crosslines"):
+        assert_array_equal(first[key], second[key])
+    assert first.data[0, 0] == 40.25 and np.isnan(first.data[0, 1])
+
+
+def test_lines_of_two_values_are_named_beside_comments_and_empty_lines(tmp_path):
+    path = tmp_path / "twice.txt"
+    path.write_text("# title\n100 300 40\n\n# more\n100 302 41\n100 300 44\n")
+    with pytest.raises(ValueError, match=r"Lines 2 and 6 of"):
+        read_horizon(path)

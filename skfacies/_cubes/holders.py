@@ -4,6 +4,7 @@ A cube is ``(n_inlines, n_crosslines, n_samples)``: an array in memory or mapped
 or HDF5 array, an `xarray.DataArray`, a Dask array. None of these packages is imported here.
 """
 
+import math
 import mmap
 import warnings
 
@@ -29,6 +30,7 @@ __all__ = [
     "read_lines",
     "read_safely",
     "release_pages",
+    "rows_at_once",
     "section_axes",
     "shape_of",
     "swap_lines",
@@ -246,6 +248,20 @@ def chunk_length(array, axis):
         return int(preferred.get(array.dims[axis], 1)) if preferred else 1
     chunk = chunks[axis]
     return int(chunk if np.ndim(chunk) == 0 else max(chunk))
+
+
+def rows_at_once(*arrays, values, largest_chunk=None):
+    """Slices of the first axis of arrays of one shape, each of about so many values.
+
+    They are made of whole chunks, so that each chunk is read once, unless a row of chunks holds
+    more values than `largest_chunk`.
+    """
+    n_lines, row = int(arrays[0].shape[0]), math.prod(int(size) for size in arrays[0].shape[1:])
+    chunk = max(chunk_length(array, 0) for array in arrays)
+    if largest_chunk is not None and chunk * row > largest_chunk:
+        chunk = 1
+    step = -(-max(1, values // max(1, row)) // chunk) * chunk
+    return [slice(start, min(start + step, n_lines)) for start in range(0, n_lines, step)]
 
 
 def warn_if_incomplete(cube):

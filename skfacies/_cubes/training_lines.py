@@ -12,6 +12,7 @@ from skfacies._cubes.holders import (
     chunk_length,
     read_safely,
     release_pages,
+    rows_at_once,
     section_axes,
     swap_lines,
 )
@@ -30,13 +31,9 @@ BYTES_AT_ONCE = 1 << 26
 
 def labeled_traces(y, ignore_label):
     """Which traces carry a label: bool array (n_inlines, n_crosslines). Reads labels once."""
-    n_inlines, n_crosslines, n_samples = y.shape
-    line = n_crosslines * n_samples * np.dtype(y.dtype).itemsize
-    length = chunk_length(y, 0)
-    length *= max(1, BYTES_AT_ONCE // (length * line))
+    n_inlines, n_crosslines = y.shape[:2]
     labeled = np.empty((n_inlines, n_crosslines), dtype=bool)
-    for start in range(0, n_inlines, length):
-        piece = slice(start, min(start + length, n_inlines))
+    for piece in rows_at_once(y, values=BYTES_AT_ONCE // np.dtype(y.dtype).itemsize):
         labels = read_safely(y, 0, piece, "y")
         labeled[piece] = ~is_ignored(labels, ignore_label).all(axis=-1)
         del labels

@@ -5,12 +5,11 @@ is absent. Axes are those of the whole package: a cube is (n_inlines, n_crosslin
 section (n_traces, n_samples) with horizons (n_traces,); samples are the last axis and point down.
 """
 
-from math import prod
 from numbers import Integral
 
 import numpy as np
 
-from skfacies._cubes.holders import check_out, chunk_length, release_pages
+from skfacies._cubes.holders import check_out, release_pages, rows_at_once
 from skfacies._sections.labels import class_labels, label_codes, union_labels
 from skfacies._sections.undefined import undefined_values
 from skfacies._sections.validation import as_array
@@ -122,7 +121,7 @@ def labels_from_horizons(
             f"labels {np.unique(values).tolist()} cannot be held by `out` of dtype {out.dtype}; "
             f"{values.dtype} can."
         )
-    for rows in _rows(out, whole_chunks=True):
+    for rows in rows_at_once(out, values=SAMPLES_AT_ONCE, largest_chunk=LARGEST_CHUNK):
         out[rows] = values[_ranks_between(horizons[:, rows], int(n_samples), missing)]
         release_pages(out)
     return out
@@ -373,21 +372,10 @@ def _first_sample(wanted, ranks):
     return np.where(known, first, np.nan)
 
 
-def _rows(cube, *, whole_chunks=False):
-    """Slices of the first axis, a slab each; with whole chunks if these are not too large."""
-    row = prod(int(size) for size in cube.shape[1:])
-    n_rows = max(1, SAMPLES_AT_ONCE // row)
-    chunk = chunk_length(cube, 0) if whole_chunks else 1
-    if chunk * row <= LARGEST_CHUNK:
-        n_rows = -(-n_rows // chunk) * chunk
-    starts = range(0, int(cube.shape[0]), n_rows)
-    return [slice(start, min(start + n_rows, int(cube.shape[0]))) for start in starts]
-
-
 def _pieces(cube):
     """Yield (rows, labels of these rows), each chunk of the array read once."""
-    for block in _rows(cube, whole_chunks=True):
+    for block in rows_at_once(cube, values=SAMPLES_AT_ONCE, largest_chunk=LARGEST_CHUNK):
         held = np.asarray(cube[block])
-        for rows in _rows(held):
+        for rows in rows_at_once(held, values=SAMPLES_AT_ONCE):
             yield slice(block.start + rows.start, block.start + rows.stop), held[rows]
         release_pages(cube)

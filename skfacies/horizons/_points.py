@@ -63,7 +63,10 @@ def check_grid(grid, n_points, path):
 
 
 def fill_grid(points, values, numbers, grid, path):
-    """Horizon on the grid; a point that occurs twice must have one value, or none beside it."""
+    """Horizon on the grid; a point that occurs twice must have one value, or none beside it.
+
+    `numbers` is a function that returns the line of the file that each point is in.
+    """
     n_crosslines = len(grid[1])
     cells = [_positions(found, lines) for found, lines in zip(points, grid, strict=True)]
     flat, given = cells[0] * n_crosslines + cells[1], ~np.isnan(values)
@@ -71,7 +74,7 @@ def fill_grid(points, values, numbers, grid, path):
     data[flat[given]] = values[given]
     differs = given & (data[flat] != values)
     if differs.any():
-        first = np.flatnonzero(differs)[0]
+        numbers, first = numbers(), np.flatnonzero(differs)[0]
         last = numbers[np.flatnonzero(given & (flat == flat[first]))[-1]]
         n_twice, n_traces = len(np.unique(flat[differs])), len(np.unique(flat))
         advice = (

@@ -1,6 +1,7 @@
 """Horizons as text: a line for each point, with inline, crossline and value."""
 
 from array import array
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from skfacies._files import whole_file
 from skfacies._sections.undefined import undefined_values
 from skfacies.horizons._checks import check_values
 from skfacies.horizons._formats import (
+    COMMENTS,
     REQUIRED,
     advise_on_columns,
     check_format,
@@ -196,7 +198,7 @@ def read_horizon(
     inside = keep_points(points, grid, path, columns, both_given=both_given)
     check_grid(grid, len(values), path)
     data = fill_grid(
-        [found[inside] for found in points], values[inside], numbers[inside], grid, path
+        [found[inside] for found in points], values[inside], lambda: numbers()[inside], grid, path
     )
     depths = (data - first_sample) / sample_interval
     check_values(values[inside], depths, path, sample_interval, first_sample)
@@ -264,19 +266,26 @@ def _check_columns(columns):
 
 
 def _read_points(path, columns, skip_lines, name):
-    """Numbers of lines in the file, (inlines, crosslines) and values of its points."""
+    """Line of each point in the file, by a function, (inlines, crosslines) and values."""
     head, first_lines = read_head(path, skip_lines)
     check_format(path, head, first_lines)
     named = header_columns(first_lines, len(columns))
     if columns == REQUIRED and named not in (None, columns):
         raise ValueError(f"The header of {str(path)!r} names other columns. Give columns={named}.")
     places = [columns.index(role) for role in REQUIRED]
+    _check_name(name, "name" in columns)
+    if "name" not in columns:
+        cells = _load_cells(path, first_lines, encoding_of(head), len(columns), skip_lines)
+        if cells is not None and np.array_equal(cells[:, places[:2]], cells[:, places[:2]] // 1):
+            numbers = partial(_number_lines, path, encoding_of(head), skip_lines)
+            inlines, crosslines, values = cells[:, places].T
+            return numbers, (inlines.astype(np.int64), crosslines.astype(np.int64)), values
     at_name = columns.index("name") if "name" in columns else None
     numbers, found, names = array("q"), (array("d"), array("d"), array("d")), {}
     # Comments are in any encoding.
     with open(path, encoding=encoding_of(head), errors="replace") as file:
         for number, line in enumerate(file, start=1):
-            if number <= skip_lines or not line.strip() or line.lstrip()[0] in "#!@":
+            if number <= skip_lines or _is_comment(line):
                 continue
             cells = split_line(line.strip(" \r\n"), len(columns))
             if len(cells) != len(columns):
@@ -299,10 +308,40 @@ def _read_points(path, columns, skip_lines, name):
             for values, value in zip(found, point, strict=True):
                 values.append(value)
             numbers.append(number)
-    _check_name(name, at_name, list(names), path)
+    _check_chosen(name, list(names), path)
     inlines, crosslines, values = map(np.array, found)
     points = inlines.astype(np.int64), crosslines.astype(np.int64)
-    return np.array(numbers), points, values
+    return lambda: np.array(numbers), points, values
+
+
+def _load_cells(path, first_lines, encoding, n_columns, skip_lines):
+    """All cells of a file of numbers, by NumPy; None where its messages would say too little."""
+    first = next((line for line in first_lines if not _is_comment(line)), "")
+    if not first or ";" in first or '"' in first:
+        return None
+    try:
+        cells = np.loadtxt(
+            path,
+            comments=list(COMMENTS),
+            delimiter="," if "," in first else None,
+            skiprows=skip_lines,
+            ndmin=2,
+            encoding=encoding,
+        )
+    except ValueError:
+        return None
+    whole = cells.shape[1] == n_columns and not np.isinf(cells).any()
+    return cells if whole else None
+
+
+def _number_lines(path, encoding, skip_lines):
+    with open(path, encoding=encoding, errors="replace") as file:
+        lines = enumerate(file, start=1)
+        return np.array([k for k, line in lines if k > skip_lines and not _is_comment(line)])
+
+
+def _is_comment(line):
+    return not line.strip() or line.lstrip()[0] in COMMENTS
 
 
 def _parse(cell, role):
@@ -318,9 +357,12 @@ def _parse(cell, role):
     return value
 
 
-def _check_name(name, at_name, names, path):
-    if name is not None and at_name is None:
+def _check_name(name, has_names):
+    if name is not None and not has_names:
         raise ValueError(f'`name` is {name!r}, but `columns` has no column "name".')
+
+
+def _check_chosen(name, names, path):
     listed = ", ".join(map(repr, names[:20])) + (", …" if len(names) > 20 else "")
     if name is not None and name not in names:
         raise ValueError(f"{str(path)!r} has no horizon of name={name!r}; it has {listed}.")

@@ -1,11 +1,10 @@
 """Confusion matrices of labels that may be larger than memory, counted in pieces."""
 
-from math import prod
 from numbers import Real
 
 import numpy as np
 
-from skfacies._cubes.holders import chunk_length, unwrap
+from skfacies._cubes.holders import rows_at_once, unwrap
 from skfacies._cubes.pairing import align_known
 from skfacies._sections.labels import class_labels, is_ignored, label_codes, union_labels
 from skfacies._sections.validation import as_array, check_same_structure, is_listlike
@@ -115,11 +114,7 @@ def _pieces(y_true, y_pred, weights=None, labels=None):
             weight = None if weights is None else weights[i]
             yield from _pieces(y_true[i], y_pred[i], weight, labels)
         return
-    n_rows = max(1, LABELS_AT_ONCE // prod(y_true.shape[1:]))
-    chunk = max(chunk_length(part, 0) for part in (y_true, y_pred))
-    n_rows = -(-n_rows // chunk) * chunk  # so that each is read once
-    for start in range(0, y_true.shape[0], n_rows):
-        rows = slice(start, start + n_rows)
+    for rows in rows_at_once(y_true, y_pred, values=LABELS_AT_ONCE):
         true, pred = _read(y_true[rows], "y_true"), _read(y_pred[rows], "y_pred")
         types = [part.dtype for part in (true, pred, labels) if part is not None]
         if len({dtype.kind == "U" for dtype in types}) > 1:
