@@ -13,17 +13,17 @@ __all__ = ["main"]
 
 _NEXT_STEPS = """\
 What next
-  look at    {picture}
+  view       {picture}
   predict    model = joblib.load({model_file!r}); facies = model.predict(amplitudes)
   your data  FaciesSegmenter().fit(amplitudes, facies), both (n_sections, n_traces, n_samples),
-             facies -1 where nothing is interpreted. See examples/ and docs/."""
+             with facies -1 where nothing is interpreted. See examples/ and docs/."""
 
 
 def _byte(text):
     if text.lower() == "none":
         return None
     if not re.fullmatch("[0-9]{1,3}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no byte of a header. Use 189, or none.")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a header byte. Use 189, or none.")
     return int(text)
 
 
@@ -33,28 +33,28 @@ def _number(text):
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number.")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number.")
     return number
 
 
-#: Options of `skfacies.io.open_cube`: type of the option, what stands for a value, help.
+#: Options of `skfacies.io.open_cube`: type, placeholder for the value, help text.
 READING = {
     "inline_byte": (
         _byte,
         "N",
-        "first byte of inline numbers in SEG-Y trace headers, default 189; none takes all traces "
+        "first byte of inline numbers in SEG-Y trace headers, default: 189; none reads all traces "
         "as one 2-D line",
     ),
-    "crossline_byte": (_byte, "N", "first byte of crossline numbers, default 193"),
-    "domain": (str, "twt|depth", "what the vertical axis is, where a file does not tell"),
-    "sample_interval": (_number, "MS", "in milliseconds, or metres, in place of the headers'"),
-    "first_sample": (_number, "MS", "time or depth of the first sample, likewise"),
-    "variable": (str, "NAME", "which array of a Zarr or .npz file"),
-    "sample_format": (str, "FORMAT", "of SEG-Y samples, in place of the header's: ibm, ieee, …"),
-    "duplicates": (str, "first|last", "which of several SEG-Y traces at one crossing is taken"),
+    "crossline_byte": (_byte, "N", "first byte of crossline numbers, default: 193"),
+    "domain": (str, "twt|depth", "kind of vertical axis, if the file does not say"),
+    "sample_interval": (_number, "MS", "in milliseconds or units of depth; overrides the headers"),
+    "first_sample": (_number, "MS", "time or depth of the first sample; overrides the headers"),
+    "variable": (str, "NAME", "array to open in a Zarr or .npz file"),
+    "sample_format": (str, "FORMAT", "SEG-Y sample format; overrides the header: ibm, ieee, …"),
+    "duplicates": (str, "first|last", "which of several SEG-Y traces at one crossing to use"),
 }
 
-#: What the arguments of the library, which its messages name, are called here.
+#: Command-line names of the library arguments that messages mention.
 OPTIONS = {
     **{name: f"--{name.replace('_', '-')}" for name in READING},
     "X": "SEISMIC",
@@ -102,7 +102,7 @@ def main(argv=None):
 
 
 def _reword(message):
-    """A message of the library in one line, with the names that its arguments have here."""
+    """A library message on one line, with the command-line names of its arguments."""
     names = "|".join(OPTIONS)
     value = r"'[^']*'|\"[^\"]*\"|-?\w+(?:\.\w+)*"
     text = " ".join(str(message).split())
@@ -121,8 +121,8 @@ def _with_value(match):
 def _make_parser():
     parser = argparse.ArgumentParser(
         prog="skfacies",
-        description="Segment seismic facies: learn from interpreted sections which unit every "
-        "sample of a survey belongs to.",
+        description="Segment seismic facies: learn from interpreted sections to predict the unit "
+        "of every sample of a survey.",
         epilog="Example: skfacies demo",
     )
     parser.add_argument("--version", action="version", version=f"skfacies {__version__}")
@@ -132,14 +132,14 @@ def _make_parser():
         "demo",
         help="train and predict on a synthetic survey, in about a minute",
         description="Make a synthetic survey of six stacked units, hold out a block of inlines, "
-        "train on others, print the scores of the held-out block, and write a picture and the "
-        "model. No network connection is needed.",
+        "train on other inlines, print the scores of the held-out block, and write a figure and "
+        "the model. No network connection is needed.",
         epilog="Example: skfacies demo --out my-first-model --seed 1",
     )
     demo.add_argument(
         "--out", default="skfacies-demo", metavar="FOLDER", help="default: %(default)s"
     )
-    demo.add_argument("--seed", type=int, default=0, help="of survey and model; default: 0")
+    demo.add_argument("--seed", type=int, default=0, help="for survey and model; default: 0")
     demo.add_argument(
         "--epochs", type=int, default=30, help="passes over the data; default: %(default)s"
     )
@@ -148,7 +148,7 @@ def _make_parser():
     _add_predict(commands)
     _add_others(commands)
     for command in commands.choices.values():
-        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        command.add_argument("--debug", action="store_true", help="show the traceback of errors")
     return parser
 
 
@@ -157,16 +157,16 @@ def _add_fit(commands):
         "fit",
         help="train on an interpreted cube and write a model",
         description="Train on amplitudes and labels in SEG-Y (.sgy, .segy), Zarr or NumPy files. "
-        "Labels are whole numbers, -1 where nothing is interpreted. They are placed by line "
-        "numbers and times, and may cover a part of SEISMIC. Files without these, such as .npy, "
-        "are paired by position and need the same shape.",
+        "Labels are whole numbers, with -1 where nothing is interpreted. They are placed by line "
+        "numbers and times, and may cover part of SEISMIC. Files without line numbers and times, "
+        "such as .npy, are paired by position and need the same shape.",
         epilog="Example: skfacies fit survey.sgy facies.sgy -o model.safetensors "
         "--directions both --lines inline=300-700:50 crossline=400,600 --seed 0",
     )
     fit.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
     fit.add_argument("labels", metavar="LABELS", help="cube of labels")
     fit.add_argument(
-        "-o", "--out", required=True, metavar="MODEL", help="file to write, .safetensors"
+        "-o", "--out", required=True, metavar="MODEL", help=".safetensors file to write"
     )
     _add_training(fit)
     fit.add_argument(
@@ -174,14 +174,16 @@ def _add_fit(commands):
         nargs="+",
         default=[],
         metavar="LINES",
-        help="train on these lines only: every=10, inline=300,350, crossline=300-700:50; all must "
-        "be there",
+        help="train only on these lines: every=10, inline=300,350, crossline=300-700:50; all must "
+        "be in the survey",
     )
     fit.add_argument(
         "--ignore-label", type=int, default=-1, help="label of samples without interpretation"
     )
-    fit.add_argument("--names", metavar="A,B,…", help="names of the facies, in order of labels")
-    _add_reading(fit, "MODEL keeps them for predict and score.", labels=True)
+    fit.add_argument(
+        "--names", metavar="A,B,…", help="names of the facies, in ascending order of labels"
+    )
+    _add_reading(fit, "MODEL keeps these options for predict and score.", labels=True)
     fit.set_defaults(run=_fit)
 
 
@@ -192,9 +194,9 @@ def _add_training(command):
         type=int,
         default=0,
         metavar="N",
-        help="lines to either side that the network sees beside each line; default: none",
+        help="lines on either side of each line that the network also sees; default: 0",
     )
-    command.add_argument("--epochs", type=int, help="passes over the data; default: what suits")
+    command.add_argument("--epochs", type=int, help="passes over the data; default: automatic")
     command.add_argument("--seed", type=int, default=0, help="default: 0")
     command.add_argument(
         "--weights",
@@ -208,18 +210,18 @@ def _add_rescale(command):
     command.add_argument(
         "--rescale",
         choices=["survey"],
-        help="learn the scale of amplitudes anew from SEISMIC, if it is another survey",
+        help="relearn the amplitude scale from SEISMIC, for another survey",
     )
 
 
 def _add_reading(command, description, *, labels=False):
-    """Options of `open_cube`; those that are not given are not in the namespace."""
+    """Add the options of `open_cube`; options that are not given are absent from the namespace."""
     group = command.add_argument_group("how cubes are opened", description)
     for prefix in ("", "labels-") if labels else ("",):
         for name, (kind, metavar, text) in READING.items():
             if prefix:
                 shared = name not in ("variable", "sample_format")
-                text = "for LABELS" + (f", in place of {OPTIONS[name]}" if shared else "")
+                text = "for LABELS" + (f"; overrides {OPTIONS[name]}" if shared else "")
             group.add_argument(
                 f"--{prefix}{OPTIONS[name][2:]}",
                 type=kind,
@@ -231,10 +233,10 @@ def _add_reading(command, description, *, labels=False):
 
 
 def _reading(arguments, prefix=""):
-    """Options of `open_cube` that are given."""
+    """Options of `open_cube` that were given."""
     given = vars(arguments)
     reading = {name: given[prefix + name] for name in READING if prefix + name in given}
-    if reading.get("crossline_byte", 0) is None:  # said of either, a 2-D line is meant
+    if reading.get("crossline_byte", 0) is None:  # for either option, none means a 2-D line
         del reading["crossline_byte"]
         reading["inline_byte"] = None
     return reading
@@ -243,27 +245,27 @@ def _reading(arguments, prefix=""):
 def _add_predict(commands):
     predict = commands.add_parser(
         "predict",
-        help="predict a cube and write it as a file",
+        help="predict a cube and write the result to a file",
         description="Predict the facies of a cube. A SEG-Y result has the headers of SEISMIC, or "
-        "of the file of --like.",
+        "of the file given with --like.",
         epilog="Example: skfacies predict model.safetensors survey.sgy -o facies.sgy --entropy",
     )
-    predict.add_argument("model", metavar="MODEL", help="file of skfacies fit")
+    predict.add_argument("model", metavar="MODEL", help="file written by skfacies fit")
     predict.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
     predict.add_argument("-o", "--out", required=True, metavar="OUT", help="file to write")
     predict.add_argument(
-        "--proba", action="store_true", help="write probabilities, too: a file for each facies"
+        "--proba", action="store_true", help="also write probabilities; SEG-Y: a file per facies"
     )
     predict.add_argument(
-        "--entropy", action="store_true", help="write where the model is unsure, too"
+        "--entropy", action="store_true", help="also write the entropy: where the model is unsure"
     )
     predict.add_argument(
         "--like",
         metavar="SURVEY",
-        help="SEG-Y file whose headers a SEG-Y result takes, if SEISMIC is a Zarr or NumPy copy",
+        help="SEG-Y file with the headers for a SEG-Y result, if SEISMIC is a Zarr or NumPy copy",
     )
     _add_rescale(predict)
-    _add_reading(predict, "Default: as for the training of MODEL.")
+    _add_reading(predict, "Default: as in the training of MODEL.")
     predict.set_defaults(run=_predict)
 
 
@@ -271,7 +273,7 @@ def _add_others(commands):
     score = commands.add_parser(
         "score",
         help="predict a cube and compare it with labels",
-        description="Predict a cube and compare it with labels, which may cover a part of it.",
+        description="Predict a cube and compare it with labels, which may cover part of it.",
         epilog="Example: skfacies score model.safetensors survey.sgy facies.sgy",
     )
     score.add_argument("model", metavar="MODEL")
@@ -281,11 +283,11 @@ def _add_others(commands):
         "--ignore-label", type=int, default=-1, help="label of samples without interpretation"
     )
     _add_rescale(score)
-    _add_reading(score, "Default: as for the training of MODEL.", labels=True)
+    _add_reading(score, "Default: as in the training of MODEL.", labels=True)
     score.set_defaults(run=_score)
     info = commands.add_parser(
         "info",
-        help="tell what a cube or a model file holds",
+        help="show what a cube or a model file holds",
         epilog="Example: skfacies info survey.sgy",
     )
     info.add_argument("file", metavar="FILE")
@@ -316,7 +318,7 @@ def _demo(arguments):
     from skfacies.metrics import facies_report
 
     print(
-        f"Synthetic survey of six stacked units: learning inlines {TRAINING.start}-"
+        f"Synthetic survey of six stacked units: training on inlines {TRAINING.start}-"
         f"{TRAINING.stop - 1}, predicting {HELD_OUT.start}-{HELD_OUT.stop - 1}."
     )
     result = run_demo(arguments.out, random_state=arguments.seed, max_epochs=arguments.epochs)
@@ -326,7 +328,7 @@ def _demo(arguments):
     print(facies_report(result.truth, result.prediction, labels=labels, target_names=names))
     overall = result.contacts.overall
     print(
-        f"\nDistance of contacts in samples: mean {overall.mean:.1f}, median {overall.median:.0f}, "
+        f"\nContact error in samples: mean {overall.mean:.1f}, median {overall.median:.0f}, "
         f"95th percentile {overall.p95:.0f}\n"
     )
     print(_NEXT_STEPS.format(picture=result.picture, model_file=str(result.model_file)))
@@ -362,7 +364,7 @@ def _fit(arguments):
         print(f"trained on {len(numbers)} {name}{'s' if len(numbers) > 1 else ''}: {shown}")
     last = result.model.estimator_.history_[-1]
     if "valid_miou" in last:
-        print(f"mean IoU of the block held out to watch the training: {last['valid_miou']:.3f}")
+        print(f"mean IoU of the held-out validation block: {last['valid_miou']:.3f}")
     print(f"wrote {arguments.out}")
 
 

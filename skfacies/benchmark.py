@@ -1,7 +1,7 @@
 """The F3 facies benchmark: the protocol of Alaudah et al. (2019), and published scores.
 
-Both test blocks, every inline and every crossline of them, each at its native size; the samples of
-all sections count alike, so that every sample counts twice, once a direction.
+Every inline and every crossline of both test blocks is predicted at its native size. The samples of
+all sections count equally, so every sample counts twice, once in each direction.
 """
 
 import importlib.metadata
@@ -41,7 +41,7 @@ SCORES = {
     "fw_iou": "FWIU",
     "mean_iou": "mIoU",
 }
-# Both official test blocks pooled: PA, MCA, FWIU, mIoU.
+# Scores of both official test blocks pooled: PA, MCA, FWIU, mIoU.
 PUBLISHED = {
     "Alaudah 2019, section + augmentation": (0.901, 0.804, 0.844, None),
     "Alaudah 2019, section + augmentation + skip": (0.905, 0.817, 0.832, None),
@@ -58,31 +58,31 @@ def f3_benchmark(estimator, data=None, *, data_home=None, memory_limit=200_000_0
     """Score a fitted estimator on the test blocks of the F3 facies benchmark.
 
     The protocol is that of the paper [1]_: every inline and every crossline of both blocks is
-    predicted at its native size, and all sections of a block are counted together. The blocks are
-    meant to be used once: who chooses a model by these scores has made them a validation set.
+    predicted at its native size, and all sections of a block are counted together. Use the blocks
+    only once: if you select a model by these scores, the blocks become a validation set.
 
     Parameters
     ----------
     estimator : fitted estimator of sections
-        `FaciesSegmenter`, a Pipeline that ends in one, or your own; of a `CubeSegmenter` the
-        estimator inside is taken, since the protocol prescribes both directions one by one. Its
-        classes are the six units 0…5 of `skfacies.datasets.fetch_f3`.
+        `FaciesSegmenter`, a Pipeline that ends in one, or your own estimator. Of a `CubeSegmenter`,
+        the inner estimator is used, because the protocol predicts each direction separately. Its
+        classes must be the six units 0…5 of `skfacies.datasets.fetch_f3`.
     data : mapping, default=None
         The blocks "test1" and "test2" by name, each a Bunch with `data` and `target` or a pair
         (amplitudes, labels), cubes of shape (n_inlines, n_crosslines, n_samples) with samples
-        last. None takes them from :func:`~skfacies.datasets.fetch_f3`.
+        last. None loads them with :func:`~skfacies.datasets.fetch_f3`.
     data_home : str or path-like, default=None
-        Folder of downloads, as `fetch_f3` takes it.
+        Download folder, passed to `fetch_f3`.
     memory_limit : int, default=200_000_000
         Bytes for the sections that are predicted at once, with their labels; no cube of
-        predictions is held. What the estimator takes beside it is the estimator's to limit.
+        predictions is held in memory. Memory that the estimator itself uses is not included.
     verbose : int, default=1
-        1 shows progress, and prints the report at the end.
+        1 shows progress and prints the report at the end.
 
     Returns
     -------
     result : sklearn.utils.Bunch
-        Its attributes are
+        Its attributes are:
 
         matrices : dict
             Confusion matrices, int64 of shape (6, 6), true units in rows: ``matrices[block]
@@ -90,20 +90,21 @@ def f3_benchmark(estimator, data=None, *, data_home=None, memory_limit=200_000_0
             "inline", "crossline" and "both".
         table : dict
             ``table[block][direction]``, a dict of "pixel_accuracy" (PA), "mean_class_accuracy"
-            (MCA), "fw_iou" (FWIU), "mean_iou" (mIoU), "support" (samples), and "units": by name the
-            "recall" (class accuracy), "precision", "iou" and "support" of each.
+            (MCA), "fw_iou" (FWIU), "mean_iou" (mIoU), "support" (samples), and "units", a dict with
+            the "recall" (class accuracy), "precision", "iou" and "support" of each unit by name.
         published : dict
-            Published scores of both blocks pooled, by method; None where one was not reported.
+            Published scores of both blocks pooled, by method; None where not reported.
         settings : dict
             `estimator` and its `params`, `versions` of packages, `seconds` of prediction by block
-            and direction, `shapes` of the blocks, and `official`: whether these are F3's.
+            and direction, `shapes` of the blocks, and `official`, whether these are the shapes of
+            F3.
 
-        ``result.to_markdown()`` is the report.
+        ``result.to_markdown()`` returns the report.
 
     Raises
     ------
     ValueError
-        If blocks are missing or are no labeled cubes, or the estimator has other classes.
+        If blocks are missing or are not labeled cubes, or the estimator has other classes.
 
     References
     ----------
@@ -112,7 +113,7 @@ def f3_benchmark(estimator, data=None, *, data_home=None, memory_limit=200_000_0
 
     Examples
     --------
-    Blocks of a synthetic survey in the place of F3's, and an estimator that knows only depth:
+    Blocks of a synthetic survey in place of F3's, and an estimator that knows only depth:
 
     >>> import numpy as np
     >>> from sklearn.base import BaseEstimator
@@ -180,7 +181,7 @@ def f3_benchmark(estimator, data=None, *, data_home=None, memory_limit=200_000_0
 
 
 class _Result(Bunch):
-    """Bunch that can be written as a report."""
+    """Bunch with a report."""
 
     def to_markdown(self):
         """Return the report: scores by block and direction, units, and published scores."""
@@ -220,11 +221,11 @@ class _Result(Bunch):
         return "\n".join([*lines, "", *_settings_lines(self.settings)])
 
 
-# --- what comes in ---------------------------------------------------------------------------
+# --- arguments -------------------------------------------------------------------------------
 
 
 def _check_estimator(estimator):
-    """Return the estimator of sections, fitted, with the six units as its classes."""
+    """Return the fitted estimator of sections; its classes must be the six units."""
     if isinstance(estimator, CubeSegmenter):
         check_is_fitted(estimator, "estimator_")
         estimator = estimator.estimator_
@@ -236,8 +237,8 @@ def _check_estimator(estimator):
     for step in getattr(estimator, "named_steps", {}).values():
         if isinstance(step, CubeToSections) and step.direction != "inline":
             raise ValueError(
-                "`estimator` must take sections as they are; got a Pipeline that cuts cubes along "
-                f"{step.direction}s. Leave this step out, such as with estimator[1:]."
+                "`estimator` must accept uncut sections; got a Pipeline that cuts cubes along "
+                f"{step.direction}s. Remove this step, such as with estimator[1:]."
             )
     if hasattr(estimator, "fit"):
         check_is_fitted(estimator)
@@ -246,7 +247,7 @@ def _check_estimator(estimator):
         raise ValueError(
             f"`estimator` must have learned the six units {LABELS.tolist()} of F3, "
             f"{', '.join(UNITS)}; its classes are {classes.tolist()}. Fit it on the target of "
-            "fetch_f3('train'), on sections that show all of them."
+            "fetch_f3('train'), on sections that contain all units."
         )
     return estimator
 
@@ -259,7 +260,7 @@ def _check_blocks(data, data_home, verbose):
         got = sorted(map(str, data.keys())) if hasattr(data, "keys") else type(data).__name__
         raise ValueError(
             f"`data` must be a mapping with the blocks 'test1' and 'test2'; got {got}. Use None "
-            "for those of fetch_f3."
+            "to load them with fetch_f3."
         )
     blocks = {}
     for block in BLOCKS:
@@ -285,7 +286,7 @@ def _count_direction(estimator, cube, truth, block, direction, *, neighbors, mem
     """Confusion matrix of all sections of one direction, a slab of them at a time."""
     axis = AXES.index(direction)
     n_lines, n_traces, n_samples = (int(cube.shape[i]) for i in (axis, 1 - axis, 2))
-    # Amplitudes, true labels, and predicted ones as int64 and as codes when they are counted.
+    # Amplitudes, true labels, and predicted labels as int64 and as codes while counting.
     copies = copies_of_amplitudes(neighbors)
     per_sample = copies * np.dtype(cube.dtype).itemsize + np.dtype(truth.dtype).itemsize + 32
     slab = int(max(1, memory_limit // (n_traces * n_samples * per_sample)))
@@ -309,7 +310,7 @@ def _count(labels, predicted, title):
         if found.shape != labels.shape:
             raise ValueError(
                 f"`estimator` predicted labels of shape {found.shape} for {title} of shape "
-                f"{labels.shape}. It must give a label for every sample."
+                f"{labels.shape}. It must predict one label for every sample."
             )
         unknown = label_codes(found, LABELS) == len(LABELS)
         if unknown.any():
@@ -321,7 +322,7 @@ def _count(labels, predicted, title):
 
 
 def _score(counts):
-    """Every score of a confusion matrix: its cells are the weights of 36 samples."""
+    """All scores of a confusion matrix, whose cells serve as the weights of 36 samples."""
     truth, predicted = np.indices(counts.shape).reshape(2, -1)
     report = facies_report(
         truth,

@@ -1,4 +1,4 @@
-"""Cubes in files: SEG-Y, Zarr and NumPy, opened without reading and written piece by piece."""
+"""Cubes in SEG-Y, Zarr and NumPy files, opened lazily and written piece by piece."""
 
 import importlib
 import os
@@ -53,66 +53,66 @@ def open_cube(
     variable=None,
     chunks=None,
 ):
-    """Open a cube in a SEG-Y, Zarr or NumPy file; its samples are read when they are used.
+    """Open a cube in a SEG-Y, Zarr or NumPy file; samples are read when they are used.
 
-    ``cube[7]`` reads one inline, and nothing else.
+    ``cube[7]`` reads one inline and nothing else.
 
     Parameters
     ----------
     path : path
-        By suffix: ``.sgy`` or ``.segy``; ``.zarr`` or ``.mdio``, a store of an array, or of a
-        dataset with one cube; ``.npy``, mapped into memory; ``.npz`` with one array, which is
-        loaded.
+        The suffix determines the format: ``.sgy`` or ``.segy``; ``.zarr`` or ``.mdio``, a store of
+        an array, or of a dataset with one cube; ``.npy``, mapped into memory; ``.npz`` with one
+        array, which is loaded.
     inline_byte : int or None, default=189
-        First byte of the inline numbers in SEG-Y trace headers, counted from 1. None takes all
+        First byte of the inline numbers in SEG-Y trace headers, counted from 1. None reads all
         traces as one 2-D line, in the order of the file.
     crossline_byte : int, default=193
         First byte of the crossline numbers.
     domain : {"twt", "depth"}, default="twt"
-        Name of the vertical axis of SEG-Y and NumPy files, and of Zarr stores whose own does not
-        tell: two-way time in milliseconds, or depth in metres, or in feet where bytes 3255-3256
-        of a SEG-Y file say so.
+        Name of the vertical axis of SEG-Y and NumPy files, and of Zarr stores whose axis name does
+        not show it: two-way time in milliseconds, or depth in meters. Depth is in feet if bytes
+        3255-3256 of a SEG-Y file say so.
     sample_interval, first_sample : float, default=None
-        In these units, in place of what the SEG-Y headers say.
+        Values in these units that override the SEG-Y headers.
     sample_format : str, default=None
-        Of the samples of SEG-Y, in place of what bytes 3225-3226 say: "ibm", "ieee", "float64",
-        "int8", "int16", "int32", "uint8", "uint16" or "uint32".
+        Format of SEG-Y samples, which overrides bytes 3225-3226: "ibm", "ieee", "float64", "int8",
+        "int16", "int32", "uint8", "uint16" or "uint32".
     duplicates : {"raise", "first", "last"}, default="raise"
-        Which of several SEG-Y traces at one crossing is taken; "raise" refuses them.
+        Which of several SEG-Y traces at one crossing to use; "raise" makes them an error.
     variable : str, default=None
-        Name of the cube, where a file has several.
+        Name of the cube, if a file has several.
     chunks : "auto", int, tuple or dict, default=None
-        Gives a Dask array of such chunks; "auto" are whole traces of lines that lie together in
-        the file, about 64 MB.
+        Return a Dask array with these chunks; "auto" makes chunks of about 64 MB, of whole traces
+        of lines that are contiguous in the file.
 
     Returns
     -------
     cube : xarray.DataArray of shape (n_inlines, n_crosslines, n_samples)
-        With line numbers and times or depths as coordinates where the file has them. A 2-D line
-        is one inline; its CDP or shot-point numbers are the crosslines.
+        Line numbers, and times or depths, are coordinates if the file has them. A 2-D line is one
+        inline; its CDP or shot-point numbers are the crosslines.
 
-        Where a SEG-Y file lacks traces of the rectangle, or marks them as dead (bytes 29-30), these
-        are NaN, and the coordinate `live`, (n_inlines, n_crosslines), tells which are there.
-        Integers become floats then, but for labels (few and small numbers), whose missing traces
-        are -1. X and Y of the traces are the coordinates `cdp_x` and `cdp_y`, of this shape.
+        Traces that a SEG-Y file lacks in the rectangle of lines, or marks as dead (bytes 29-30),
+        are NaN, and the coordinate `live`, (n_inlines, n_crosslines), is False there. Integers then
+        become floats, except labels (few and small numbers), whose missing traces are -1. X and Y
+        of the traces are the coordinates `cdp_x` and `cdp_y`, of this shape.
 
-        Float samples that stand for nothing are NaN: 1e30 and more, and -999.25, -9999 or -99999
-        where no amplitude is of that size.
+        Undefined float samples become NaN: magnitudes of 1e30 and more, and -999.25, -9999 or
+        -99999 if no amplitude is of that size.
 
     Raises
     ------
     ValueError
-        If the file is damaged or of a kind that is not read, traces share a place (pre-stack
-        gathers), or less than a quarter of the crossings of its lines have a trace. The message
-        tells what to do.
+        If the file is damaged or of an unsupported kind, traces share a crossing (pre-stack
+        gathers), or fewer than a quarter of the crossings of its lines have a trace. The message
+        says what to do.
     ImportError
-        If xarray or zarr is needed and missing.
+        If xarray or zarr is needed but not installed.
 
     Warns
     -----
     UserWarning
-        If traces with the line numbers of a survey are a 2-D line, headers tell two sample
-        intervals, or samples look like those of another format.
+        If traces with the line numbers of a survey form a 2-D line, headers give two different
+        sample intervals, or samples look like those of another format.
 
     See Also
     --------
@@ -120,8 +120,8 @@ def open_cube(
 
     Notes
     -----
-    All trace headers of a SEG-Y file are read, and samples of a few traces. A file that will be
-    read often, along crosslines above all, is better converted once:
+    All trace headers of a SEG-Y file are read, and the samples of a few traces. If a file will be
+    read often, especially along crosslines, convert it once:
     ``write_cube("survey.zarr", open_cube("survey.sgy"))``. Dask workers open the file by its path.
 
     Examples
@@ -152,7 +152,7 @@ def open_cube(
             raise ValueError(f"`{name}` must be from 1 to {HEADER - 3}; got {byte}.")
     if duplicates not in DUPLICATES:
         raise ValueError(f"`duplicates` must be one of {list(DUPLICATES)}; got {duplicates!r}.")
-    code_of(sample_format)  # refuse a name that is none
+    code_of(sample_format)  # raises for an unknown name
     path, kind = Path(path), _kind(path, SUFFIXES)
     if not path.exists():
         raise FileNotFoundError(f"`path` {path} does not exist.")
@@ -187,11 +187,13 @@ def _import(name, extra):
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise ImportError(f"{name} is missing. Use pip install 'skfacies[{extra}]'.") from error
+        raise ImportError(
+            f"{name} is not installed. Use pip install 'skfacies[{extra}]'."
+        ) from error
 
 
 def _auto_chunks(cube):
-    """Chunks of whole traces, along the lines that lie together in the file."""
+    """Chunks of whole traces, along the lines that are contiguous in the file."""
     axis = 1 if cube.attrs.get("sorting") == "crossline" else 0
     stored = cube.encoding.get("preferred_chunks", {}).get(cube.dims[axis], 1)
     n_lines = CHUNK_BYTES // max(1, cube.nbytes // cube.shape[axis])
@@ -213,9 +215,9 @@ def _open_segy(path, places, domain, sample_interval, first_sample, sample_forma
     if first_sample is None and len(geometry.delays) > 1:
         raise ValueError(
             f"{path}: traces begin at different times or depths, {geometry.delays[0]:g} to "
-            f"{geometry.delays[-1]:g} (bytes 109-110), so that samples of one number do not lie "
-            "side by side. Shift them to one begin, or give `first_sample` if these bytes are "
-            "wrong."
+            f"{geometry.delays[-1]:g} (bytes 109-110), so samples with the same index are not at "
+            "the same time or depth. Shift the traces to a common start, or give `first_sample` if "
+            "these bytes are wrong."
         )
     first = geometry.delays[0] if first_sample is None else first_sample
     some = read_some(segy, words["code"] != DEAD)
@@ -237,7 +239,7 @@ def _open_segy(path, places, domain, sample_interval, first_sample, sample_forma
 
 
 def _choose_interval(segy, sample_interval, unit):
-    """Sample interval; warn where two headers tell different ones."""
+    """Sample interval; warns if two headers give different intervals."""
     interval = segy.interval if sample_interval is None else sample_interval
     if interval is None or not interval > 0:
         raise ValueError(
@@ -249,7 +251,7 @@ def _choose_interval(segy, sample_interval, unit):
         warnings.warn(
             f"{segy.path}: the sample interval is {binary:g} {unit} in the binary header (bytes "
             f"3217-3218) and {trace:g} {unit} in the first trace header (bytes 117-118). "
-            f"{interval:g} {unit} is taken; give sample_interval={trace:g} for the other.",
+            f"{interval:g} {unit} is used; give sample_interval={trace:g} for the other.",
             UserWarning,
             stacklevel=4,
         )
@@ -261,7 +263,7 @@ def _differ(binary, trace):
 
 
 def _more_coordinates(geometry, words, places):
-    """Live traces, their X and Y, and the numbers of a survey along a line that crosses it."""
+    """Live traces, their X and Y, and the line numbers of a survey along a 2-D line through it."""
     coords = {}
     if geometry.live is not None:
         coords["live"] = (DIMS[:2], geometry.live)
@@ -334,50 +336,53 @@ def write_cube(
 ):
     """Write a cube of amplitudes, labels or probabilities to a SEG-Y, Zarr or NumPy file.
 
-    With `like`, a SEG-Y file is written that other programs load as they load `like`: text,
-    binary and trace headers are copied byte for byte. Cubes that are on disk or lazy are written
-    some lines at a time. The file takes its name when it is complete: an error leaves what was
-    there before.
+    With `like`, other programs load the SEG-Y file exactly as they load `like`: text, binary and
+    trace headers are copied byte for byte, apart from a note and the sample format. Cubes that are
+    on disk or lazy are written a few lines at a time. The file gets its name once it is complete:
+    if an error occurs, an existing file is kept.
 
     Parameters
     ----------
     path : path
-        By suffix: ``.sgy`` or ``.segy``; ``.zarr`` (format 3, with coordinates); ``.npy``.
+        The suffix determines the format: ``.sgy`` or ``.segy``; ``.zarr`` (format 3, with
+        coordinates); ``.npy``.
     cube : array-like of shape (n_inlines, n_crosslines, n_samples), or with (n_classes,) after it
-        In SEG-Y, probabilities are one file for each class.
+        In SEG-Y, probabilities are written to one file for each class.
     like : path, default=None
-        SEG-Y file whose headers and geometry are taken. Crossings of lines without a trace there
-        are not written. None makes new headers of revision 1 from the coordinates of a DataArray.
+        SEG-Y file that provides headers and geometry. Crossings without a trace in this file are
+        not written. None makes new headers of revision 1 from the coordinates of a DataArray.
     sample_format : {"ibm", "ieee", "int8", "int16", "int32"}, default=None
-        Of SEG-Y files. None keeps that of `like` for floats, or is "ieee"; integers keep theirs.
+        Sample format of SEG-Y files. None keeps that of `like` for floats, or is "ieee"; integers
+        keep their own.
     inline_byte, crossline_byte : int, default=None
-        Bytes of the line numbers in the trace headers, counted from 1. None are those that `cube`
-        was opened with, or 189 and 193. `inline_byte` 0 takes `like` as one 2-D line.
+        Bytes of the line numbers in the trace headers, counted from 1. None uses the bytes with
+        which `cube` was opened, or 189 and 193. With `inline_byte` 0, `like` is one 2-D line.
     classes : sequence of length n_classes, default=None
-        Names in the file names of probabilities; None are the coordinates of the last axis, or
-        0, 1, ….
+        Names of the classes in the file names of probabilities. None uses the coordinates of the
+        last axis, or 0, 1, ….
     note : str, default=None
-        Text for the line that is added to the text header of SEG-Y, such as the meaning of labels.
+        Text for the line that is added to the SEG-Y text header, such as the meaning of labels.
 
     Returns
     -------
     path : Path or list of Path
-        What was written: a list for probabilities in SEG-Y, ``name_<class>.sgy``.
+        Path of the file; for probabilities in SEG-Y, the list of ``name_<class>.sgy``.
 
     Raises
     ------
     ValueError
-        If `cube` has not the geometry of `like`, holds strings, or holds what the samples cannot.
+        If `cube` does not have the geometry of `like`, holds strings, or holds values that the
+        sample format cannot store.
     OSError
-        If the disk has no room for the file.
+        If the disk has too little space for the file.
 
     See Also
     --------
-    open_cube : Opens what was written.
+    open_cube : Opens these files.
 
     Examples
     --------
-    Labels of an opened survey, beside it:
+    Write labels of a survey next to it:
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -409,7 +414,7 @@ def write_cube(
         places = (inline_byte, crossline_byte)
         return write_segy(path, parts, like, sample_format, places, note)
     if like is not None:
-        raise ValueError(f"`like` gives headers for SEG-Y files; `path` is {path}. Leave it out.")
+        raise ValueError(f"`like` gives headers for SEG-Y files; `path` is {path}. Omit `like`.")
     if kind == "npy":
         return write_npy(path, parts)
     for name, extra in (("xarray", "segy"), ("zarr", "zarr")):

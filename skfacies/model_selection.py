@@ -1,8 +1,8 @@
-"""Cross-validation by blocks of neighboring sections.
+"""Cross-validation with blocks of neighboring sections.
 
-Neighboring sections of a survey show nearly the same rocks: one that is tested beside one that was
-trained on tells how well a model copies, not how well it interprets. The splitters here hold out
-contiguous blocks of the first axis, with a gap on either side if wanted.
+Neighboring sections of a survey show nearly the same rocks: a test section beside a training
+section measures how well a model copies, not how well it interprets. These splitters hold out
+contiguous blocks along the first axis, with an optional gap on either side.
 """
 
 import itertools
@@ -24,10 +24,10 @@ LABELS_AT_ONCE = 2**22  # labels read at once: 4 MB of int8, 32 MB of int64
 
 
 class _BlockSplitter(BaseCrossValidator):
-    """What both splitters share; they differ in where they put the test blocks."""
+    """Base class of both splitters, which differ in where they put the test blocks."""
 
     def _check_parameters(self, fewest_splits):
-        # As in scikit-learn's splitters, which have no `fit` to do it in.
+        # Called in `__init__`, as in scikit-learn's splitters: there is no `fit`.
         for name, lowest in (("n_splits", fewest_splits), ("gap", 0)):
             value = getattr(self, name)
             if not isinstance(value, Integral) or isinstance(value, bool):
@@ -54,27 +54,27 @@ class _BlockSplitter(BaseCrossValidator):
         return self.n_splits
 
     def split(self, X, y=None, groups=None):
-        """Give the positions of the training and test sections of each fold.
+        """Generate the positions of the training and test sections of each fold.
 
         Parameters
         ----------
         X : array of shape (n_sections, n_traces, n_samples), or list of (n_traces, n_samples)
-            Sections, or a cube (n_inlines, n_crosslines, n_samples). Only their number counts.
+            Sections, or a cube (n_inlines, n_crosslines, n_samples). Only their number is used.
         y : array-like or list of the same length, default=None
-            Labels, read once and piece by piece, to warn of classes that a fold lacks.
+            Labels, read once and piece by piece, to warn about classes that a fold lacks.
         groups : None
             Ignored.
 
         Returns
         -------
         folds : iterator of (train, test)
-            Sorted positions on the first axis of `X`, int arrays.
+            Sorted positions along the first axis of `X`, as int arrays.
 
         Raises
         ------
         ValueError
-            If there are too few sections for the folds and the gap, `y` has another length, or
-            holds no labels.
+            If there are too few sections for the folds and the gap, if `y` has another length, or
+            if `y` does not hold labels.
         """
         if groups is not None:
             warnings.warn(
@@ -97,19 +97,19 @@ class _BlockSplitter(BaseCrossValidator):
 class BlockKFold(_BlockSplitter):
     """K-fold cross-validation over contiguous blocks of sections, with gaps.
 
-    Every section is tested once. Neighboring sections resemble each other, so that shuffled
-    folds give scores that no new part of the survey will reach [1]_. Blocks leave only the two
-    ends of a block near its training sections, and a gap takes those away.
+    Every section is tested once. Because neighboring sections resemble each other, shuffled folds
+    give scores that a model will not reach on a new part of the survey [1]_. With blocks, only the
+    two ends of a test block are near training sections, and a gap separates them.
 
     Parameters
     ----------
     n_splits : int, default=5
-        Number of folds, at least 2. Sizes of the blocks differ by one at most.
+        Number of folds, at least 2. The sizes of the blocks differ by at most one.
     gap : int, default=0
-        Sections on either side of the test block that are neither trained on nor tested. Choose
-        the distance over which sections look alike.
+        Number of sections on either side of the test block that are neither trained on nor tested.
+        Choose the distance over which sections look alike.
     ignore_label : int, str or None, default=-1
-        Label of samples without interpretation; no class, where `split` warns of absent classes.
+        Label of samples without interpretation; `split` does not count it as a class.
 
     Raises
     ------
@@ -119,8 +119,8 @@ class BlockKFold(_BlockSplitter):
     Warns
     -----
     UserWarning
-        In `split`, if a class of `y` is absent from the training sections of a fold, which cannot
-        learn it, or from its test sections, which do not score it.
+        In `split`, if a class of `y` is absent from the training sections of a fold, so that it
+        cannot be learned, or from its test sections, so that it is not scored.
 
     See Also
     --------
@@ -131,11 +131,11 @@ class BlockKFold(_BlockSplitter):
     Sections are those of an array ``(n_sections, n_traces, n_samples)``, the inlines of a cube
     ``(n_inlines, n_crosslines, n_samples)``, or the items of a list, in the order given.
 
-    The training sections lie on both sides of a block: crosslines of a cube that is put together
-    from them have a seam there.
+    The training sections lie on both sides of a block. In a cube assembled from them, crosslines
+    have a seam there.
 
     scikit-learn's tools copy the sections of each fold into memory. They cannot index Zarr arrays
-    by position: wrap these by ``dask.array.from_zarr``, which also copies nothing until it is
+    by position: wrap these with ``dask.array.from_zarr``, which also copies nothing until it is
     read.
 
     References
@@ -145,7 +145,7 @@ class BlockKFold(_BlockSplitter):
 
     Examples
     --------
-    Twelve inlines: ``T`` are tested, ``-`` trained on, ``.`` left out.
+    Twelve inlines: ``T`` marks test, ``-`` training, and ``.`` omitted inlines.
 
     >>> import numpy as np
     >>> from skfacies.datasets import make_facies_cube
@@ -177,7 +177,7 @@ class BlockKFold(_BlockSplitter):
         if self.n_splits > n:
             raise ValueError(
                 f"n_splits={self.n_splits} is more than the number of sections, {n}. Use fewer "
-                "folds."
+                "splits."
             )
         edges = np.cumsum([0, *map(len, np.array_split(range(n), self.n_splits))]).tolist()
         blocks = list(itertools.pairwise(edges))
@@ -189,23 +189,24 @@ class BlockKFold(_BlockSplitter):
 
 
 class BlockShuffleSplit(_BlockSplitter):
-    """Cross-validation by test blocks of sections at random positions, with gaps.
+    """Cross-validation with test blocks of sections at random positions, with gaps.
 
-    Use it where `BlockKFold` ties the size of the blocks to their number: for many small blocks,
-    or for a few, when training is slow.
+    Unlike in `BlockKFold`, the size of the blocks is independent of their number. Use it for many
+    small blocks, or for a few blocks if training is slow.
 
     Parameters
     ----------
     n_splits : int, default=10
         Number of folds, at least 1.
     test_size : float in (0, 1) or int, default=0.2
-        Sections in the test block: as a fraction of all, rounded and at least one, or their number.
+        Sections in the test block, as their number, or as a fraction of all sections, which is
+        rounded to at least one section.
     gap : int, default=0
-        Sections on either side of the test block that are neither trained on nor tested.
+        Number of sections on either side of the test block that are neither trained on nor tested.
     ignore_label : int, str or None, default=-1
-        Label of samples without interpretation; no class, where `split` warns of absent classes.
+        Label of samples without interpretation; `split` does not count it as a class.
     random_state : int, RandomState instance or None, default=None
-        Chooses the positions. Pass an int for the same folds in every call of `split`.
+        Controls the positions. Pass an int for the same folds in every call of `split`.
 
     Raises
     ------
@@ -215,8 +216,8 @@ class BlockShuffleSplit(_BlockSplitter):
     Warns
     -----
     UserWarning
-        In `split`, if a class of `y` is absent from the training sections of a fold, which cannot
-        learn it, or from its test sections, which do not score it.
+        In `split`, if a class of `y` is absent from the training sections of a fold, so that it
+        cannot be learned, or from its test sections, so that it is not scored.
 
     See Also
     --------
@@ -227,13 +228,13 @@ class BlockShuffleSplit(_BlockSplitter):
     Sections are those of an array ``(n_sections, n_traces, n_samples)``, the inlines of a cube
     ``(n_inlines, n_crosslines, n_samples)``, or the items of a list, in the order given.
 
-    Every position is as likely as any other, and none is drawn again until all have been: a
-    network need not be trained twice on the same sections. Blocks overlap, and sections at either
-    end of the survey are in fewer of them.
+    All positions are equally likely, and none is drawn again until all have been drawn, so that a
+    network is not trained twice on the same sections. Blocks overlap, and sections at either end
+    of the survey are in fewer of them.
 
     Examples
     --------
-    Twelve inlines: ``T`` are tested, ``-`` trained on, ``.`` left out.
+    Twelve inlines: ``T`` marks test, ``-`` training, and ``.`` omitted inlines.
 
     >>> import numpy as np
     >>> from skfacies.model_selection import BlockShuffleSplit
@@ -246,8 +247,8 @@ class BlockShuffleSplit(_BlockSplitter):
     --..TTT..---
     -------..TTT
 
-    It goes where scikit-learn takes a `cv`, such as ``cross_val_score(segmenter, sections, labels,
-    cv=folds)`` or ``GridSearchCV(segmenter, grid, cv=folds)``.
+    Use it as the `cv` argument of scikit-learn's tools, such as ``cross_val_score(segmenter,
+    sections, labels, cv=folds)`` or ``GridSearchCV(segmenter, grid, cv=folds)``.
     """
 
     def __init__(self, n_splits=10, *, test_size=0.2, gap=0, ignore_label=-1, random_state=None):
@@ -264,13 +265,13 @@ class BlockShuffleSplit(_BlockSplitter):
         size = self.test_size
         if not isinstance(size, Real) or isinstance(size, bool):
             raise TypeError(
-                "`test_size` must be a number of sections or a fraction of them; got "
+                "`test_size` must be a number of sections or a fraction of all sections; got "
                 f"{self.test_size!r}."
             )
         if not (size >= 1 if isinstance(size, Integral) else 0 < size < 1):
             raise ValueError(
-                "`test_size` must be an integer of at least 1, the number of test sections, or a "
-                f"float between 0 and 1, their fraction; got {size!r}."
+                "`test_size` must be an integer of at least 1 (number of test sections) or a "
+                f"float between 0 and 1 (fraction of sections); got {size!r}."
             )
 
     def _place_blocks(self, n):
@@ -279,11 +280,11 @@ class BlockShuffleSplit(_BlockSplitter):
             n_test = max(1, round(n_test * n))
         if n_test >= n:
             raise ValueError(
-                f"test_size={self.test_size!r} leaves no training section: it makes {n_test} of "
-                f"{n} sections a test block. Use a smaller `test_size`."
+                f"test_size={self.test_size!r} leaves no training section: the test block takes "
+                f"{n_test} of {n} sections. Use a smaller `test_size`."
             )
-        # Decided for the position with the least room, drawn or not: whether folds can be made
-        # should not depend on the seed.
+        # Check the position with the least room, whether or not it is drawn: the seed should not
+        # decide whether folds are possible.
         middle = (n - n_test) // 2, (n - n_test) // 2 + n_test
         if _room(middle, n) <= self.gap:
             fold = "a fold that tests the middle of the survey"
@@ -303,7 +304,7 @@ def _make_fold(block, gap, n):
 
 
 def _room(block, n):
-    """Largest number of sections on one side of a block: a gap must be smaller."""
+    """Largest number of sections on one side of a block; a gap must be smaller."""
     start, stop = block
     return max(start, n - stop)
 
@@ -311,22 +312,23 @@ def _room(block, n):
 def _no_training_error(fold, block, gap, n, remedy):
     start, stop = block
     return ValueError(
-        f"gap={gap} leaves no training section in {fold}: with its test block, sections {start} "
-        f"to {stop - 1}, it takes all {n}. Use a gap of at most {_room(block, n) - 1}, or {remedy}."
+        f"gap={gap} leaves no training section in {fold}: the test block, sections {start} to "
+        f"{stop - 1}, and the gap take all {n} sections. Use a gap of at most "
+        f"{_room(block, n) - 1}, or {remedy}."
     )
 
 
 def _check_order(X):
-    """Refuse a cube whose inlines, by the names of its axes, do not come first."""
+    """Reject a cube whose inlines, by the names of its axes, do not come first."""
     if is_transposed(X):
         raise ValueError(
-            f"`X` has the axes {X.dims}, but folds are of inlines, which come first. Use "
+            f"`X` has the axes {X.dims}, but folds are of inlines, which must come first. Use "
             f"X.transpose{ordered_dims(X)}."
         )
 
 
 def _count_sections(data, name):
-    # Whatever has a shape will do: nothing is read, and arrays on disk need not have a length.
+    # Anything with a shape is accepted: nothing is read, and arrays on disk may have no length.
     if not is_listlike(data) and not getattr(data, "shape", None):
         raise TypeError(
             f"`{name}` must be an array with sections on its first axis, or a list of sections; "
@@ -334,7 +336,7 @@ def _count_sections(data, name):
         )
     n = n_sections(data)
     if n == 0:
-        raise ValueError(f"`{name}` is empty: Found 0 section(s), at least 2 needed.")
+        raise ValueError(f"`{name}` is empty: Found 0 section(s) while at least 2 are required.")
     return n
 
 
@@ -373,14 +375,14 @@ def _pieces(y):
 
 
 def _piece_shape(shape, chunks):
-    """Shape of pieces of about LABELS_AT_ONCE labels that are made of whole chunks.
+    """Shape of pieces with about LABELS_AT_ONCE labels, made of whole chunks.
 
-    Chunks may reach over all sections. Reading such an array section by section would fetch and
-    unpack all of it for every section.
+    Chunks may span all sections. Reading such an array section by section would fetch and unpack
+    the whole array for every section.
     """
     if chunks is None:
         chunks = (1,) * len(shape)
-    # Zarr and HDF5 tell one size an axis; Dask and xarray those of all chunks.
+    # Zarr and HDF5 give one size per axis; Dask and xarray give the sizes of all chunks.
     piece = [
         max(1, min(size, int(np.max(chunk)))) for size, chunk in zip(shape, chunks, strict=True)
     ]
@@ -392,10 +394,10 @@ def _piece_shape(shape, chunks):
 
 def _warn_of_absent_classes(folds, classes, table):
     messages = (
-        "Classes without a training sample, which a fold cannot learn: {}. Label more sections "
+        "Classes without a training sample cannot be learned in a fold: {}. Label more sections "
         "with them, or use smaller blocks or a smaller gap.",
-        "Classes without a test sample, which a fold does not score: {}. Means over folds then "
-        "mix scores of different classes. Use larger blocks.",
+        "Classes without a test sample are not scored in a fold: {}. Means over folds then mix "
+        "scores of different classes. Use larger blocks.",
     )
     for message, sections in zip(messages, zip(*folds, strict=True), strict=True):
         absent = [classes[~table[positions].any(axis=0)].tolist() for positions in sections]

@@ -1,7 +1,7 @@
 """Quality control of predictions: where they are uncertain.
 
-Axes are those of the whole package: a section is (n_traces, n_samples), a cube (n_inlines,
-n_crosslines, n_samples), and probabilities carry the classes on one more axis, the last.
+Axes follow the convention of the package: a section is (n_traces, n_samples), a cube (n_inlines,
+n_crosslines, n_samples), and probabilities have the classes on an additional last axis.
 """
 
 from numbers import Number
@@ -17,33 +17,33 @@ __all__ = ["prediction_entropy"]
 PROBABILITIES_AT_ONCE = (
     2**20
 )  # probabilities read at once where the items of the first axis are small
-SUM_TOLERANCE = 0.01  # the sum of rounded float16 or bfloat16 probabilities is that far from 1
+SUM_TOLERANCE = 0.01  # sums of rounded float16 or bfloat16 probabilities are this far from 1
 
 
 def prediction_entropy(probabilities, *, normalize=True):
     """Shannon entropy of predicted probabilities: where the classifier is undecided.
 
-    It is 0 where one facies is certain and highest where all are equally likely. A good prediction
-    is undecided in thin bands along the contacts; a wide patch of high entropy is worth the
-    interpreter's time [1]_. It shows doubt only: a classifier can be wrong and certain.
+    It is 0 where one facies is certain and highest where all are equally likely [1]_. A good
+    prediction is undecided in thin bands along the contacts; a wide patch of high entropy is worth
+    the interpreter's time. Entropy shows only doubt: a classifier can be wrong and certain.
 
     Parameters
     ----------
     probabilities : array-like of shape (..., n_classes), or list of such arrays
-        Probabilities as `predict_proba` gives them, >= 0 with a sum of 1 over the classes, which
+        Probabilities as returned by `predict_proba`, >= 0 and summing to 1 over the classes, which
         come last: of a section (n_traces, n_samples, n_classes), of sections (n_sections,
         n_traces, n_samples, n_classes), of a cube (n_inlines, n_crosslines, n_samples,
-        n_classes), or a list of sections of different shapes. Arrays are read section by section,
-        a memmap or zarr array never as a whole.
+        n_classes), or a list of sections of different shapes. Arrays are read section by section;
+        a memmap or zarr array is never loaded as a whole.
     normalize : bool, default=True
         Divide by ``log(n_classes)``, which gives values from 0 to 1 that can be compared between
-        classifiers of different numbers of facies. False: entropy in nats.
+        classifiers with different numbers of facies. False gives the entropy in nats.
 
     Returns
     -------
     entropy : float32 ndarray of the shape of `probabilities` without the last axis, or list
-        NaN where probabilities are NaN, as they are where amplitudes are missing. A list gives a
-        list.
+        NaN where probabilities are NaN, such as where amplitudes are missing. A list is returned
+        for a list.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def prediction_entropy(probabilities, *, normalize=True):
 
     Examples
     --------
-    One trace of four samples: certain, nearly so, undecided between two facies, and missing.
+    One trace of four samples: certain, nearly certain, undecided between two facies, and missing.
 
     >>> import numpy as np
     >>> from skfacies.qc import prediction_entropy
@@ -78,7 +78,7 @@ def prediction_entropy(probabilities, *, normalize=True):
 
 
 def _is_list_of_arrays(probabilities):
-    """Tell a list of arrays from nested lists of numbers, which are one array."""
+    """Whether this is a list of arrays, not nested lists of numbers, which are one array."""
     return (
         is_listlike(probabilities)
         and len(probabilities) > 0
@@ -104,8 +104,8 @@ def _check_probabilities(probabilities, name):
     if not shape or shape[-1] < 2:
         raise ValueError(
             f"`{name}` must have shape (..., n_classes) with two classes or more on the last axis; "
-            f"got shape {shape}. Give what predict_proba returned; for the probability p of one of "
-            "two classes use numpy.stack([1 - p, p], axis=-1)."
+            f"got shape {shape}. Give the result of predict_proba; for the probability p of one of "
+            "two classes, use numpy.stack([1 - p, p], axis=-1)."
         )
     return shape
 
@@ -118,20 +118,20 @@ def _entropy(piece, normalize, name, start):
     if negative.any():
         at = _first(negative, start)
         raise ValueError(
-            f"`{name}` must not be negative (first at {at}). Logits become probabilities by a "
-            "softmax over the last axis."
+            f"`{name}` must not be negative (first at {at}). Logits must be converted to "
+            "probabilities first, by a softmax over the last axis."
         )
     off = np.abs(totals - 1) > SUM_TOLERANCE
     if off.any():
         at = _first(off, start)
         raise ValueError(
             f"`{name}` must sum to 1 over the classes, which come last; got a sum of "
-            f"{totals[off][0]:.4g} at {at}, in shape (..., {piece.shape[-1]}). Where the classes "
+            f"{totals[off][0]:.4g} at {at}, in shape (..., {piece.shape[-1]}). If the classes "
             "come first, use numpy.moveaxis(probabilities, 0, -1)."
         )
     entropy = entr(piece).sum(axis=-1)
     highest = np.log(piece.shape[-1])
-    # Rounded probabilities can pass the highest value by a hair.
+    # Rounded probabilities can slightly exceed the highest value.
     entropy = np.minimum(entropy, highest)
     return np.minimum(entropy / highest, 1) if normalize else entropy
 

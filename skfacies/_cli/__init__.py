@@ -1,4 +1,4 @@
-"""What the command `skfacies` does: parse, call public functions and methods, print.
+"""The command `skfacies`: parse arguments, call public functions and methods, print.
 
-Imports everything but is imported by `__main__` alone.
+Imports everything, but is imported only by `__main__`.
 """

@@ -1,4 +1,4 @@
-"""What the command line does: models and cubes from files, results into files."""
+"""Commands: read models and cubes from files, and write results to files."""
 
 import os
 import tempfile
@@ -72,17 +72,17 @@ def fit_model(
     verbose=1,
     **params,
 ):
-    """Train on an interpreted cube and write the model, which keeps how the cube was opened.
+    """Train on an interpreted cube and write the model, with the options that opened the cube.
 
     Parameters
     ----------
     reading, labels_reading : dict, default=None
-        Options of `open_cube` for the amplitudes, and others for the labels.
+        Options of `open_cube` for the amplitudes and for the labels.
 
     Returns
     -------
     result : Bunch
-        `model`, and `lines`, the numbers of the lines trained on by direction.
+        `model`, and `lines`, the numbers of the training lines by direction.
     """
     inputs = {"SEISMIC": seismic, "LABELS": labels, "--weights": _weights_file(params)}
     check_targets([model_file], inputs)
@@ -115,13 +115,13 @@ def fit_model(
 
 
 def _weights_file(params):
-    """The file that training starts from, if there is one."""
+    """The weights file that training starts from, or None."""
     weights = params.get("encoder_weights")
     return weights if weights is not None and os.path.exists(weights) else None
 
 
 def _open_interpretation(path, cube, seismic, reading, own, ignore_label, lines=()):
-    """Labels of a file where the amplitudes are."""
+    """Labels from a file, placed at the amplitudes."""
     labels = open_labels(path, reading, own, like=cube)
     return LabelCube(labels, path, ignore_label, lines, survey=cube, survey_path=seismic)
 
@@ -132,20 +132,21 @@ def _print_notes(labels):
 
 
 def _check_names(names):
-    """Names of facies without blanks around them; refuse those that could not be told apart."""
+    """Names of facies without surrounding blanks; empty or repeated names are an error."""
     if names is None:
         return None
     names = [name.strip() for name in names]
     if not all(names) or len(set(names)) < len(names):
         raise ValueError(
-            f"--names {','.join(names)!r} has {'an empty name' if not all(names) else 'one twice'}."
-            " Give each facies a name of its own, such as --names sand,shale."
+            f"--names {','.join(names)!r} has "
+            f"{'an empty name' if not all(names) else 'a repeated name'}. "
+            "Give each facies its own name, such as --names sand,shale."
         )
     return names
 
 
 def _match_names(names, labels):
-    """Names by label: of all labels of the file, or of those on the chosen lines."""
+    """Names by label: for all labels of the file, or for those on the chosen lines."""
     everywhere, on_lines = distinct_labels(labels)
     for found in (everywhere, on_lines):
         if len(found) == len(names):
@@ -153,12 +154,12 @@ def _match_names(names, labels):
     lines = f" ({on_lines} on the lines of --lines)" if on_lines != everywhere else ""
     raise ValueError(
         f"--names has {len(names)} names, but {labels.path} holds the {len(everywhere)} labels "
-        f"{everywhere}{lines}. Give one for each, in this order."
+        f"{everywhere}{lines}. Give one name for each label, in this order."
     )
 
 
 def _fit_fully(model, cube, labels):
-    """Fit, and end all on Ctrl-C, where skorch ends the fit and keeps the epochs so far."""
+    """Fit, and stop the command on Ctrl-C; skorch alone would end the fit and keep its epochs."""
     model.fit(cube, labels)
     if model.estimator_.n_iter_ < model.estimator_.net_.max_epochs:
         raise KeyboardInterrupt
@@ -176,25 +177,26 @@ def predict_cube(
     rescale=None,
     verbose=1,
 ):
-    """Predict a cube from a file into others; each appears under its name when it is whole.
+    """Predict a cube from a file into new files; each gets its name once it is complete.
 
     Parameters
     ----------
     like : path, default=None
-        SEG-Y file whose headers SEG-Y results take; None is `seismic`, if it is SEG-Y.
+        SEG-Y file with the headers for SEG-Y results; None is `seismic`, if it is SEG-Y.
     reading : dict, default=None
-        Options of `open_cube` in the place of those of the training.
+        Options of `open_cube` that override those of the training.
     rescale : {"survey"} or None, default=None
-        See `FaciesSegmenter`; None is as the model has it.
+        See `FaciesSegmenter`; None keeps the model's setting.
 
     Returns
     -------
     paths : list of path
-        Of the labels; with `probabilities` one for each facies; with `entropy` one more.
+        Path of the labels; with `probabilities`, also those of the probabilities; with `entropy`,
+        one more.
     """
     out = Path(out)
     if kind_to_write(out) != "segy" and like is not None:
-        raise ValueError(f"--like gives headers for SEG-Y files; OUT is {out}. Leave it out.")
+        raise ValueError(f"--like gives headers for SEG-Y files; OUT is {out}. Omit --like.")
     check_reading(reading, seismic, like)
     inputs = {"MODEL": model_file, "SEISMIC": seismic, "--like": like}
     check_targets([out], inputs)
@@ -204,12 +206,12 @@ def predict_cube(
     cube = _open_amplitudes(seismic, model, reading, verbose)
     headers = _find_headers(cube, seismic, out, like, {**_stored(model), **(reading or {})})
     with _scratch_folder(out) as folder:
-        if not headers:  # what the file cannot hold is found out now, with nothing predicted yet
+        if not headers:  # find out now, before prediction, whether the file can hold the result
             empty = _scratch_array(folder, "empty", cube.shape, _label_type(model))
             write_cube(Path(folder, f"one{out.suffix}"), _like(cube, empty, "facies")[:1, :1])
         paths = []
         for path, result in _predict_parts(model, cube, out, folder, probabilities, entropy):
-            # The headers were compared with the cube as it was opened, which options may correct.
+            # The headers were already compared with the cube; options may correct its times.
             result = result.drop_vars(cube.dims[2], errors="ignore") if headers else result
             written = write_cube(path, result, **headers)
             paths += written if isinstance(written, list) else [written]
@@ -217,7 +219,7 @@ def predict_cube(
 
 
 def _predict_parts(model, cube, out, folder, probabilities, entropy):
-    """Yield the path and the cube of each result, once all are predicted."""
+    """Yield the path and the cube of each result, after all are predicted."""
     labels = _scratch_array(folder, "labels", cube.shape, _label_type(model))
     if probabilities or entropy:
         scores = _scratch_array(folder, "scores", (*cube.shape, len(model.classes_)), np.float32)
@@ -237,21 +239,21 @@ def _predict_parts(model, cube, out, folder, probabilities, entropy):
 
 
 def _stored(model):
-    """Options that the cube of the training was opened with."""
+    """Options with which the training cube was opened."""
     return getattr(model, "reading_", None) or {}
 
 
 def _open_amplitudes(path, model, reading, verbose):
-    """Open a cube as that of the training was, and say so."""
+    """Open a cube with the options of the training cube, and print them."""
     cube, used = open_like_training(path, _stored(model), reading or {})
     kept = {name: value for name, value in used.items() if name not in (reading or {})}
     if kept and verbose:
-        print(f"{path} is opened as the amplitudes of the training: {reading_words(kept)}")
+        print(f"opening {path} like the training amplitudes: {reading_words(kept)}")
     return cube
 
 
 def _places_beside(out, model, probabilities, entropy):
-    """Files that are written besides the labels."""
+    """Files that are written in addition to the labels."""
     places = [_beside(out, "entropy")] if entropy else []
     if probabilities:
         path = _beside(out, "probability")
@@ -260,12 +262,12 @@ def _places_beside(out, model, probabilities, entropy):
 
 
 def _find_headers(cube, seismic, out, like, reading):
-    """Options of `write_cube` for the headers of SEG-Y results; none for new headers."""
+    """Options of `write_cube` for the headers of SEG-Y results; empty for new headers."""
     if like is None and is_segy(out) and not is_segy(seismic):
         missing = [dim for dim in cube.dims if dim not in cube.coords]
         if missing:
             raise ValueError(
-                f"{seismic} has no numbers of {', '.join(missing)} for SEG-Y headers. Give --like "
+                f"{seismic} has no coordinates {', '.join(missing)} for SEG-Y headers. Give --like "
                 "SURVEY.sgy, a SEG-Y file of the same traces, or write .zarr or .npy."
             )
     if like is None:
@@ -280,9 +282,9 @@ def _find_headers(cube, seismic, out, like, reading):
             same = np.allclose(own, theirs, rtol=0, atol=1e-3)
         if not same:
             raise ValueError(
-                f"--like {like} has {len(theirs)} {name}, {theirs[0]:g} to {theirs[-1]:g}, where "
+                f"--like {like} has {len(theirs)} {name}, {theirs[0]:g} to {theirs[-1]:g}, but "
                 f"{seismic} has {len(own)}, {own[0]:g} to {own[-1]:g}. Give the SEG-Y file that "
-                "it was made from."
+                f"{seismic} was made from."
             )
     return {"like": like, **{name: byte or 0 for name, byte in places.items()}}
 
@@ -292,7 +294,7 @@ def _along(cube, axis):
 
 
 def _mark_missing(model, cube, labels):
-    """Label missing samples as files have it, whatever the model's label of them."""
+    """Give missing samples the label used in files, whatever label the model uses."""
     if "live" in cube.coords:
         labels[~np.asarray(cube["live"])] = UNLABELED
     if find_parameter(model.estimator_, "ignore_label", UNLABELED) == UNLABELED:
@@ -303,7 +305,7 @@ def _mark_missing(model, cube, labels):
 
 
 def _blocks(cube):
-    """Inlines that lie in one chunk, after each other."""
+    """Slices of inlines, one chunk after the other."""
     step = chunk_length(cube, 0)
     return [slice(start, start + step) for start in range(0, cube.shape[0], step)]
 
@@ -314,7 +316,7 @@ def _beside(out, name):
 
 @contextmanager
 def _scratch_folder(out):
-    """Folder beside the output, where as much space is as there."""
+    """Temporary folder beside the output, on the same disk."""
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
         yield folder
 
@@ -325,14 +327,14 @@ def _scratch_array(folder, name, shape, dtype):
 
 
 def _label_type(model):
-    """Type of labels that holds `UNLABELED` as well, and few bytes."""
+    """Smallest integer type that holds all labels and `UNLABELED`."""
     found = [UNLABELED, *model.classes_.tolist()]
     if find_parameter(model.estimator_, "nan_policy", "raise") == "ignore":
         found.append(find_parameter(model.estimator_, "ignore_label", UNLABELED))
     if any(isinstance(label, str) or label != int(label) for label in found):
         raise ValueError(
-            f"files of labels hold whole numbers; the classes of the model are {found[1:]}. "
-            "Predict in Python, or train on numbers, and name them with --names."
+            f"label files hold whole numbers, but the classes of the model are {found[1:]}. "
+            "Predict in Python, or train on numbers and name them with --names."
         )
     lowest, highest = int(min(found)), int(max(found))
     return np.promote_types(np.min_scalar_type(lowest), np.min_scalar_type(-1 - highest))
@@ -354,16 +356,21 @@ def _facies_names(model):
 
 
 def _as_cube_model(model, verbose=0, rescale=None):
-    """The model as one of cubes: an estimator of sections predicts inlines."""
+    """The model as a CubeSegmenter; an estimator of sections predicts inlines."""
     if rescale is not None:
         inner = model.estimator_ if isinstance(model, CubeSegmenter) else model
         if "rescale" not in inner.get_params(deep=False):
-            raise ValueError(f"--rescale is for FaciesSegmenter; MODEL has {type(inner).__name__}.")
+            raise ValueError(
+                f"--rescale needs a FaciesSegmenter; MODEL has a {type(inner).__name__}. Omit it."
+            )
         inner.set_params(rescale=rescale)
     if isinstance(model, CubeSegmenter):
         return model.set_params(verbose=verbose)
     if not hasattr(model, "predict"):
-        raise ValueError(f"the model file holds a {type(model).__name__}, which predicts nothing.")
+        raise ValueError(
+            f"the model file holds a {type(model).__name__}, which cannot predict. Give the file "
+            "of a segmenter."
+        )
     cubes = CubeSegmenter.from_fitted(model, verbose=verbose)
     for name in ("label_names_", "reading_"):
         if hasattr(model, name):
@@ -382,9 +389,9 @@ def score_model(
     rescale=None,
     verbose=1,
 ):
-    """Predict a cube and compare with labels from a file; return the report as text.
+    """Predict a cube and compare it with labels from a file; return the report as text.
 
-    Files are opened as `predict_cube` and `fit_model` open them.
+    Files are opened as in `predict_cube` and `fit_model`.
     """
     check_reading(reading, seismic, labels)
     check_reading(labels_reading, labels, prefix="--labels-")
@@ -416,7 +423,10 @@ def score_model(
 def benchmark_f3(
     out, *, data_home=None, direction="both", neighbors=0, step=1, verbose=1, **params
 ):
-    """Fetch F3's benchmark, train on its training block, score its test blocks, write a report."""
+    """Fetch the F3 benchmark, train on its training block, score its test blocks, write a report.
+
+    Returns the report as text.
+    """
     check_report_name(out)
     check_targets([out], {"--weights": _weights_file(params)})
     blocks = fetch_f3("all", data_home=data_home, verbose=verbose)

@@ -1,4 +1,4 @@
-"""The demonstration: a synthetic survey, a held-out block, a model and a picture."""
+"""The demonstration: a synthetic survey, a held-out block, a model and a figure."""
 
 from pathlib import Path
 
@@ -14,20 +14,21 @@ from skfacies.plotting._arguments import check_matplotlib
 
 __all__ = ["run_demo"]
 
-#: Inlines to learn from, and those that are predicted; what lies between is too like either.
+#: Inlines for training and for prediction; those in between are too similar to either.
 TRAINING = slice(0, 40)
 HELD_OUT = slice(46, 60)
 
 
 def run_demo(folder, *, random_state=0, max_epochs=30, verbose=1):
-    """Train on a part of a synthetic survey, predict another, and keep a picture and the model.
+    """Train on part of a synthetic survey, predict another, and save a figure and the model.
 
     Parameters
     ----------
     folder : path
-        Made if it is missing. Files of an earlier run are replaced once the new ones are whole.
+        Created if it is missing. Files of an earlier run are replaced once the new files are
+        complete.
     random_state : int, default=0
-        Seed of survey and model.
+        Seed of the survey and the model.
     max_epochs : int, default=30
         Passes over the training sections.
     verbose : int, default=1
@@ -37,7 +38,7 @@ def run_demo(folder, *, random_state=0, max_epochs=30, verbose=1):
     -------
     result : Bunch
         ``survey``, ``model``, ``truth`` and ``prediction`` of the held-out inlines, ``contacts``
-        (see `skfacies.metrics.contact_error`), ``picture`` and ``model_file`` (paths).
+        (see `skfacies.metrics.contact_error`), and the paths ``picture`` and ``model_file``.
     """
     check_matplotlib("skfacies demo")  # before the work, not after it
     folder = Path(folder)
@@ -51,7 +52,7 @@ def run_demo(folder, *, random_state=0, max_epochs=30, verbose=1):
         verbose=verbose,
     )
     model.fit(survey.data[TRAINING], survey.target[TRAINING])
-    if model.n_iter_ < max_epochs:  # skorch ends a fit on Ctrl-C; here it should end all
+    if model.n_iter_ < max_epochs:  # skorch ends only the fit on Ctrl-C
         raise KeyboardInterrupt
     truth, prediction = survey.target[HELD_OUT], model.predict(survey.data[HELD_OUT])
     middle = (HELD_OUT.start + HELD_OUT.stop) // 2

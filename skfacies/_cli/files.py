@@ -1,4 +1,4 @@
-"""Files of the commands: how they are opened, and which of them may be written over."""
+"""Files of the commands: how they are opened, and which may be overwritten."""
 
 import os
 import shlex
@@ -24,7 +24,7 @@ __all__ = [
 
 CUBE_SUFFIXES = (".sgy", ".segy", ".zarr", ".npy", ".npz", ".mdio")
 
-#: LABELS need not be of the format of SEISMIC, nor have its name.
+#: Options that LABELS do not share with SEISMIC: their format and array name may differ.
 OF_ONE_FILE = ("variable", "sample_format")
 
 
@@ -36,39 +36,39 @@ def is_segy(path):
 
 
 def _uses(path, option):
-    """Tell whether an option means something for the format of a file."""
+    """Whether an option applies to the format of a file."""
     if is_segy(path):
         return option != "variable"
     return option == "domain" or (option == "variable" and Path(path).suffix.lower() != ".npy")
 
 
 def used_options(path, reading):
-    """Those of the options that mean something for the format of a file."""
+    """The options that apply to the format of a file."""
     return {name: value for name, value in reading.items() if _uses(path, name)}
 
 
 def open_file(path, reading=None, *, n_axes=3):
-    """Open a cube with the options that its format has a use for.
+    """Open a cube with the options that apply to its format.
 
     Parameters
     ----------
     path : path
     reading : dict, default=None
-        Options of `open_cube`, given ones only.
+        Options of `open_cube` that were given.
     n_axes : int or None, default=3
-        3 refuses probabilities, which have an axis more.
+        3 rejects probabilities, which have one more axis. None accepts any number of axes.
     """
     cube = open_cube(path, **used_options(path, reading or {}))
     if n_axes is not None and cube.ndim != n_axes:
         raise ValueError(
-            f"{path} has the axes {', '.join(map(str, cube.dims))}. A cube of inlines, crosslines "
-            "and samples is needed, not one of probabilities."
+            f"{path} has the axes {', '.join(map(str, cube.dims))}. Give a cube of inlines, "
+            "crosslines and samples, not one of probabilities."
         )
     return cube
 
 
 def open_labels(path, reading=None, own=None, *, like):
-    """Open labels as the amplitudes were opened, but for the options of their own.
+    """Open labels with the options of the amplitudes, except where they have their own.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def open_labels(path, reading=None, own=None, *, like):
     reading, own : dict, default=None
         Options of the amplitudes, and of the labels.
     like : DataArray
-        Amplitudes. A first sample in the place of their header's holds for labels of as many
-        samples: a window in time has a begin of its own.
+        Amplitudes. Their `first_sample` option applies only to labels with as many samples: a time
+        window has its own start.
     """
     reading, own = reading or {}, own or {}
     shared = {name: value for name, value in reading.items() if name not in OF_ONE_FILE}
@@ -89,13 +89,13 @@ def open_labels(path, reading=None, own=None, *, like):
 
 
 def open_like_training(path, stored, given):
-    """Open a cube as that of the training was, but for the options that are given now.
+    """Open a cube with the options of the training cube, overridden by those given now.
 
     Returns
     -------
     cube : DataArray
     reading : dict
-        The options that it was opened with.
+        The options with which it was opened.
     """
     reading = {**stored, **given}
     try:
@@ -103,25 +103,25 @@ def open_like_training(path, stored, given):
     except ValueError:
         if "variable" not in stored or "variable" in given:
             raise
-        del reading["variable"]  # another file may hold one cube, of another name
+        del reading["variable"]  # another file may hold one cube with another name
         cube = open_file(path, reading)
     return cube, used_options(path, reading)
 
 
 def check_reading(reading, *paths, prefix="--"):
-    """Refuse options that none of the files has a use for."""
+    """Reject options that apply to none of the files."""
     for name in reading or {}:
         if not any(_uses(path, name) for path in paths if path is not None):
             files = ", ".join(str(path) for path in paths if path is not None)
             kinds = "Zarr and .npz files" if name == "variable" else "SEG-Y files"
             raise ValueError(
-                f"{prefix}{name.replace('_', '-')} is for {kinds}; {files} has no use for it. "
-                "Leave it out."
+                f"{prefix}{name.replace('_', '-')} is for {kinds} and does not apply to {files}. "
+                "Omit it."
             )
 
 
 def reading_words(reading):
-    """Options as they are typed."""
+    """Options as typed on the command line."""
     words = []
     for name, value in reading.items():
         text = "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
@@ -130,7 +130,7 @@ def reading_words(reading):
 
 
 def unit_of(axis):
-    """Unit of times or depths, by attribute or by name; "" if neither tells."""
+    """Unit of times or depths, from the attributes or the name; "" if neither gives one."""
     return axes.unit_of(axis.name, axis.values, axis.attrs) or ""
 
 
@@ -138,22 +138,22 @@ def unit_of(axis):
 
 
 def check_targets(targets, inputs):
-    """Check the places of results before hours of work: no file that is read is written over.
+    """Check output paths before hours of work: no input may be overwritten.
 
     Parameters
     ----------
     targets : list of path
         Files and stores that will be written.
     inputs : dict of path or None
-        What is read, by what the command calls it.
+        Files and stores that are read, by their names in the command.
     """
     for target in map(Path, targets):
         _check_place(target)
         for name, path in inputs.items():
             if path is not None and (_lies_in(target, path) or _lies_in(path, target)):
                 raise ValueError(
-                    f"the output would replace {path}, which is read as {name}: {target} is the "
-                    "same place. Give another name."
+                    f"the output would replace {path}, which is read as {name}: {target} is, or "
+                    "overlaps, the same path. Give another name."
                 )
 
 
@@ -162,19 +162,21 @@ def _check_place(path):
     if is_store and path.exists():
         if not any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zarray")):
             raise ValueError(
-                f"{path} exists and is no Zarr store. Remove it, or give another name."
+                f"{path} exists and is not a Zarr store. Remove it, or give another name."
             )
     elif path.is_dir():
         raise IsADirectoryError(f"{path} is a folder. Give the name of a file.")
     parent = path.absolute().parent
     if not parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent}. Make it, or give another name.")
+        raise FileNotFoundError(
+            f"the folder {path.parent} does not exist. Create it, or give another name."
+        )
     if not os.access(parent, os.W_OK):
-        raise PermissionError(f"nothing can be written to the folder {parent}. Give another name.")
+        raise PermissionError(f"the folder {parent} is not writable. Give another name.")
 
 
 def _lies_in(inner, outer):
-    """Tell whether a path is another or lies below it, through links and in any letter case."""
+    """Whether a path equals another or lies below it, following links and in any letter case."""
     inner, outer = (Path(os.path.realpath(path)) for path in (inner, outer))
     for place in (inner, *inner.parents):
         if place == outer:
@@ -185,7 +187,7 @@ def _lies_in(inner, outer):
 
 
 def check_model_name(path):
-    """Refuse a name of a cube for a model: it is a slip, and would hide what the file is."""
+    """Reject the name of a cube for a model: it is a mistake, and would hide what the file is."""
     _refuse_suffix(path, CUBE_SUFFIXES, "a cube", "A model is a .safetensors file", ".safetensors")
 
 

@@ -1,4 +1,4 @@
-"""What `skfacies info` tells of files. Nothing here imports torch."""
+"""What `skfacies info` shows about files. Nothing here imports torch."""
 
 import os
 
@@ -13,7 +13,7 @@ __all__ = ["describe_cube", "describe_model"]
 
 
 def describe_cube(path, *, n_lines=20, reading=None):
-    """Geometry and, from some lines, amplitude statistics of a cube, as pairs (title, text)."""
+    """Geometry and amplitude statistics of a cube, from a few lines, as pairs (title, text)."""
     check_reading(reading, path)
     cube = open_file(path, reading, n_axes=None)
     words = ["inlines", "crosslines", "samples", "facies"][: cube.ndim]
@@ -54,8 +54,8 @@ def _describe_axes(cube):
             yield (
                 "sample intervals",
                 f"{_with_unit(binary, unit)} in the binary header (bytes 3217-3218), "
-                f"{_with_unit(trace, unit)} in trace headers (bytes 117-118): --sample-interval "
-                "says which is right",
+                f"{_with_unit(trace, unit)} in trace headers (bytes 117-118): set the correct one "
+                "with --sample-interval",
             )
     for name in ("cdp_x", "cdp_y"):
         if name in cube.coords:
@@ -69,7 +69,7 @@ def _with_unit(number, unit):
 
 
 def _step_words(numbers, word, unit=""):
-    """Words for the distance of neighbors, or for the least and the largest."""
+    """Text for the step between neighbors, or for the smallest and the largest step."""
     if len(numbers) < 2:
         return ""
     steps = np.diff(numbers)
@@ -79,18 +79,18 @@ def _step_words(numbers, word, unit=""):
 
 
 def _describe_traces(cube):
-    """How many traces are there, where some are missing or dead."""
+    """Number of live traces, if any are missing or dead."""
     n_dead = int(cube.attrs.get("n_dead", 0))
     if "live" not in cube.coords and not n_dead:
         return
     n_traces = cube.shape[0] * cube.shape[1]
     n_live = int(np.asarray(cube["live"]).sum()) if "live" in cube.coords else n_traces - n_dead
     dead = f", {n_dead} of them dead by their trace code" if n_dead else ""
-    yield "traces", f"{n_live} of {n_traces}, {n_traces - n_live} are missing{dead}"
+    yield "traces", f"{n_live} of {n_traces}, {n_traces - n_live} missing{dead}"
 
 
 def _describe_samples(cube, n_lines):
-    """Samples of some inlines that stand for nothing, and statistics of all others."""
+    """Undefined, infinite and zero samples of a few inlines, and statistics of the values."""
     rows = np.unique(np.linspace(0, cube.shape[0] - 1, n_lines).astype(int))
     live = np.asarray(cube["live"]) if "live" in cube.coords else np.ones(cube.shape[:2], bool)
     parts, n_samples = [], 0
@@ -107,7 +107,7 @@ def _describe_samples(cube, n_lines):
             values = values[finite]
         counts["zero samples"] += values.size - np.count_nonzero(values)
         parts.append(values)
-    yield "lines read", f"{len(rows)} of {cube.shape[0]} inlines, for what follows"
+    yield "lines read", f"{len(rows)} of {cube.shape[0]} inlines, for the statistics below"
     yield from _describe_values(np.concatenate(parts), len(rows))
     for title, count in counts.items():
         if n_samples:
@@ -118,7 +118,7 @@ def _describe_samples(cube, n_lines):
 
 def _describe_values(values, n_lines):
     if not len(values):
-        yield "amplitudes", "none that is finite"
+        yield "amplitudes", "no finite values"
         return
     distinct = np.unique(values[:: max(1, len(values) // 100_000)])
     if len(distinct) <= 64 and np.array_equal(distinct, np.rint(distinct)):

@@ -1,4 +1,4 @@
-"""Labels of files: placed at the amplitudes by line numbers and times, and on chosen lines only."""
+"""Labels from files, placed by line numbers and times, and restricted to chosen lines."""
 
 import re
 
@@ -10,10 +10,10 @@ from skfacies._sections.undefined import undefined_values
 
 __all__ = ["UNLABELED", "LabelCube", "check_lines", "choose_lines", "distinct_labels"]
 
-#: Label of samples that carry no interpretation, in files.
+#: Label in files of samples without interpretation.
 UNLABELED = -1
 
-#: Multiples of a millisecond or metre. Axes of time and of depth are not compared.
+#: Units in milliseconds or meters. Time and depth axes are not compared with each other.
 SCALES = {
     "time": {
         "ms": 1,
@@ -29,22 +29,22 @@ SCALES = {
 
 
 class LabelCube:
-    """Labels of a file as integers, read when they are needed, on chosen lines only.
+    """Labels from a file as integers, read on demand and restricted to chosen lines.
 
     Parameters
     ----------
     cube : DataArray (inline, crossline, ...)
-        Whole numbers of any type. NaN and the other values that stand for nothing in files
+        Whole numbers of any data type. NaN and other values that mark undefined samples in files
         count as `UNLABELED`.
     path : path
         For messages.
     ignore_label : int
         Label in the file of samples without interpretation.
     lines : list of str
-        See `choose_lines`; empty for all.
+        See `choose_lines`; empty for all lines.
     survey : DataArray, default=None
-        Amplitudes, whose shape and lines this cube has. Labels are placed by their line numbers
-        and times, with `UNLABELED` elsewhere. None is `cube`.
+        Amplitudes, which give this cube its shape and lines. Labels are placed by their line
+        numbers and times, with `UNLABELED` elsewhere. None is `cube`.
     survey_path : path, default=None
         For messages.
     """
@@ -65,7 +65,7 @@ class LabelCube:
         if cube.dtype.kind not in "biuf":
             raise ValueError(
                 f"{path} holds {cube.dtype}, but labels in files are whole numbers. Write codes, "
-                "and give their meaning with --names."
+                "and name them with --names."
             )
         self.cube, self.path, self.ignore_label = cube, path, ignore_label
         survey = cube if survey is None else survey
@@ -102,9 +102,9 @@ class LabelCube:
         values = np.asarray(self.cube[key])
         nothing = undefined_values(values) | (values == self.ignore_label)
         if values.dtype.kind == "f":
-            self._refuse(values, (values != np.rint(values)) & ~nothing, "which is no label")
+            self._refuse(values, (values != np.rint(values)) & ~nothing, "which is not a label")
         outside = (values < -(2**31)) | (values >= 2**31)
-        self._refuse(values, outside & ~nothing, "outside of the range of 32-bit integers")
+        self._refuse(values, outside & ~nothing, "outside the range of 32-bit integers")
         labels = np.full(values.shape, UNLABELED, self.dtype)
         np.copyto(labels, values, where=~nothing, casting="unsafe")
         return labels
@@ -112,13 +112,13 @@ class LabelCube:
     def _refuse(self, values, wrong, reason):
         if wrong.any():
             raise ValueError(
-                f"{self.path} holds {values[wrong][0]:g}, {reason}. Labels are whole numbers: is "
-                "this a file of amplitudes?"
+                f"{self.path} holds {values[wrong][0]:g}, {reason}. Labels are whole numbers. "
+                "Check that this is not a file of amplitudes."
             )
 
 
 def _as_slice(positions):
-    """Evenly spaced positions as a slice, which is read in fewer pieces."""
+    """Evenly spaced positions as a slice, which needs fewer reads."""
     steps = np.unique(np.diff(positions))
     if len(steps) > 1 or (len(steps) and steps[0] < 1):
         return positions
@@ -127,7 +127,7 @@ def _as_slice(positions):
 
 
 def distinct_labels(labels):
-    """Labels that occur, but for `UNLABELED`: of all the file, and on the chosen lines.
+    """Labels that occur, except `UNLABELED`: in the whole file, and on the chosen lines.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def distinct_labels(labels):
             line = labels[i]
             for lines, traces in ((everywhere, slice(None)), (on_lines, chosen)):
                 own = line if traces is None or isinstance(traces, slice) else line[traces[i]]
-                below = own[:, 1:][own[:, 1:] != own[:, :-1]]  # few, and quickly sorted
+                below = own[:, 1:][own[:, 1:] != own[:, :-1]]  # few, so quick to sort
                 lines.update(np.unique(np.concatenate([own[:, 0], below])).tolist())
     finally:
         labels.chosen = chosen
@@ -155,9 +155,9 @@ def _find_places(labels, survey, path, survey_path):
 
     Returns
     -------
-    places : list of three arrays, or None if labels lie where the amplitudes do
+    places : list of three arrays, or None if labels and amplitudes have the same positions
     notes : list of str
-        What part of the survey has labels.
+        Which part of the survey has labels.
     """
     _compare_kinds(labels, survey, path, survey_path)
     places, notes = [], []
@@ -166,9 +166,9 @@ def _find_places(labels, survey, path, survey_path):
         if own is None or numbers is None:
             if labels.shape[axis] != survey.shape[axis]:
                 raise ValueError(
-                    f"{path} has {_sizes(labels)}, but {survey_path} has {_sizes(survey)}. Without "
-                    "line numbers and times in both, labels need the shape of the amplitudes, -1 "
-                    "where nothing is interpreted."
+                    f"{path} has the shape {_sizes(labels)}, but {survey_path} has "
+                    f"{_sizes(survey)}. Without line numbers and times in both, labels need the "
+                    "shape of the amplitudes, with -1 where nothing is interpreted."
                 )
             places.append(np.arange(survey.shape[axis]))
             continue
@@ -176,8 +176,8 @@ def _find_places(labels, survey, path, survey_path):
         if (found < 0).any():
             name = _plural(survey.dims[axis], axis)
             notes.append(
-                f"labels cover {np.count_nonzero(found >= 0)} of {len(found)} {name}: they are at "
-                f"{_extent(labels, axis)}, the amplitudes at {_extent(survey, axis)}"
+                f"labels cover {np.count_nonzero(found >= 0)} of {len(found)} {name}: labels are "
+                f"at {_extent(labels, axis)}, amplitudes at {_extent(survey, axis)}"
             )
         places.append(found)
     same = [np.array_equal(own, np.arange(n)) for own, n in zip(places, labels.shape, strict=True)]
@@ -185,16 +185,16 @@ def _find_places(labels, survey, path, survey_path):
 
 
 def _match(own, numbers, axis, labels, survey, path, survey_path):
-    """Position among `own` of each of the numbers of a survey, -1 for none."""
+    """Position in `own` of each line number or time of a survey, -1 for none."""
     name = _plural(survey.dims[axis], axis)
     if len(np.unique(own)) < len(own):
-        raise ValueError(f"{path} has {name} of one number twice. Labels need distinct {name}.")
+        raise ValueError(f"{path} has repeated {name}. Labels need distinct {name}.")
     steps = np.diff(np.unique(numbers))
     tolerance = 0.01 * steps.min() if len(steps) else 0.01
     order = np.argsort(own)
     nearest = _nearest(own[order], numbers)
     found = np.where(np.abs(own[order][nearest] - numbers) <= tolerance, order[nearest], -1)
-    both = f"{path} has {name} {_extent(labels, axis)}, {survey_path} {_extent(survey, axis)}."
+    both = f"{path} has {name} {_extent(labels, axis)}, {survey_path} has {_extent(survey, axis)}."
     n_found = np.count_nonzero(found >= 0)
     if axis == 2:
         ascending = np.sort(numbers)
@@ -202,16 +202,16 @@ def _match(own, numbers, axis, labels, survey, path, survey_path):
         gaps = np.abs(ascending[_nearest(ascending, own)] - own) > tolerance
         if (inside & gaps).any():
             raise ValueError(
-                f"{both} Labels lie between the samples of the amplitudes. Resample them to these"
-                f"{_remedy(path, axis)}."
+                f"{both} Labels lie between the samples of the amplitudes. Resample the labels to "
+                f"these samples{_remedy(path, axis)}."
             )
     if n_found == 0 or (axis == 2 and n_found == 1 < min(len(own), len(numbers))):
-        raise ValueError(f"{both} Labels must lie where amplitudes are{_remedy(path, axis)}.")
+        raise ValueError(f"{both} Labels and amplitudes must overlap{_remedy(path, axis)}.")
     return found
 
 
 def _nearest(ascending, numbers):
-    """Position among ascending numbers of the nearest to each of others."""
+    """Position in ascending numbers of the one nearest to each of `numbers`."""
     right = np.clip(np.searchsorted(ascending, numbers), 1, max(1, len(ascending) - 1))
     right = np.minimum(right, len(ascending) - 1)
     left = np.maximum(right - 1, 0)
@@ -224,8 +224,8 @@ def _remedy(path, axis):
         return ""
     if axis == 2:
         return (
-            ". If headers are wrong, --labels-first-sample and --labels-sample-interval (or "
-            "--first-sample and --sample-interval for the amplitudes) correct them"
+            ". If headers are wrong, correct them with --labels-first-sample and "
+            "--labels-sample-interval (for the amplitudes, --first-sample and --sample-interval)"
         )
     return (
         f". If line numbers are in other bytes, give --labels-{('inline', 'crossline')[axis]}-byte"
@@ -233,7 +233,7 @@ def _remedy(path, axis):
 
 
 def _kind(cube):
-    """Kind of the vertical axis: "time", "depth", or "" where its name and unit do not tell."""
+    """Kind of the vertical axis: "time", "depth", or "" if its name and unit do not show it."""
     kind = vertical_kind(cube.dims[2])
     if kind:
         return "time" if kind == "twt" else kind
@@ -246,13 +246,13 @@ def _compare_kinds(labels, survey, path, survey_path):
     known = [cube.dims[2] in cube.coords for cube in (labels, survey)]
     if all(kinds) and all(known) and kinds[0] != kinds[1]:
         raise ValueError(
-            f"{path} is in {kinds[0]}, {survey_path} in {kinds[1]}. Labels must lie where the "
-            "amplitudes do: give --domain or --labels-domain if one of them is told wrongly."
+            f"{path} is in {kinds[0]}, but {survey_path} is in {kinds[1]}. Labels and amplitudes "
+            "must be in the same domain. If one is read wrongly, set --domain or --labels-domain."
         )
 
 
 def _numbers(cube, axis):
-    """Line numbers, or times or depths in ms or m; None if a file has none."""
+    """Line numbers, or times in ms or depths in m; None if a file has none."""
     dim = cube.dims[axis]
     if dim not in cube.coords or cube[dim].dtype.kind not in "iuf":
         return None
@@ -283,32 +283,32 @@ def _sizes(cube):
 
 
 def check_lines(lines, direction):
-    """Check how --lines is written, before any file is opened.
+    """Check the syntax of --lines before any file is opened.
 
     Returns
     -------
     step : int
-        Of "every=10", or 1.
+        The number in "every=10", or 1.
     named : list of str
         The other texts.
     """
     step, named = split_lines(lines)
     for text in named:
         name, _ = _parse_lines(text)
-        # All lines of the other direction would have a trace of these.
+        # Every line of the other direction would have one labeled trace.
         if direction not in ("both", name):
             raise ValueError(
-                f"--lines {text!r} are {name}s, but --directions is {direction}. Use --directions "
-                f"{name} or both."
+                f"--lines {text!r} gives {name}s, but --directions is {direction}. Use "
+                f"--directions {name} or both."
             )
     return step, named
 
 
 def split_lines(lines):
-    """Number of "every=10", or 1, and the other texts."""
+    """The number in "every=10", or 1, and the other texts."""
     steps = [text for text in lines if text.startswith("every=")]
     if len(steps) > 1:
-        raise ValueError(f"--lines has {' and '.join(steps)}. Give one of them.")
+        raise ValueError(f"--lines has {' and '.join(steps)}. Give only one of them.")
     for text in steps:
         if not re.fullmatch(r"every=0*[1-9][0-9]*", text):
             raise ValueError(f"--lines {text!r} needs a whole number, such as every=10.")
@@ -329,7 +329,7 @@ def choose_lines(lines, cube):
     Raises
     ------
     ValueError
-        If a line that is named is not in the survey.
+        If a requested line is not in the survey.
     """
     if not lines:
         return None
@@ -345,7 +345,7 @@ def choose_lines(lines, cube):
 
 
 def _lines_in(span, there, text):
-    """Which lines are in a range, whose ends, and lines by step, must be there."""
+    """Which lines are in a range; its ends, and every line of a step, must be in the survey."""
     missing = sorted(n for n in {span[0], span[-1]} if not there.min() <= n <= there.max())
     within = (there >= span[0]) & (there <= span[-1]) & ((there - span[0]) % span.step == 0)
     if not missing and (span.step > 1 or not within.any()):  # else lines may be numbered 1, 3, 5
@@ -354,8 +354,8 @@ def _lines_in(span, there, text):
         shown = ", ".join(map(str, missing[:8])) + (", …" if len(missing) > 8 else "")
         name = text.partition("=")[0]
         raise ValueError(
-            f"--lines {text!r}: {shown} {'is' if len(missing) == 1 else 'are'} not there, the "
-            f"survey has {name}s {_span_words(there)}."
+            f"--lines {text!r}: {shown} {'is' if len(missing) == 1 else 'are'} not in the survey, "
+            f"which has {name}s {_span_words(there)}."
         )
     return within
 
@@ -371,7 +371,7 @@ def _parse_lines(text):
     name, _, numbers = text.partition("=")
     if name not in ("inline", "crossline") or not numbers:
         raise ValueError(
-            f"--lines {text!r} is not understood. Use inline=300,350 or crossline=300-400:10 "
+            f"--lines {text!r} is not valid. Use inline=300,350 or crossline=300-400:10 "
             "or every=10."
         )
     return name, [_range(part.strip()) for part in numbers.split(",")]
@@ -384,6 +384,6 @@ def _range(text):
     if int(step or 1) > 0 and int(first) <= int(last or first):
         return range(int(first), int(last or first) + 1, int(step or 1))
     raise ValueError(
-        f"--lines: {text!r} is no line number or range. Use 300, 300-400 or 300-400:10, the lower "
-        "number first."
+        f"--lines: {text!r} is not a line number or range. Use 300, 300-400 or 300-400:10, with "
+        "the lower number first."
     )

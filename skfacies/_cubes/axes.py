@@ -1,12 +1,12 @@
-"""Axes of cubes by their names in other software, and the units of the vertical one."""
+"""Axes of cubes by their names in other software, and units of the vertical axis."""
 
 import re
 
 __all__ = ["AXES_BY_NAME", "UNITS", "axes_by_name", "known_axes", "unit_of", "vertical_kind"]
 
 UNITS = {"twt": "ms", "depth": "m"}
-#: What other programs call an axis, without case, blanks and signs. "" is the vertical axis of
-#: either kind.
+#: What other programs call an axis, ignoring case, blanks and punctuation. "" is a vertical axis
+#: of either kind.
 AXES_BY_NAME = {
     **dict.fromkeys(["inline", "inlines", "iline", "ilines", "il", "inl"], "inline"),
     **dict.fromkeys(
@@ -17,31 +17,31 @@ AXES_BY_NAME = {
     **dict.fromkeys(["sample", "samples"], ""),
     **dict.fromkeys(["facies", "class", "classes"], "facies"),
 }
-#: Names that say nothing: those of Zarr, xarray and netCDF for axes without one, and x and y.
+#: Names without meaning: defaults of Zarr, xarray and netCDF for unnamed axes, and x and y.
 NAMELESS = re.compile(r"(dim|axis|d|phony_?dim)?_?\d*|[xy]")
 
 
 def axes_by_name(names, domain="twt", what="the cube"):
-    """Names of the package for the axes of a cube, in the order in which they are stored.
+    """The package's names for the axes of a cube, in the order in which they are stored.
 
     Parameters
     ----------
     names : sequence of 3 or 4 str
     domain : {"twt", "depth"}, default="twt"
-        Name of the vertical axis where its own does not tell.
+        Name of the vertical axis if its own name does not show which it is.
     what : str, default="the cube"
-        Begin of messages.
+        Beginning of messages.
 
     Returns
     -------
     axes : tuple of str
-        Inline, crossline, twt or depth, and facies of four; in this order where `names` say
-        nothing. A cube with the axes inline and crossline keeps the name of a third one.
+        Inline, crossline, twt or depth, and facies if there are four; in this order if `names`
+        have no meaning. A cube with axes named inline and crossline keeps the name of the third.
 
     Raises
     ------
     ValueError
-        If some names are known, and the others could be any axis.
+        If only some names are known, and the others could be any axis.
     """
     names = tuple(map(str, names))
     by_position = ("inline", "crossline", domain, "facies")[: len(names)]
@@ -59,8 +59,8 @@ def axes_by_name(names, domain="twt", what="the cube"):
     is_whole = len(set(known.values())) == len(known) and len(left) == len(others)
     if not is_whole or (others and not (nameless and at_place) and not _is_last(known, left)):
         raise ValueError(
-            f"{what} has the axes {names}, of which it is not clear what they are. Rename them to "
-            f"{by_position} as they are meant, such as cube.rename({{{names[0]!r}: 'inline'}})."
+            f"{what} has the axes {names}, which are ambiguous. Rename them to {by_position}, "
+            f"each by its meaning, such as cube.rename({{{names[0]!r}: 'inline'}})."
         )
     rest = iter(left)
     axes = tuple(known[name] if name in known else next(rest) for name in names)
@@ -72,7 +72,7 @@ def axes_by_name(names, domain="twt", what="the cube"):
 
 
 def known_axes(dims):
-    """Which of some axes are inlines, crosslines and samples, by their names.
+    """Which axes are inlines, crosslines and samples, by their names.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def known_axes(dims):
     Returns
     -------
     axes : dict
-        "inline", "crossline" or "samples" by name, without the names that are not known. Two names
-        may mean the same axis.
+        "inline", "crossline" or "samples" by name; unknown names are left out. Two names may mean
+        the same axis.
     """
     kinds = {"inline": "inline", "crossline": "crossline", "facies": None}
     found = {dim: AXES_BY_NAME.get(_key(str(dim)), "facies") for dim in dims}
@@ -95,7 +95,7 @@ def _key(name):
 
 
 def _is_last(known, left):
-    """Tell whether only the vertical axis, or that of facies, has a name that is not known."""
+    """Whether only the vertical axis, or the facies axis, has an unknown name."""
     return len(left) == 1 and left[0] in (*UNITS, "facies") and "inline" in known.values()
 
 
@@ -106,7 +106,7 @@ def vertical_kind(axis):
 
 
 def unit_of(axis, values, attrs):
-    """Unit of a vertical axis: that of its attributes, or by its name; None if it has neither."""
+    """Unit of a vertical axis, from its attributes or its name; None if neither gives one."""
     unit = attrs.get("units") or attrs.get("unit")
     if unit:
         return str(unit)

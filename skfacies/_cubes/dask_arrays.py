@@ -1,4 +1,4 @@
-"""Prediction of Dask arrays: one lazy graph, which any of Dask's schedulers runs."""
+"""Prediction of Dask arrays: one lazy graph that any Dask scheduler can run."""
 
 import threading
 import uuid
@@ -29,19 +29,19 @@ def predict_lazily(
     ----------
     cube : dask.array of shape (n_inlines, n_crosslines, n_samples)
     estimator : fitted estimator of sections
-        One node of the graph: a worker gets it once.
+        One node of the graph: each worker receives it once.
     axes : tuple of {0, 1}
-        Directions to predict in; probabilities of two are averaged.
+        Directions to predict in; the probabilities of two directions are averaged.
     to_labels : function of probabilities
         Turns averages into labels. Must be picklable.
     dtype : dtype of the labels
     n_classes : int
     probabilities : bool
-        Whether these are wanted and not labels.
+        Whether to return probabilities instead of labels.
     memory_limit : int
         Bytes for the sections and results of one task.
     neighbors : int
-        Lines to either side that sections have as channels.
+        Number of lines on either side that sections have as channels.
     """
     import dask
 
@@ -55,7 +55,7 @@ def predict_lazily(
         _map_sections(cube, model, axis, "predict_proba", np.float32, **options) for axis in axes
     ]
     if len(parts) == 2:
-        # Blocks of both directions meet in blocks that are cut both ways; averages need no more.
+        # Blocks of both directions meet in blocks cut along both; averaging needs nothing more.
         lines = [part.chunks[axis] for part, axis in zip(parts, axes, strict=True)]
         parts = [part.rechunk({0: lines[0], 1: lines[1]}) for part in parts]
         parts = [(parts[0] + parts[1]) / np.float32(2)]
@@ -70,16 +70,16 @@ def _warn_of_split_traces(cube):
     if cube.numblocks[2] > 1:
         warnings.warn(
             f"the chunks of `X` split traces into {cube.numblocks[2]} pieces; all "
-            f"{cube.nbytes / 1e9:.2f} GB of it will be moved between chunks to join them. Store or "
-            "read the cube with chunks of whole traces, such as X.rechunk({2: -1}), to spare that.",
+            f"{cube.nbytes / 1e9:.2f} GB will be moved between chunks to join them. To avoid this, "
+            "store or read the cube with chunks of whole traces, such as X.rechunk({2: -1}).",
             UserWarning,
             stacklevel=5,
         )
 
 
 def _map_sections(cube, model, axis, method, dtype, *, memory_limit, neighbors, n_classes=None):
-    """Blocks of whole sections of one direction through a method of the model."""
-    # Its own chunks along the lines that are cut, unless these are too large for a task.
+    """Pass blocks of whole sections of one direction through a method of the model."""
+    # Keep the cube's own chunks along the lines, unless they are too large for a task.
     per_sample = copies_of_amplitudes(neighbors) * cube.dtype.itemsize + 4 * (n_classes or 2)
     section = cube.shape[1 - axis] * cube.shape[2] * per_sample
     most = max(1, int(memory_limit / 4 / section))
@@ -107,7 +107,7 @@ def _map_sections(cube, model, axis, method, dtype, *, memory_limit, neighbors, 
 
 
 def _with_neighbors(cube, axis, neighbors):
-    """Blocks that have lines of the blocks beside them, too; and the chunks without these."""
+    """Blocks that include lines of the adjacent blocks, and the chunks without these lines."""
     from dask.array.overlap import ensure_minimum_chunksize, overlap
 
     lines = cube.chunks[axis]
@@ -140,7 +140,7 @@ def _predict_block(block, model, *, axis, method, neighbors, most, result, block
 
 
 def _rows_of_block(n_lines, axis, neighbors, info):
-    """Neighbors of the lines of a block, which has others before and after it, but at the ends."""
+    """Neighbors of the lines of a block, which includes lines of the blocks beside it, if any."""
     place, n_blocks = (info[key][axis] for key in ("chunk-location", "num-chunks"))
     first = neighbors if place > 0 else 0
     stop = n_lines - (neighbors if place < n_blocks - 1 else 0)
@@ -148,7 +148,7 @@ def _rows_of_block(n_lines, axis, neighbors, info):
 
 
 def _fair_threads():
-    """Share of this machine's threads for one of the tasks that run beside each other.
+    """Share of this machine's threads for one of the tasks that run at the same time.
 
     Two networks that each take all cores slow each other down far more than twofold.
     """
@@ -165,10 +165,10 @@ def _n_tasks_at_once():
         from distributed import get_worker
 
         return get_worker().state.nthreads
-    except (ImportError, ValueError):  # no worker of a cluster: threads of this process, or one
+    except (ImportError, ValueError):  # not a cluster worker: threads of this process, or one
         import dask
         from dask.system import CPU_COUNT
 
         if threading.current_thread() is threading.main_thread():
-            return 1  # the synchronous scheduler, or a process of its own
+            return 1  # the synchronous scheduler, or a separate process
         return dask.config.get("num_workers", None) or CPU_COUNT

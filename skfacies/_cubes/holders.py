@@ -1,7 +1,7 @@
-"""Cubes, whatever holds them: shape, lateral axes, reading in slabs, writing, memory.
+"""Cubes in any container: shape, lateral axes, reading in slabs, writing, memory.
 
 A cube is ``(n_inlines, n_crosslines, n_samples)``: an array in memory or mapped from a file, a Zarr
-or HDF5 array, an `xarray.DataArray`, a Dask array. None of these packages is imported here.
+or HDF5 array, an `xarray.DataArray`, or a Dask array. None of these packages is imported here.
 """
 
 import math
@@ -46,23 +46,23 @@ DIRECTIONS = {"inline": (0,), "crossline": (1,), "both": (0, 1)}
 
 
 def check_cube(X, name="X"):
-    """Return a cube as an array of three axes, unread and uncopied."""
+    """Return a cube as an array with three axes, without reading or copying it."""
     if is_listlike(X) and len({getattr(section, "shape", None) for section in X}) > 1:
         raise ValueError(
             f"`{name}` must be a cube of shape (n_inlines, n_crosslines, n_samples); got a list of "
-            "sections of different shapes. They need no cutting: give them to the segmenter."
+            "sections of different shapes. They are already cut: give them to the segmenter."
         )
     check_axes(X, name)
     if is_transposed(X):
         raise ValueError(
-            f"`{name}` has the axes {X.dims}, but inlines come first and crosslines second. Use "
-            f"{name}.transpose{ordered_dims(X)}."
+            f"`{name}` has the axes {X.dims}, but inlines come first and crosslines second in a "
+            f"cube. Use {name}.transpose{ordered_dims(X)}."
         )
     cube = as_array(X, name)
     check_chunks(cube, name)
     shape = shape_of(cube, name)
     if len(shape) != 3:
-        advice = {2: f" A section needs no cutting: give {name}[None] to the segmenter."}
+        advice = {2: f" A section is already cut: give {name}[None] to the segmenter."}
         raise ValueError(
             f"`{name}` must be a cube of shape (n_inlines, n_crosslines, n_samples); got a "
             f"{len(shape)}-D array of shape {shape}.{advice.get(len(shape), '')}"
@@ -74,7 +74,7 @@ def check_cube(X, name="X"):
 
 
 def check_chunks(cube, name="X"):
-    """Refuse a Dask array whose shape is not known before it is computed."""
+    """Reject a Dask array whose shape is unknown until it is computed."""
     if is_dask(cube) and np.isnan(cube.shape).any():
         raise ValueError(
             f"`{name}` has chunks of unknown size. Use {name}.compute_chunk_sizes(), or read it "
@@ -83,16 +83,16 @@ def check_chunks(cube, name="X"):
 
 
 def section_axes(direction, shape):
-    """Axes whose lines are cut: those of the direction, but of a cube of one line that line's.
+    """Axes whose lines are cut: those of the direction, or of the single line of a cube.
 
-    Across a line, each section would be one trace.
+    Cut across a single line, each section would be one trace.
     """
     single = [axis for axis in (0, 1) if shape[axis] == 1]
     return tuple(single) if len(single) == 1 else DIRECTIONS[direction]
 
 
 def shape_of(data, name="X"):
-    """Shape of an array or of a list of sections; None if these differ."""
+    """Shape of an array or of a list of sections; None if the sections differ in shape."""
     if not is_listlike(data):
         return tuple(int(size) for size in as_array(data, name).shape)
     shapes = {shape_of(as_array(section, name)) for section in data}
@@ -111,9 +111,9 @@ def swap_lines(array):
 
 
 class SectionsOnDisk:
-    """Lines of an array that can be sliced but not transposed (Zarr, HDF5), read when asked for.
+    """Lines of an array that can be sliced but not transposed (Zarr, HDF5), read on demand.
 
-    Has what `check_sections` wants of an array: shape, dtype and slicing of the first axis.
+    Has what `check_sections` requires of an array: shape, dtype and slicing of the first axis.
     """
 
     def __init__(self, cube, axis, lines):
@@ -125,7 +125,7 @@ class SectionsOnDisk:
         self.ndim = len(self.shape)
 
     def is_whole(self):
-        """Tell whether this is all of the cube, with its lateral axes exchanged."""
+        """Whether this is the whole cube with its lateral axes exchanged."""
         return self.axis == 1 and np.array_equal(self.lines, np.arange(self.cube.shape[1]))
 
     def __len__(self):
@@ -148,7 +148,7 @@ class SectionsOnDisk:
 
     def _read_all(self, lines):
         if len(lines) and np.array_equal(lines, np.arange(lines[0], lines[0] + len(lines))):
-            # Neighbors share chunks: at once, each chunk is read once.
+            # Neighboring lines share chunks: one read unpacks each chunk only once.
             run = self._read(slice(int(lines[0]), int(lines[-1]) + 1))
             return run.swapaxes(0, 1) if self.axis else run
         sections = np.empty((len(lines), *self.shape[1:]), dtype=self.dtype)
@@ -158,34 +158,34 @@ class SectionsOnDisk:
 
 
 def is_dask(array):
-    """Tell whether an array is a Dask array."""
+    """Whether an array is a Dask array."""
     return hasattr(array, "__dask_graph__") and hasattr(array, "rechunk")
 
 
 def has_named_axes(cube):
-    """Tell an `xarray.DataArray`."""
+    """Whether a cube is an `xarray.DataArray`."""
     return hasattr(cube, "dims") and hasattr(cube, "coords")
 
 
 def check_axes(cube, name="X"):
-    """Refuse a DataArray of which some axes are known by name, but not which is which."""
+    """Reject a DataArray if some axis names are known but do not identify all axes."""
     if not has_named_axes(cube) or len(cube.dims) != 3:
         return
     axes = list(known_axes(cube.dims).values())
     if axes and (len(set(axes)) < len(axes) or not set(AXES) <= set(axes)):
         known = [dim for dim in cube.dims if dim in known_axes(cube.dims)]
         raise ValueError(
-            f"`{name}` has the axes {tuple(cube.dims)}, of which the names {known} are known: they "
-            "do not tell inlines, crosslines and samples apart. Name them with "
-            f"{name}.rename, such as 'inline', 'crossline' and 'twt'; or give {name}.data, whose "
-            "axes must be inlines, crosslines and samples, in this order."
+            f"`{name}` has the axes {tuple(cube.dims)}, of which {known} are known names: they "
+            "do not distinguish inlines, crosslines and samples. Rename the axes with "
+            f"{name}.rename, such as to 'inline', 'crossline' and 'twt'; or give {name}.data, "
+            "whose axes must be inlines, crosslines and samples, in this order."
         )
 
 
 def ordered_dims(cube):
-    """Names of the axes of a DataArray in the order of a cube, as far as the names tell it.
+    """Names of the axes of a DataArray in the order of a cube, as far as the names show it.
 
-    An axis "facies", of probabilities, comes after the samples.
+    The axis "facies" of probabilities comes after the samples.
     """
     dims, known = tuple(cube.dims), known_axes(cube.dims)
     names = {axis: dim for dim, axis in known.items()}
@@ -198,19 +198,19 @@ def ordered_dims(cube):
 
 
 def is_transposed(cube):
-    """Tell a DataArray whose axes, by their names, are not in the order of a cube."""
+    """Whether the axes of a DataArray, by their names, are not in the order of a cube."""
     return has_named_axes(cube) and ordered_dims(cube) != tuple(cube.dims)
 
 
 def unwrap(cube):
-    """Array behind an `xarray.DataArray` of any order of axes, and a function that wraps results.
+    """Array behind an `xarray.DataArray` with axes in any order, and a function to wrap results.
 
     Returns
     -------
     cube : array-like of shape (n_inlines, n_crosslines, n_samples)
     wrap : function of (result, name, classes=None)
-        Gives a result the coordinates and the order of axes of the cube; `classes` are the labels
-        of a fourth axis.
+        Gives a result the coordinates and axis order of the cube; `classes` are the labels of a
+        fourth axis.
     """
     if not has_named_axes(cube):
         return cube, lambda result, name, classes=None: result
@@ -233,17 +233,17 @@ def unwrap(cube):
     if cube.chunks is not None:
         return ordered.data, wrap
     held = getattr(ordered.variable, "_data", None)
-    # What xarray reads lazily stays lazy: its own slicing reads no more than is asked for.
+    # Arrays that xarray reads lazily stay lazy: its slicing reads only what is requested.
     return (held if isinstance(held, np.ndarray) else ordered), wrap
 
 
 def chunk_length(array, axis):
-    """Lines of one chunk of an array on disk along an axis; 1 where it is in one piece."""
+    """Number of lines in one chunk of an array along an axis; 1 if it is not chunked."""
     if isinstance(array, SectionsOnDisk) and array.axis and axis < 2:
         axis = 1 - axis
     array = getattr(array, "cube", array)
     chunks = getattr(array, "shards", None) or getattr(array, "chunks", None)
-    if not chunks:  # what xarray reads lazily tells it by the names of the axes
+    if not chunks:  # lazy xarray arrays have chunk sizes by axis name
         preferred = getattr(array, "encoding", {}).get("preferred_chunks", {})
         return int(preferred.get(array.dims[axis], 1)) if preferred else 1
     chunk = chunks[axis]
@@ -265,23 +265,23 @@ def rows_at_once(*arrays, values, largest_chunk=None):
 
 
 def warn_if_incomplete(cube):
-    """Warn of a local Zarr array whose store lacks chunks: they are read as the fill value."""
+    """Warn about a local Zarr array whose store lacks chunks: they read as the fill value."""
     cube = getattr(cube, "cube", cube)
     if not hasattr(cube, "nchunks_initialized") or "Local" not in type(cube.store).__name__:
         return
     missing = cube.nchunks - cube.nchunks_initialized
     if missing > 0:
         warnings.warn(
-            f"{missing} of {cube.nchunks} chunks of the Zarr array are not in its store and count "
-            f"as {cube.fill_value}. Zarr leaves out chunks that hold nothing else; if yours do, "
-            "the store is cut short.",
+            f"{missing} of {cube.nchunks} chunks of the Zarr array are not in its store and read "
+            f"as {cube.fill_value}. Zarr omits chunks that hold only this value; if yours should "
+            "hold others, the store is incomplete.",
             UserWarning,
             stacklevel=4,
         )
 
 
 def read_lines(cube, axis, lines):
-    """Sections of a slice of lines: a view of what is in memory, else read at once."""
+    """Sections of a slice of lines: a view if they are in memory, else read at once."""
     if not axis:
         return cube[lines] if isinstance(cube, np.ndarray) else np.asarray(cube[lines])
     if not isinstance(cube, np.ndarray):
@@ -296,7 +296,7 @@ def read_lines(cube, axis, lines):
 
 
 def read_safely(cube, axis, lines, name, traces=None):
-    """Sections, or some traces of them, as `read_lines`; errors say where the cube is damaged."""
+    """Sections, or a slice of their traces, as `read_lines`; errors say where reading failed."""
     try:
         if traces is None:
             return read_lines(cube, axis, lines)
@@ -304,11 +304,11 @@ def read_safely(cube, axis, lines, name, traces=None):
             return np.asarray(cube[traces, lines]).swapaxes(0, 1)
         return np.asarray(cube[lines, traces])
     except ValueError:
-        raise  # readers say themselves what is wrong with the values
-    except Exception as error:  # every store has errors of its own
+        raise  # readers themselves say what is wrong with the values
+    except Exception as error:  # every store has its own errors
         raise OSError(
             f"{AXES[axis]}s {lines.start} to {lines.stop - 1} of `{name}` cannot be read: "
-            f"{type(error).__name__}: {error}. Is the file complete?"
+            f"{type(error).__name__}: {error}. Check that the file is complete."
         ) from error
 
 
@@ -325,17 +325,17 @@ def write_lines(cube, axis, lines, sections):
 
 
 def _row_blocks(cube):
-    """Inlines whose pages are mapped at a time, where crosslines touch a few pages of each.
+    """Blocks of inlines whose pages are mapped at a time; crosslines touch a few pages of each.
 
-    The system maps up to some megabytes around each page that is touched.
+    The system maps up to several megabytes around each page that is touched.
     """
     return [slice(i, min(i + 16, cube.shape[0])) for i in range(0, cube.shape[0], 16)]
 
 
 def memory_map(array):
-    """The map behind an array, if pages of it can be given back; else None.
+    """The memory map behind an array, if its pages can be released; else None.
 
-    Those of a private map (mode "c") are the only place of its changes.
+    The pages of a private map (mode "c") hold the only copy of its changes.
     """
     while array is not None and not isinstance(array, np.memmap):
         array = getattr(array, "base", None)
@@ -345,9 +345,9 @@ def memory_map(array):
 
 
 def release_pages(array):
-    """Give pages of a memory map back: what was read or written would count as our memory.
+    """Release the pages of a memory map, which would otherwise count as memory of this process.
 
-    Nothing is lost, since they belong to the file.
+    Nothing is lost, because the pages belong to the file.
     """
     mapped = memory_map(array)
     if mapped is not None:
@@ -355,20 +355,20 @@ def release_pages(array):
 
 
 def check_place(out, shape, X):
-    """Check an array for results, which has the axes of a cube in their usual order."""
+    """Check an array for results, whose axes must be those of a cube in the usual order."""
     if is_transposed(X):
         raise ValueError(
             f"`out` takes results with the axes {', '.join(ordered_dims(X))}; `X` has {X.dims}. "
-            "Transpose it, or leave `out` away."
+            "Transpose `X`, or leave out `out`."
         )
     return check_out(out, shape)
 
 
 def check_out(out, shape, name="out"):
-    """Check that an array for results has the shape and can be written to."""
+    """Check that an array for results has the given shape and is writable."""
     if not all(hasattr(out, part) for part in ("shape", "dtype", "__setitem__")) or is_dask(out):
         raise TypeError(
-            f"`{name}` must be an array that can be written to (ndarray, memmap, zarr, HDF5); got "
+            f"`{name}` must be a writable array (ndarray, memmap, zarr, HDF5); got "
             f"{type(out).__name__}."
         )
     if tuple(int(size) for size in out.shape) != tuple(shape):

@@ -1,4 +1,4 @@
-"""Cubes that are read when they are used: what xarray indexes, over files of each kind."""
+"""Cubes that are read when they are used: lazy sources for xarray, one for each kind of file."""
 
 import functools
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ MISSING_LABEL = -1
 
 @dataclass(frozen=True)
 class SegyCube:
-    """Samples of a SEG-Y file by position; a handle of its own for each read.
+    """Samples of a SEG-Y file by position; each read opens its own file handle.
 
-    Missing traces are NaN, or `MISSING_LABEL` where the samples are labels: then the type holds
-    this as well.
+    Missing traces are NaN, or `MISSING_LABEL` if the samples are labels; the data type can hold
+    this value.
     """
 
     segy: SegyFile
@@ -39,7 +39,7 @@ class SegyCube:
         return np.result_type(dtype, np.int8 if self.is_labels else np.float32)
 
     def read(self, key):
-        """Samples at a key of integers, slices and arrays, each of an axis of its own."""
+        """Samples at a key with one integer, slice or array for each axis."""
         chosen = [np.arange(n)[part] for n, part in zip(self.shape, key, strict=True)]
         rows, columns, samples = map(np.atleast_1d, chosen)
         window = (int(samples.min()), int(samples.max()) + 1) if len(samples) else (0, 0)
@@ -74,7 +74,7 @@ class ZarrCube:
 
 @dataclass(frozen=True)
 class NumpyCube:
-    """An array that is mapped from a file; it is opened again where it is sent to."""
+    """An array that is mapped from a file; after pickling, it is opened again from its path."""
 
     path: str
 
@@ -103,8 +103,8 @@ class NumpyCube:
 class _WithMissing:
     """Amplitudes of a source, NaN where they are undefined.
 
-    `values` are those of `UNDEFINED_VALUES` that stand for nothing here. They are known before, so
-    that a part of a cube is what it is in the whole.
+    `values` are the `UNDEFINED_VALUES` that mark undefined samples in this source. They are fixed
+    beforehand, so that any part of a cube reads the same as in the whole cube.
     """
 
     source: object
@@ -117,7 +117,7 @@ class _WithMissing:
         found = self.source.read(key)
         if not np.size(found):
             return found
-        # One look is enough where all are usual.
+        # One pass is enough if all values are ordinary.
         lowest = max(self.values, default=-SMALLEST_HUGE)
         if lowest < np.fmin.reduce(found, None) and np.fmax.reduce(found, None) < SMALLEST_HUGE:
             return found
@@ -130,12 +130,12 @@ class _WithMissing:
         return found
 
 
-#: No magnitude below this is undefined by its size.
+#: Smaller magnitudes are never undefined because of their size.
 SMALLEST_HUGE = 9e29
 
 
 def with_missing(source, samples):
-    """A source of amplitudes with NaN where they are undefined; `samples` are some of them."""
+    """A source of amplitudes with NaN where they are undefined; `samples` are a few of them."""
     if source.dtype.kind != "f":
         return source
     with np.errstate(invalid="ignore"):  # NaN of any kind
@@ -173,7 +173,7 @@ def _is_int(part):
 
 @functools.cache
 def _lazy_classes():
-    """Classes that xarray indexes lazily; made here since xarray is optional."""
+    """Classes that xarray indexes lazily; defined here because xarray is optional."""
     from xarray.backends import BackendArray
     from xarray.core.indexing import (
         IndexingSupport,
@@ -195,9 +195,9 @@ def _lazy_classes():
             return _lazy_cube, (self.source,)
 
     class LazyView(LazilyIndexedArray):
-        """Stays a view of lines when its axes change places.
+        """Remains a view of lines when its axes are transposed.
 
-        That of xarray turns into one of points: 16 crosslines took 2.2 s instead of 30 ms.
+        xarray's own class becomes a view of points: 16 crosslines took 2.2 s instead of 30 ms.
         """
 
         __slots__ = ()

@@ -1,4 +1,4 @@
-"""Amplitudes with the labels and weights that lie where they do, by names and coordinates."""
+"""Labels and weights at the positions of the amplitudes, matched by names and coordinates."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ __all__ = ["interval_of", "align", "align_known", "check_pair", "check_weights"]
 
 
 def check_pair(X, y, ignore_label=-1, X_name="X", y_name="y"):
-    """Cube and labels as arrays with the same order of axes."""
+    """Cube and labels as arrays with axes in the same order."""
     if y is None:
         raise ValueError(f"This estimator requires {y_name} to be passed, but it is None.")
     check_axes(X, X_name)
@@ -35,17 +35,17 @@ def check_pair(X, y, ignore_label=-1, X_name="X", y_name="y"):
 
 
 def check_weights(weights, X, cube):
-    """Weights as an array of the shape of the cube; those of inlines are stretched, not copied.
+    """Weights as an array in the shape of the cube; inline weights are broadcast, not copied.
 
     Parameters
     ----------
     weights : number, or array-like of shape (n_inlines,) or of the shape of `X`
-    X, cube : amplitudes as they were given, and as `check_pair` returned them
+    X, cube : amplitudes as given, and as returned by `check_pair`
     """
     if np.ndim(weights) == 1:
         if has_named_axes(weights) and set(known_axes(weights.dims).values()) - {"inline"}:
             raise ValueError(
-                f"`sample_weight` has one weight for each {weights.dims[0]!r}; give one for each "
+                f"`sample_weight` has one weight for each {weights.dims[0]!r}. Give one for each "
                 "inline, or one for each sample."
             )
         weights = np.asarray(weights)
@@ -59,35 +59,36 @@ def check_weights(weights, X, cube):
 
 
 def align_known(y, X, y_name="y", X_name="X", fill_value=-1):
-    """Labels as of `align`, where the axes have names that are the same; else unchanged."""
+    """Labels aligned by `align` if both have the same axis names; otherwise unchanged."""
     if has_named_axes(y):
         known = has_named_axes(X) and set(X.dims) == set(y.dims)
     else:
-        known = is_transposed(X) and getattr(y, "ndim", 0) == len(X.dims)  # which is refused
+        known = is_transposed(X) and getattr(y, "ndim", 0) == len(X.dims)  # `align` raises
     return align(y, X, y_name, X_name, fill_value) if known else y
 
 
 def align(y, X, y_name="y", X_name="X", fill_value=-1):
-    """Labels with the order of axes of the amplitudes, where both have names for them.
+    """Labels with axes in the order of the amplitudes, if both have axis names.
+
+    `fill_value` appears in error messages only: it is the value for samples without a label.
 
     Raises
     ------
     ValueError
-        If names or coordinates differ. `fill_value` is for the advice: what places without a label
-        are to hold.
+        If names or coordinates differ.
     """
     if not has_named_axes(X) or not has_named_axes(y):
         if is_transposed(X):
             raise ValueError(
-                f"`{X_name}` has the axes {X.dims}, of which those of `{y_name}` are not known. "
-                f"Give both as DataArrays, or {X_name}.transpose{ordered_dims(X)}."
+                f"`{X_name}` has the axes {X.dims}, but the axes of `{y_name}` are not known. "
+                f"Give both as DataArrays, or use {X_name}.transpose{ordered_dims(X)}."
             )
         check_axes(y, y_name)
         return y
     if set(X.dims) != set(y.dims):
         raise ValueError(
-            f"`{y_name}` has the axes {y.dims}, `{X_name}` has {X.dims}. Give them the same names, "
-            f"with {y_name}.rename."
+            f"`{y_name}` has the axes {y.dims}, but `{X_name}` has {X.dims}. Give them the same "
+            f"names with {y_name}.rename."
         )
     for dim in X.dims:
         if dim in X.indexes and dim in y.indexes:
@@ -96,29 +97,29 @@ def align(y, X, y_name="y", X_name="X", fill_value=-1):
 
 
 def _check_coordinates(own, others, dim, y_name, X_name, fill_value):
-    """Check that labels lie at the lines, times or depths of the amplitudes."""
+    """Check that labels have the lines, times or depths of the amplitudes."""
     own, others = np.asarray(own), np.asarray(others)
     if _are_same(own, others):
         return
     advice = (
-        f"Use {y_name}.reindex_like({X_name}, fill_value={fill_value!r}), which finds them by "
+        f"Use {y_name}.reindex_like({X_name}, fill_value={fill_value!r}), which matches them by "
         "their coordinates"
     )
     if not np.isin(own, others).any():
         advice = f"They have no {dim} in common"
     if len(own) == len(others):
         advice += (
-            ". If they belong together in the order that they have, because of another unit or "
-            f"first value, use {y_name}.assign_coords({dim}={X_name}.{dim})"
+            ". If they match in their present order, and only the unit or first value differs, "
+            f"use {y_name}.assign_coords({dim}={X_name}.{dim})"
         )
     raise ValueError(
-        f"`{y_name}` has other coordinates {dim!r} than `{X_name}`: {_describe(own)}, not "
-        f"{_describe(others)}. It must lie where the amplitudes do. {advice}."
+        f"`{y_name}` has {dim!r} coordinates that differ from those of `{X_name}`: "
+        f"{_describe(own)}, not {_describe(others)}. Both must have the same positions. {advice}."
     )
 
 
 def _are_same(own, others):
-    """Tell equal coordinates; those of floats may differ by a rounding."""
+    """Whether coordinates are equal; floats may differ by rounding."""
     if own.shape != others.shape:
         return False
     kinds = {own.dtype.kind, others.dtype.kind}

@@ -7,8 +7,8 @@ import numpy as np
 
 __all__ = ["make_store", "scratch_bytes"]
 
-#: Probabilities on disk are multiples of 1 / LEVELS: two predictions differ only where the best two
-#: facies are nearer to each other than that.
+#: Probabilities on disk are multiples of 1 / LEVELS. This changes a prediction only where the
+#: probabilities of the best two facies are closer than that.
 LEVELS = np.iinfo(np.uint16).max
 
 
@@ -18,7 +18,7 @@ def scratch_bytes(shape, n_classes):
 
 
 def make_store(shape, n_classes, *, memory_limit, slabs, folder=None):
-    """Store for probabilities: in memory where half of `memory_limit` holds them, else on disk.
+    """Store for probabilities: in memory if they fit in half of `memory_limit`, else on disk.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def make_store(shape, n_classes, *, memory_limit, slabs, folder=None):
     slabs : (list of slices, list of slices)
         Inlines that are written, and crosslines that are read, at a time.
     folder : path or None
-        Where a temporary file may lie; None is the system's.
+        Folder for a temporary file; None is the system's.
     """
     if int(np.prod(shape)) * n_classes * 4 <= memory_limit / 2:
         return _MemoryStore(shape, n_classes)
@@ -51,7 +51,7 @@ class _MemoryStore:
 
 
 class _DiskStore:
-    """A block for each slab of inlines and of crosslines, in a file that ends with the process."""
+    """Blocks, one for each pair of an inline and a crossline slab, in a temporary file."""
 
     def __init__(self, shape, n_classes, slabs, folder):
         self.shape, self.n_classes, self.slabs = shape, n_classes, slabs
@@ -63,15 +63,15 @@ class _DiskStore:
         if needed > free:
             raise OSError(
                 f"direction='both' needs {needed / 1e9:.1f} GB in {folder} for the probabilities "
-                f"of one direction, where {free / 1e9:.1f} GB are free. Set `scratch_dir` to a "
-                "larger disk, or use one direction."
+                f"of one direction, but only {free / 1e9:.1f} GB are free. Set `scratch_dir` to a "
+                "folder on a larger disk, or use one direction."
             )
         self.file = tempfile.TemporaryFile(prefix="skfacies-", dir=folder)  # noqa: SIM115 (close)
 
     def write_inlines(self, lines, probabilities):
         """Write the sections of one slab of inlines."""
         levels = np.empty(probabilities.shape, dtype=np.uint16)
-        # NaN, where amplitudes are missing, becomes 0 of all facies; the crosslines have it too.
+        # NaN, where amplitudes are missing, becomes 0 for all facies; crosslines also have it.
         np.rint(np.nan_to_num(probabilities) * LEVELS, out=levels, casting="unsafe")
         row = self.slabs[0].index(lines)
         for column, crosslines in enumerate(self.slabs[1]):
@@ -79,7 +79,7 @@ class _DiskStore:
             self.file.write(np.ascontiguousarray(levels[:, crosslines]))
 
     def read_crosslines(self, lines):
-        """Read the sections of one slab of crosslines, once: the array may be changed in place."""
+        """Read the sections of one slab of crosslines; the caller may change them in place."""
         n_lines, column = lines.stop - lines.start, self.slabs[1].index(lines)
         n_inlines, _, n_samples = self.shape
         sections = np.empty((n_lines, n_inlines, n_samples, self.n_classes), np.float32)
@@ -88,7 +88,7 @@ class _DiskStore:
             levels = np.empty(block, np.uint16)
             self._seek(row, column)
             if self.file.readinto(levels) != levels.nbytes:
-                raise OSError("the temporary file of probabilities has been cut short.")
+                raise OSError("the temporary file of probabilities has been truncated.")
             sections[:, inlines] = levels.swapaxes(0, 1)
         sections /= LEVELS
         return sections

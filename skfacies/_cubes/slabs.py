@@ -1,4 +1,4 @@
-"""Lines of a cube with those beside them as channels, and slabs of lines to predict at once."""
+"""Lines of a cube with neighboring lines as channels, and slabs of lines to predict at once."""
 
 import numpy as np
 
@@ -16,10 +16,10 @@ __all__ = [
 
 
 def neighbor_positions(lines, n_lines, neighbors):
-    """Positions (n, 1 + 2 * neighbors) of lines and those beside them.
+    """Positions of lines and their neighbors, shape (n, 1 + 2 * neighbors).
 
-    Each comes first, then the one before and the one after it, then the next two. Beyond the ends
-    of the cube lines are mirrored.
+    Each line comes first, then the lines before and after it, then the next two. Lines are
+    mirrored at the ends of the cube.
     """
     steps = [0]
     for step in range(1, neighbors + 1):
@@ -30,20 +30,20 @@ def neighbor_positions(lines, n_lines, neighbors):
 
 
 def copies_of_amplitudes(neighbors):
-    """How often a slab is held: as read, put together with lines of before, and as channels."""
+    """Number of copies of a slab in memory: as read, joined with earlier lines, and as channels."""
     return 3 + 2 * neighbors if neighbors else 1
 
 
 def stack_neighbors(sections, rows):
-    """Sections (n, n_traces, n_samples, n_channels) from rows of an array of sections, a copy.
+    """Sections (n, n_traces, n_samples, n_channels) from rows of an array of sections, as a copy.
 
-    In memory, channels come before the traces, as the network takes them.
+    In memory, channels come before the traces, as the network expects.
     """
     return np.moveaxis(sections[rows], 1, -1)
 
 
 class LineWithNeighbors:
-    """A line with those beside it as channels (n_traces, n_samples, n_channels), not copied.
+    """A line with its neighbors as channels (n_traces, n_samples, n_channels), not copied.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class LineWithNeighbors:
         return self.shape[0]
 
     def __getitem__(self, key):
-        """Copy of a part; of slices of traces and of samples no more is read than lies in them."""
+        """Copy of a part; slices of traces and samples read only what they select."""
         if isinstance(key, slice) or (
             isinstance(key, tuple) and len(key) <= 2 and all(isinstance(k, slice) for k in key)
         ):
@@ -74,7 +74,7 @@ class LineWithNeighbors:
 
 
 def read_with_neighbors(cube, axis, lines, neighbors):
-    """Sections of a slice of lines, with those beside them as channels if there are some."""
+    """Sections of a slice of lines, with neighboring lines as channels if `neighbors` > 0."""
     if not neighbors:
         return read_lines(cube, axis, lines)
     n_lines = int(cube.shape[axis])
@@ -93,12 +93,12 @@ def plan_slabs(n_lines, *, slab, block, neighbors=0):
     slab, block : int
         Lines of each.
     neighbors : int
-        So many lines after those of a slab must have been read, too.
+        This many lines after a slab must have been read before it can be predicted.
 
     Returns
     -------
     plan : list of (slice, list of slices)
-        All lines are in one block and in one slab.
+        Each line is in one block and in one slab.
     """
     plan, done = [], 0
     for first in range(0, n_lines, block):
@@ -113,8 +113,8 @@ def plan_slabs(n_lines, *, slab, block, neighbors=0):
 def read_slabs(cube, axis, plan, neighbors=0):
     """Yield (lines, sections) of a plan; every block is read once.
 
-    Sections are ``(n_lines, n_traces, n_samples)``, with channels at the end if there are
-    neighbors. What these need of the block before is kept.
+    Sections are ``(n_lines, n_traces, n_samples)``, with channels last if there are neighbors. The
+    lines that neighbors need from the previous block are kept.
     """
     n_lines, held = int(cube.shape[axis]), None
     for block, slabs in plan:
@@ -126,7 +126,7 @@ def read_slabs(cube, axis, plan, neighbors=0):
             for lines in slabs:
                 yield lines, sections[lines.start - first : lines.stop - first]
             continue
-        # A copy, made before results can be written over what was read.
+        # A copy, made before results can overwrite the lines that were read.
         held = sections[-2 * neighbors :].copy()
         for lines in slabs:
             rows = neighbor_positions(np.arange(lines.start, lines.stop), n_lines, neighbors)

@@ -1,4 +1,4 @@
-"""The transformer from a cube to sections and back."""
+"""Transformer from a cube to sections and back."""
 
 from numbers import Integral, Real
 
@@ -18,50 +18,51 @@ __all__ = ["CubeToSections"]
 class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Cut a cube into its inline or crossline sections, and put sections back as a cube.
 
-    Amplitudes, labels of any type and probabilities come back exactly as they were. Nothing is
-    copied or read where that can be helped: crosslines are a transposed view of an array in memory
-    or mapped from a file, and arrays on disk are read section by section.
+    Amplitudes, labels of any type and probabilities are restored exactly. Copies and reads are
+    avoided where possible: crosslines are a transposed view of an array in memory or mapped from a
+    file, and arrays on disk are read section by section.
 
     Parameters
     ----------
     direction : {"inline", "crossline"}, default="inline"
         Inline sections are ``cube[i]``, crossline sections ``cube[:, i]``.
     step : int or None, default=None
-        Take every `step`-th line, from the first one on. None takes all.
+        Take every `step`-th line, starting with the first. None takes all lines.
     indices : array-like of ints or None, default=None
-        Take the lines at these positions, in this order; negative ones count from the end. None
-        takes all. At most one of `step` and `indices` can be given.
+        Take the lines at these positions, in this order; negative positions count from the end.
+        None takes all lines. At most one of `step` and `indices` can be given.
     fill_value : int, float, str or None, default=None
-        What `inverse_transform` gives the samples of lines that were not taken. None is NaN for
-        floats, -1 for integers, "" for strings.
+        Value that `inverse_transform` gives the samples of lines that were not taken. None is NaN
+        for floats, -1 for integers, "" for strings.
 
     Attributes
     ----------
     cube_shape_ : tuple of 3 ints
-        (n_inlines, n_crosslines, n_samples) of the cube in `fit`.
+        (n_inlines, n_crosslines, n_samples) of the cube passed to `fit`.
     n_sections_ : int
-        Number of sections that are cut from it.
+        Number of sections cut from that cube.
 
     See Also
     --------
-    AmplitudeScaler : Takes the scale out of the amplitudes of sections.
+    AmplitudeScaler : Scales the amplitudes of sections.
 
     Notes
     -----
     A cube is ``(n_inlines, n_crosslines, n_samples)``, sections are ``(n_sections, n_traces,
     n_samples)``; the vertical axis stays last and points down.
 
-    A `Pipeline` hands `y` to its estimator as it is. ``make_pipeline(CubeToSections("inline"),
-    FaciesSegmenter())`` therefore fits a cube to a cube of labels, and predicts cubes. With
-    crosslines or selected lines the labels would belong to other sections, on a square survey
-    without any error, so `fit` refuses labels in the shape of the cube: CubeSegmenter cuts both.
+    A `Pipeline` passes `y` to its estimator unchanged. ``make_pipeline(CubeToSections("inline"),
+    FaciesSegmenter())`` therefore fits on a cube and a cube of labels, and predicts cubes. With
+    crosslines or selected lines, the labels would belong to other sections; on a square survey,
+    this would go unnoticed. `fit` therefore rejects labels in the shape of the cube. CubeSegmenter
+    cuts both.
 
-    `step` and `indices` select lines in every `transform`, of training data and of those to be
-    predicted. They are for choosing lines to train or to score on.
+    `step` and `indices` select lines in every `transform`, of training data and of data to
+    predict. Use them to choose lines for training or scoring.
 
-    Zero-copy means that changes of the sections change the cube, too. `indices` copy the lines
-    that they select. Reading crosslines of a file in chunks unpacks each chunk once for every
-    crossline in it; where that is slow, load the cube, or keep a transposed copy.
+    Because views share memory, changes to the sections also change the cube. `indices` copies the
+    lines that it selects. Reading crosslines of a chunked file unpacks each chunk once for every
+    crossline in it; if that is slow, load the cube, or keep a transposed copy.
 
     Examples
     --------
@@ -105,9 +106,9 @@ class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         Parameters
         ----------
         X : array-like of shape (n_inlines, n_crosslines, n_samples)
-            Cube of any type. Nothing is read of it.
+            Cube of any type. Its samples are not read.
         y : array-like, default=None
-            Only its shape is looked at: labels must belong to the sections that are cut.
+            Only its shape is checked: labels must belong to the sections that are cut.
 
         Returns
         -------
@@ -116,8 +117,8 @@ class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         Raises
         ------
         ValueError
-            If `X` is no cube or does not have the `indices`, or if `y` has the shape of the cube
-            although crosslines or selected lines are cut.
+            If `X` is not a cube or does not have the `indices`, or if `y` has the shape of the
+            cube although crosslines or selected lines are cut.
         """
         self._validate_params()
         shape = shape_of(check_cube(X))
@@ -129,7 +130,7 @@ class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         return self
 
     def transform(self, X):
-        """Cut a cube into sections; it need not be that of `fit`.
+        """Cut a cube into sections; it may differ from the cube passed to `fit`.
 
         Parameters
         ----------
@@ -139,8 +140,9 @@ class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         Returns
         -------
         sections : array of shape (n_sections, n_traces, n_samples)
-            A view, if all lines are taken or every `step`-th. Dask arrays and `xarray.DataArray`
-            stay what they are; of other arrays on disk, ``sections[i]`` reads one section.
+            A view, if all lines or every `step`-th line are taken. Dask arrays and
+            `xarray.DataArray` keep their type; for other arrays on disk, ``sections[i]`` reads one
+            section.
         """
         check_is_fitted(self)
         cube = check_cube(X)
@@ -153,7 +155,7 @@ class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         return (swap_lines(cube) if axis else cube)[lines]
 
     def inverse_transform(self, X):
-        """Put sections back as the cube of `fit`.
+        """Put sections back into a cube of the shape passed to `fit`.
 
         Parameters
         ----------
@@ -164,13 +166,13 @@ class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         Returns
         -------
         cube : array of shape (n_inlines, n_crosslines, n_samples), or (..., n_classes)
-            A view, if all lines are taken. Else a new array in memory, filled with `fill_value`
-            where no line was taken.
+            A view, if all lines are taken. Otherwise a new array in memory, with `fill_value` in
+            the lines that were not taken.
 
         Raises
         ------
         ValueError
-            If these are not sections of that cube, or `fill_value` does not fit their type.
+            If `X` does not hold sections of that cube, or `fill_value` does not fit their type.
         """
         check_is_fitted(self)
         sections = as_array(X)
@@ -181,7 +183,7 @@ class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         lines = np.arange(self.cube_shape_[axis])[self._choose_lines(self.cube_shape_[axis])]
         shape = (*self.cube_shape_, *shape_of(sections)[3:])
         cube = _make_filled(shape, np.dtype(sections.dtype), self.fill_value)
-        cut = cube.swapaxes(0, 1) if axis else cube  # a view: what it is given, the cube has
+        cut = cube.swapaxes(0, 1) if axis else cube  # a view: writing to it fills the cube
         for i, line in enumerate(lines):
             cut[line] = np.asarray(sections[i])
         return cube
@@ -196,7 +198,7 @@ class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         return self.direction == "inline" and self._takes_all()
 
     def _choose_lines(self, n_lines):
-        """Slice or array of the lines that are taken of so many."""
+        """Slice or array of the lines that are taken from `n_lines`."""
         if self.indices is None:
             return slice(None, None, self.step)
         if self.step is not None:
@@ -204,7 +206,7 @@ class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
         return _check_indices(self.indices, n_lines, self.direction)
 
     def _sections_shape(self, cube_shape):
-        """Shape of the sections that are cut from such a cube."""
+        """Shape of the sections that are cut from a cube of this shape."""
         axis = self._axis()
         lines = np.arange(cube_shape[axis])[self._choose_lines(cube_shape[axis])]
         return (len(lines), cube_shape[1 - axis], cube_shape[2])
@@ -230,13 +232,13 @@ class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 
 def _uncut_labels_message(cube_shape, sections_shape):
     ambiguous = (
-        " Cut labels have this shape, too, and cannot be told from uncut ones."
+        " Cut labels have the same shape and cannot be distinguished from uncut ones."
         if sections_shape == cube_shape
         else ""
     )
     return (
-        f"`y` has the shape of the cube, {cube_shape}, but only `X` is cut: a Pipeline hands `y` "
-        f"on as it is, and its labels would belong to other sections.{ambiguous} Use "
+        f"`y` has the shape of the cube, {cube_shape}, but only `X` is cut: a Pipeline passes `y` "
+        f"on unchanged, and its labels would belong to other sections.{ambiguous} Use "
         "CubeSegmenter, which cuts both. Or cut both yourself and fit the segmenter without a "
         "Pipeline: CubeToSections(...).fit_transform(cube), CubeToSections(...).fit_transform("
         "label_cube)."
@@ -244,7 +246,7 @@ def _uncut_labels_message(cube_shape, sections_shape):
 
 
 def _check_indices(indices, n_lines, direction):
-    """Return positions from 0 on, in the order given."""
+    """Return non-negative positions, in the order given."""
     lines = np.asarray(indices)
     if lines.ndim != 1 or not lines.size:
         raise ValueError(f"`indices` must be a list of positions; got {indices!r}.")
@@ -260,14 +262,14 @@ def _check_indices(indices, n_lines, direction):
     distinct, counts = np.unique(lines, return_counts=True)
     if len(distinct) < len(lines):
         raise ValueError(
-            f"`indices` must name each line once; {distinct[counts > 1].tolist()} occur more "
-            "often. Negative positions count from the end."
+            f"`indices` must list each line once; got {distinct[counts > 1].tolist()} more than "
+            "once. Negative positions count from the end."
         )
     return lines
 
 
 def _make_filled(shape, dtype, fill_value):
-    """Array of `dtype` with `fill_value` everywhere; a type of longer strings if it needs them."""
+    """Array filled with `fill_value`; its `dtype` is widened if strings need it."""
     kind = dtype.kind
     fill = fill_value
     if fill is None:
@@ -280,8 +282,8 @@ def _make_filled(shape, dtype, fill_value):
     if not fits:
         origin = "" if fill_value is not None else ", the default,"
         raise ValueError(
-            f"`fill_value`={fill!r}{origin} cannot be held by sections of type {dtype}, for the "
-            "samples of lines that were not taken. Give one that can."
+            f"`fill_value`={fill!r}{origin} cannot be stored in sections of type {dtype}; it fills "
+            "lines that were not taken. Give a value that fits this type."
         )
     if kind in "US":
         dtype = np.result_type(dtype, np.array(fill, dtype=kind).dtype)

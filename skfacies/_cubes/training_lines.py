@@ -1,4 +1,4 @@
-"""Which lines of a cube a fit trains on, and their sections: those that carry labels."""
+"""Which lines of a cube are used for training, and their sections: the labeled lines."""
 
 import os
 import tempfile
@@ -22,15 +22,15 @@ from skfacies._sections.validation import Lines
 
 __all__ = ["allocator", "check_lines", "choose_lines", "labeled_traces", "take_sections"]
 
-#: Sections of fewer traces hardly show what a network looks at.
+#: Sections with fewer traces give a network hardly any lateral context.
 FEWEST_TRACES = 4
 
-#: Bytes of labels read at a time in search of labeled traces.
+#: Bytes of labels read at a time when searching for labeled traces.
 BYTES_AT_ONCE = 1 << 26
 
 
 def labeled_traces(y, ignore_label):
-    """Which traces carry a label: bool array (n_inlines, n_crosslines). Reads labels once."""
+    """Mask of labeled traces, a bool array (n_inlines, n_crosslines). Reads the labels once."""
     n_inlines, n_crosslines = y.shape[:2]
     labeled = np.empty((n_inlines, n_crosslines), dtype=bool)
     for piece in rows_at_once(y, values=BYTES_AT_ONCE // np.dtype(y.dtype).itemsize):
@@ -42,23 +42,23 @@ def labeled_traces(y, ignore_label):
 
 
 def choose_lines(labeled, axes, *, min_labeled, step):
-    """Lines of each direction that are labeled well enough to train on.
+    """Lines of each direction with enough labels to train on.
 
     Parameters
     ----------
     labeled : bool array of shape (n_inlines, n_crosslines)
-        Traces that carry labels.
+        Traces that have labels.
     axes : tuple of {0, 1}
         0 for inlines, 1 for crosslines.
     min_labeled : float
-        Fraction of labeled traces that a line must have of what the best line has.
+        Fraction of labeled traces that a line must have, relative to the best line.
     step : int
-        Take every `step`-th of them.
+        Take every `step`-th of these lines.
 
     Returns
     -------
     lines : dict of arrays, by axis
-        Axes without a line are left out; empty if no trace is labeled.
+        Axes without lines are left out; empty if no trace is labeled.
     """
     shares = {axis: labeled.mean(axis=1 - axis) for axis in axes}
     least = max(min_labeled * max(share.max() for share in shares.values()), np.finfo(float).tiny)
@@ -67,20 +67,20 @@ def choose_lines(labeled, axes, *, min_labeled, step):
 
 
 def take_sections(cube, lines, allocate, memory_limit, name="X", neighbors=0):
-    """Sections of lines, without a copy of what is in memory or mapped into it.
+    """Sections of lines, without copying arrays that are in memory or memory-mapped.
 
     Parameters
     ----------
     cube : array-like of shape (n_inlines, n_crosslines, n_samples)
     lines : dict of arrays, by axis
     allocate : function of (shape, dtype)
-        Makes the array that sections of other arrays are read into, each chunk once.
+        Makes the array that sections of other arrays are read into. Each chunk is read once.
     memory_limit : int
         Bytes to read at a time.
     name : str
-        Of the cube, for errors.
+        Name of the cube, for error messages.
     neighbors : int
-        Lines to either side that sections have as channels.
+        Number of lines on either side that sections have as channels.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def _read_lines(cube, axis, lines, allocate, memory_limit, name):
     sections = allocate((len(lines), n_traces, n_samples), cube.dtype)
     length = chunk_length(cube, axis)
     first = 0
-    while first < len(lines):  # neighbors share chunks: what lies in one is read at once
+    while first < len(lines):  # lines of one chunk are read together
         stop = int(np.searchsorted(lines, (lines[first] // length + 1) * length))
         span = slice(int(lines[first]), int(lines[stop - 1]) + 1)
         trace = (span.stop - span.start) * n_samples * np.dtype(cube.dtype).itemsize
@@ -126,7 +126,7 @@ def _read_lines(cube, axis, lines, allocate, memory_limit, name):
 
 
 def allocator(folder, memory_limit):
-    """Maker of arrays for training sections: in memory, or in files if they are large."""
+    """Function that allocates arrays for training sections: in memory, or in files if large."""
 
     def allocate(shape, dtype):
         if np.prod(shape) * np.dtype(dtype).itemsize <= memory_limit:
@@ -139,10 +139,10 @@ def allocator(folder, memory_limit):
 
 
 def check_lines(shape, direction, neighbors, name):
-    """Axes whose lines are cut; warns of what a cube of a few lines cannot give."""
+    """Axes whose lines are cut; warns if a cube has too few lines."""
     axes = section_axes(direction, shape)
     if axes != DIRECTIONS[direction]:
-        also = ", too" if direction == "both" else ""
+        also = " as well" if direction == "both" else ""
         _warn(
             f"`{name}` is one {AXES[axes[0]]} and is cut along it: a section of "
             f"{shape[1 - axes[0]]} traces. direction={direction!r} would cut it into "
@@ -153,18 +153,18 @@ def check_lines(shape, direction, neighbors, name):
         if 1 < n_traces < min(FEWEST_TRACES, n_lines):
             _warn(
                 f"`{name}` has only {n_traces} {AXES[1 - axis]}s: its {AXES[axis]} sections "
-                f"have {n_traces} traces, too few to tell units by. "
+                f"have {n_traces} traces, too few to distinguish units. "
                 f"direction={AXES[1 - axis]!r} cuts sections of {n_lines} traces."
             )
         if n_lines <= neighbors:
             _warn(
                 f"`{name}` has {n_lines} {AXES[axis]}(s), but neighbors={neighbors}: "
-                "lines stand for their own neighbors. Give all of the cube, and take lines of "
-                "the result."
+                "lines stand in for their own neighbors. Give the whole cube, and select lines "
+                "from the result."
             )
     return axes
 
 
 def _warn(message):
-    """Warn at the call of `fit` or `predict`, three calls above."""
+    """Warn with the location of the call to `fit` or `predict`, three levels up."""
     warnings.warn(message, UserWarning, stacklevel=5)

@@ -1,4 +1,4 @@
-"""Cubes to files: some lines at a time, beside the target, which they replace when complete."""
+"""Cubes to files, a few lines at a time. A complete new file replaces the target."""
 
 import contextlib
 import json
@@ -39,20 +39,20 @@ from skfacies._version import __version__
 __all__ = ["CODES", "DIMS", "POSITIONS", "take_apart", "write_npy", "write_segy", "write_zarr"]
 
 DIMS = ("inline", "crossline", "twt", "facies")
-#: Coordinates of X and Y of the traces.
+#: Names of the X and Y coordinates of the traces.
 POSITIONS = ("cdp_x", "cdp_y")
-#: Milliseconds or metres in other units of the vertical axis.
+#: Other units of the vertical axis in milliseconds or meters.
 SCALES = {"s": 1000.0, "sec": 1000.0, "seconds": 1000.0, "us": 1e-3, "km": 1000.0}
-#: Formats of SEG-Y revision 1 that are written.
+#: Sample formats of SEG-Y revision 1 that can be written.
 CODES = {FORMATS[code][0]: code for code in (1, 2, 3, 5, 8)}
 SLAB_BYTES = 32_000_000
-#: Coordinates of new SEG-Y files have centimetres.
+#: Coordinates in new SEG-Y files are in units of 1/100, such as centimeters.
 POSITION_SCALE = 100
 
 
 @dataclass(frozen=True)
 class Parts:
-    """A cube with its axes in order, and what a DataArray knows of it."""
+    """A cube with its axes in order, and the metadata of its DataArray."""
 
     array: object
     dims: tuple
@@ -66,7 +66,7 @@ class Parts:
         return tuple(int(size) for size in self.array.shape)
 
     def along(self, axis):
-        """Coordinates of an axis; None if it has none."""
+        """Coordinates of an axis, in ms or m if vertical; None if it has none."""
         coordinate = self.coords.get(self.dims[axis])
         if coordinate is None or axis != 2 or self.unit not in SCALES:
             return None if coordinate is None else np.asarray(coordinate)
@@ -79,7 +79,7 @@ class Parts:
 
 
 def take_apart(cube, classes=None):
-    """Parts of a cube; `classes` are the names of those of a fourth axis."""
+    """Parts of a cube; `classes` are the names along a fourth axis."""
     labeled = hasattr(cube, "dims") and hasattr(cube, "coords")
     if labeled:
         cube = _with_axes(cube) if cube.ndim in (3, 4) else cube
@@ -91,8 +91,7 @@ def take_apart(cube, classes=None):
     if np.dtype(array.dtype).kind not in "biuf":
         raise ValueError(
             f"`cube` holds {array.dtype}, but files hold numbers. Map labels to integers, such as "
-            "classes, codes = np.unique(labels, return_inverse=True), and tell their meaning in "
-            "`note`."
+            "classes, codes = np.unique(labels, return_inverse=True), and explain them in `note`."
         )
     dims = tuple(map(str, cube.dims)) if labeled else DIMS[: len(array.shape)]
     coords = dict(cube.coords) if labeled else {}
@@ -101,7 +100,10 @@ def take_apart(cube, classes=None):
         if classes is None:
             classes = np.asarray(coords.get(dims[3], range(n_classes))).tolist()
         if len(classes) != n_classes:
-            raise ValueError(f"`classes` must be {n_classes}, as in `cube`; got {len(classes)}.")
+            raise ValueError(
+                f"`classes` must have {n_classes} names, as many as `cube` has classes; got "
+                f"{len(classes)}."
+            )
         coords = coords if dims[3] in coords or not labeled else {**coords, dims[3]: classes}
     name = str(getattr(cube, "name", None) or "cube")
     attrs = dict(cube.attrs) if labeled else {}
@@ -110,7 +112,7 @@ def take_apart(cube, classes=None):
 
 
 def _with_axes(cube):
-    """A DataArray with the names of the package, where it has those of other software."""
+    """A DataArray with the package's axis names, if it has those of other software."""
     if not any(str(name).casefold() in AXES_BY_NAME for name in cube.dims):
         return cube
     axes = axes_by_name(cube.dims, what="`cube`")
@@ -119,9 +121,9 @@ def _with_axes(cube):
 
 
 def _read_slabs(array, axis, min_lines=1):
-    """Yield (key, values) of the cube, some lines of an axis at a time, chunks read once.
+    """Yield (key, values) of the cube, a few lines of an axis at a time; chunks are read once.
 
-    Arrays in chunks are read along the axis that has more of them, others in multiples of
+    Chunked arrays are read along the axis with more chunks, other arrays in multiples of
     `min_lines`.
     """
     shape = tuple(int(size) for size in array.shape)
@@ -148,7 +150,7 @@ def _read_slabs(array, axis, min_lines=1):
 
 
 def _chunk_lengths(array):
-    """Inlines and crosslines of one chunk of what lies behind an array."""
+    """Number of inlines and crosslines in one chunk of the array on disk."""
     stored = getattr(array, "encoding", {}).get("preferred_chunks", {})
     dims = getattr(array, "dims", (0, 1))
     return [int(stored.get(dims[axis], chunk_length(array, axis))) for axis in (0, 1)]
@@ -156,7 +158,7 @@ def _chunk_lengths(array):
 
 @contextlib.contextmanager
 def _open_whole(path, n_bytes):
-    """Open a file that takes the name `path` when it is complete, if the disk has room for it."""
+    """Open a file that is named `path` once it is complete; raises if the disk lacks space."""
     check_space(path, n_bytes)
     with whole_file(path) as part, open(part, "xb") as file:
         yield file
@@ -204,14 +206,14 @@ def write_segy(path, parts, like, sample_format, places, note):
 
 
 def _without_nan(traces, dead):
-    """Traces with 0 where dead ones are NaN: their headers say what they are."""
+    """Traces with 0 where dead traces are NaN; their headers mark them as dead."""
     if traces.dtype.kind == "f" and dead.any():
         traces[dead] = np.where(np.isnan(traces[dead]), 0, traces[dead])
     return traces
 
 
 def _places(parts, inline_byte, crossline_byte):
-    """Bytes of the line numbers; those that the cube was opened with by default."""
+    """Bytes of the line numbers; by default those that the cube was opened with."""
     if inline_byte is None:
         inline_byte = int(parts.attrs.get("inline_byte", 189))
     if crossline_byte is None:
@@ -225,12 +227,12 @@ def _places(parts, inline_byte, crossline_byte):
 def class_paths(path, classes):
     names = [re.sub(r"[^\w.+-]+", "_", str(name)) for name in classes]
     if len(set(names)) < len(names):
-        raise ValueError(f"`classes` {classes} must differ from each other as names of files.")
+        raise ValueError(f"`classes` must give distinct file names; got {classes}.")
     return [path.with_name(f"{path.stem}_{name}{path.suffix}") for name in names]
 
 
 def _code(dtype, sample_format, like_code=None):
-    """Code of the sample format for values of a type."""
+    """Code of the sample format for values of a data type."""
     if sample_format is not None:
         return CODES[sample_format]
     dtype = np.dtype(dtype)
@@ -241,11 +243,11 @@ def _code(dtype, sample_format, like_code=None):
     if dtype.kind == "f":
         return CODES["ieee"]
     fits = [name for name in ("int8", "int16", "int32") if np.can_cast(dtype, name)]
-    return CODES[fits[0] if fits else "int32"]  # what does not fit is refused as it is encoded
+    return CODES[fits[0] if fits else "int32"]  # encoding rejects values that do not fit
 
 
 def _target_like(like, parts, sample_format, places, lines):
-    """File with the headers of another: its structure and geometry, and maker of headers."""
+    """File with the headers of `like`: structure, geometry, file header, trace header function."""
     own = parts.attrs.get("source")
     opened = parts.attrs if own and os.path.exists(own) and os.path.samefile(own, like) else {}
     source = read_structure(like, opened.get("sample_format"))
@@ -254,7 +256,7 @@ def _target_like(like, parts, sample_format, places, lines):
     _check_like(like, parts, source, geometry)
     target = replace(source, code=_code(parts.array.dtype, sample_format, source.code))
     kept = np.arange(source.n_traces)
-    if geometry.index is not None:  # of traces at one crossing, one is written
+    if geometry.index is not None:  # one trace is written for each crossing
         kept = np.unique(geometry.index[geometry.index >= 0])
         index = np.where(geometry.index < 0, -1, np.searchsorted(kept, geometry.index))
         target, geometry = replace(target, n_traces=len(kept)), replace(geometry, index=index)
@@ -266,14 +268,14 @@ def _target_like(like, parts, sample_format, places, lines):
 
 
 def _check_like(like, parts, source, geometry):
-    """Refuse a cube whose shape or coordinates are not those of `like`."""
+    """Reject a cube if its shape or coordinates differ from those of `like`."""
     lines = [geometry.inlines, geometry.crosslines]
     shape = (*map(len, lines), source.n_samples)
     if parts.shape[:3] != shape:
         raise ValueError(
             f"`cube` must have the shape of `like`={os.fspath(like)!r}, {shape}; got "
-            f"{parts.shape[:3]}. Give the file that it was opened from, all of its lines and "
-            "samples, and the bytes of its line numbers."
+            f"{parts.shape[:3]}. Give the file that `cube` was opened from, the whole cube, and "
+            "the bytes of its line numbers."
         )
     expected = [*lines, None]
     if source.interval is not None and len(geometry.delays) == 1:
@@ -286,13 +288,13 @@ def _check_like(like, parts, source, geometry):
         dim = parts.dims[axis]
         raise ValueError(
             f"`cube` has {dim} {own[k]:g} at position {k}, where `like`={os.fspath(like)!r} has "
-            f"{numbers[k]:g}. Give the file that it was opened from; if the coordinates of `cube` "
-            f"are wrong, cube.drop_vars({dim!r})."
+            f"{numbers[k]:g}. Give the file that `cube` was opened from; if its coordinates are "
+            f"wrong, use cube.drop_vars({dim!r})."
         )
 
 
 def _new_target(parts, sample_format, places, lines):
-    """New file of revision 1: its structure and geometry, and maker of headers."""
+    """New revision 1 file: structure, geometry, file header, and trace header function."""
     inlines, crosslines = (_line_numbers(parts, axis) for axis in (0, 1))
     first, interval = _sampling(parts)
     n_samples = parts.shape[2]
@@ -357,11 +359,11 @@ _ADVICE = (
 def _line_numbers(parts, axis):
     numbers = parts.along(axis)
     if numbers is None:
-        raise ValueError(f"`cube` has no numbers of its {DIMS[axis]}s for SEG-Y. {_ADVICE}")
+        raise ValueError(f"`cube` has no {DIMS[axis]} numbers for SEG-Y. {_ADVICE}")
     whole = numbers.astype(np.int32, casting="unsafe") if numbers.dtype.kind in "iuf" else None
     if whole is None or not np.array_equal(whole, numbers) or len(np.unique(whole)) < len(whole):
         raise ValueError(
-            f"{parts.dims[axis]}s of `cube` must be different whole numbers for SEG-Y; got "
+            f"the {parts.dims[axis]}s of `cube` must be distinct whole numbers for SEG-Y; got "
             f"{numbers[:4].tolist()} …."
         )
     return whole
@@ -371,20 +373,24 @@ def _sampling(parts):
     """First sample and sample interval, if trace headers of revision 1 can hold them."""
     times = parts.along(2)
     if times is None or len(times) < 2:
-        raise ValueError(f"`cube` has no times or depths of two samples for SEG-Y. {_ADVICE}")
+        raise ValueError(
+            f"`cube` must have two or more times or depths for SEG-Y; got none or one. {_ADVICE}"
+        )
     times = times.astype(float)
     interval = (times[-1] - times[0]) / (len(times) - 1)
     units = round(interval * 1000)
     regular = np.allclose(np.diff(times), units / 1000, rtol=0, atol=1e-3)
     if not regular or not 1 <= units < 1 << 16 or abs(interval * 1000 - units) > 1e-3:
         raise ValueError(
-            f"the vertical coordinates of `cube` must have one interval of whole microseconds or "
-            f"millimetres, up to 65.535, for SEG-Y; got {times[:3].tolist()} …. Write .zarr."
+            "for SEG-Y, the vertical coordinates of `cube` must have one constant interval, a "
+            f"multiple of 0.001 up to 65.535 (ms, m or ft); got {times[:3].tolist()} …. Write "
+            ".zarr instead."
         )
     if times[0] != round(times[0]) or abs(times[0]) >= 1 << 15 or len(times) >= 1 << 16:
         raise ValueError(
-            f"SEG-Y of revision 1 holds up to 65535 samples that begin at a whole number below "
-            f"32768; `cube` has {len(times)} from {times[0]:g}. Cut it, or write .zarr."
+            f"SEG-Y revision 1 stores at most 65535 samples per trace, starting at a whole number "
+            f"below 32768; `cube` has {len(times)} starting at {times[0]:g}. Cut it, or write "
+            ".zarr."
         )
     return round(times[0]), units / 1000
 
@@ -414,14 +420,16 @@ def write_npy(path, parts):
 
 
 def write_zarr(path, parts):
-    """Write a Zarr store of format 3, with coordinates as xarray has them; return its path."""
+    """Write a Zarr store of format 3, with coordinates as xarray writes them; return its path."""
     import xarray
     import zarr
 
     if path.exists() and not any(
         (path / name).exists() for name in ("zarr.json", ".zgroup", ".zarray")
     ):
-        raise ValueError(f"`path` {path} exists and is no Zarr store. Remove it, or give another.")
+        raise ValueError(
+            f"`path` {path} exists and is not a Zarr store. Remove it, or give another name."
+        )
     lines = max(1, min(64, 2 * SLAB_BYTES * parts.shape[0] // max(1, _n_bytes(parts))))
     chunks = _chunk_lengths(parts.array)
     if chunks == [1, 1]:
@@ -451,5 +459,5 @@ def _n_bytes(parts):
 
 
 def _plain(value):
-    """NumPy numbers and arrays as JSON has them; anything else as text."""
+    """NumPy numbers and arrays as JSON values; anything else as text."""
     return value.tolist() if hasattr(value, "tolist") else str(value)

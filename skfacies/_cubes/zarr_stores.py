@@ -1,4 +1,4 @@
-"""Cubes in Zarr stores: arrays, datasets as xarray writes them, and those of MDIO."""
+"""Cubes in Zarr stores: arrays, datasets written by xarray, and MDIO stores."""
 
 import numpy as np
 
@@ -7,9 +7,9 @@ from skfacies._cubes.lazy import ZarrCube, lazy_variable, with_missing
 
 __all__ = ["choose_name", "open_zarr"]
 
-#: Masks of live traces in stores of MDIO.
+#: Masks of live traces in MDIO stores.
 MASKS = ("trace_mask", "live_mask")
-#: Arrays of MDIO before version 1: amplitudes are in this group, their axes in an attribute.
+#: Groups of MDIO stores before version 1: amplitudes, and live masks.
 MDIO_DATA, MDIO_METADATA = "data", "metadata"
 
 
@@ -20,9 +20,9 @@ def open_zarr(path, domain, variable):
 
     try:
         node = zarr.open(path, mode="r")
-    except Exception as error:  # zarr has many of its own
+    except Exception as error:  # zarr raises many errors of its own
         raise ValueError(
-            f"{path} is no Zarr store that can be opened: {type(error).__name__}: {error}."
+            f"{path} cannot be opened as a Zarr store: {type(error).__name__}: {error}."
         ) from error
     if isinstance(node, zarr.Array):
         names = getattr(node.metadata, "dimension_names", None) or ()
@@ -30,7 +30,7 @@ def open_zarr(path, domain, variable):
         return _cube(node, dims, {}, dict(node.attrs), None, domain, path)
     if MDIO_DATA in node and MDIO_METADATA in node:
         return _open_old_mdio(node, domain, variable, path)
-    # As it is stored: the fill value of Zarr is a label like any other.
+    # Values as stored: the fill value of Zarr is a label like any other.
     dataset = xarray.open_dataset(
         path,
         engine="zarr",
@@ -52,7 +52,7 @@ def open_zarr(path, domain, variable):
 
 
 def _open_old_mdio(node, domain, variable, path):
-    """Open a store of MDIO before version 1."""
+    """Open an MDIO store of a version before 1."""
     arrays = {name: array for name, array in node[MDIO_DATA].arrays() if array.ndim == 3}
     name = choose_name(sorted(arrays), variable, path)
     axes = node.attrs.get("dimension", [])
@@ -81,7 +81,7 @@ def _numbered(array, path):
 
 
 def _cube(array, dims, coords, attrs, name, domain, path):
-    """Cube of an array, its axes in the order of the package and with its names."""
+    """Cube of an array, with the package's axis order and names."""
     from xarray import DataArray
 
     if len(dims) not in (3, 4):
@@ -115,11 +115,11 @@ def _some_samples(source, axes):
 
 
 def choose_name(names, variable, path):
-    """The name of the cube among several; refuse to guess."""
+    """The name of the cube to open; raises if it is ambiguous."""
     if variable in names:
         return variable
     if variable is None and len(names) == 1:
         return names[0]
     listed = ", ".join(map(repr, names)) or "none"
     asked = "one cube" if variable is None else f"`variable` {variable!r}"
-    raise ValueError(f"{path}: expected {asked}, found {listed}. Give `variable`, one of these.")
+    raise ValueError(f"{path}: expected {asked}, found {listed}. Set `variable` to one of these.")

@@ -1,4 +1,4 @@
-"""Traces that validation takes out of the labeled lines, so that nothing leaks from them.
+"""Selection of the validation traces from the labeled lines, without leakage into training.
 
-Imports `_sections`; no torch.
+Imports `_sections`, but not torch.
 """

@@ -1,8 +1,7 @@
-"""Which traces a fit holds out to watch its validation loss: one contiguous block.
+"""Which traces a fit holds out to monitor its validation loss: one contiguous block.
 
-Neighboring sections are near copies of each other, so sections drawn at random would be known
-from training. Lines that cross share a trace: where a line is held out, the lines that cross it
-are cut there.
+Neighboring sections are near copies of each other, so randomly drawn sections would be known from
+training. Lines that cross share a trace: where a line is held out, the lines that cross it are cut.
 """
 
 import warnings
@@ -17,34 +16,35 @@ from skfacies._sections.validation import Lines, is_listlike
 
 __all__ = ["split_validation_block"]
 
-#: Narrower runs of traces are left out of training and validation: they would be mostly padding.
+#: Narrower runs of traces are left out of training and validation, as they would be mostly padding.
 MIN_TRACES = 16
 
-#: Most sections that are searched for crossings.
+#: Largest number of sections that are searched for crossings.
 MAX_LINES = 512
 
-#: As many lines of each direction of a cube tell where its block should lie.
+#: Number of lines of each direction of a cube that are used to place its block.
 ENOUGH_LINES = 60
 
-#: A single line that is more than so many times what is wanted is held out in part only.
+#: If a single line has more than this many times the required traces, only a part is held out.
 MUCH_MORE = 1.25
 
-#: Starts of the block that are tried, at most about twice this.
+#: Number of block starts that are tried; at most about twice this.
 MAX_STARTS = 32
 
 
 def split_validation_block(sections, fraction, gap=8):
     """Split sections into training runs and a held-out block of about `fraction` of all traces.
 
-    - Crossing lines (they share a trace) keep their geometry: held out is a block of
-      neighboring lines of one direction, and what other lines have within `gap` traces of it.
-    - Other sections count as neighbors in the order given: held out is a run of them.
-    - Of a single line that is much more than `fraction` of all traces, a part is held out.
-    - Of too few sections to spare one, the last or the first traces of each are held out, and
-      what other lines have within `gap` traces of them where they cross.
+    - For crossing lines (they share a trace), the geometry is taken into account: a block of
+      neighboring lines of one direction is held out, with the traces of other lines inside it.
+      Traces of other lines within `gap` of it are left out.
+    - Other sections count as neighbors in the given order: a run of them is held out.
+    - If a single line has much more than `fraction` of all traces, only a part of it is held out.
+    - If there are too few sections to spare one, the last or the first traces of each are held
+      out. Traces of crossing lines within `gap` of them are left out.
 
-    Of the blocks that leave every class in training, the one whose mix of classes is nearest to
-    that of all sections is taken.
+    Of the blocks that leave every class in training, the one whose class distribution is closest to
+    that of all sections is used.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def split_validation_block(sections, fraction, gap=8):
     fraction : float in [0, 1)
         0 holds nothing out.
     gap : int, default=8
-        Traces next to the block that are in neither part.
+        Number of traces next to the block that are in neither part.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def split_validation_block(sections, fraction, gap=8):
     for split in _most_alike_first(candidates, some, sections):
         if every == (1, 1):
             return split
-        # The lines in between may hold all of a class that the others lack.
+        # The lines in between may hold all samples of a class that the other lines lack.
         split = _fill_in(split, everything, lines, gap, every)
         if _keeps_all_classes(sections.count(split[0]), everything, sections):
             return split
@@ -82,7 +82,7 @@ def split_validation_block(sections, fraction, gap=8):
 
 
 def _fitting_gap(gap, lines):
-    """Gap in a small cube, of which the usual one would take a large part."""
+    """Gap for a cube; smaller in a small cube, where the usual gap would take a large part."""
     positions = [
         [lines.position[i] for i, direction in lines.direction.items() if direction == own]
         for own in (0, 1)
@@ -92,9 +92,9 @@ def _fitting_gap(gap, lines):
 
 
 def _thin_out(runs, lines):
-    """A part of the lines of a cube, on which a place for the block is sought much faster.
+    """Every n-th line of a cube, so that placing the block is much faster.
 
-    Returns the runs, and every how manieth line of each direction they are.
+    Returns the runs, and n for each direction.
     """
     groups = [[run for run in runs if lines.direction[run.section] == own] for own in (0, 1)]
     every = tuple(max(1, -(-len(group) // ENOUGH_LINES)) for group in groups)
@@ -102,7 +102,7 @@ def _thin_out(runs, lines):
 
 
 def _fill_in(split, runs, lines, gap, every):
-    """The same block with all lines."""
+    """The same block, with the lines that `_thin_out` left out."""
     _, valid = split
     direction = lines.direction[valid[0].section]  # held-out lines come first
     group = sorted(
@@ -116,7 +116,7 @@ def _fill_in(split, runs, lines, gap, every):
 
 
 def _sparing(candidates):
-    """Candidates that leave about as much for training as the best: a nicer mix is worth less."""
+    """Candidates that leave nearly as much for training as the best; this outweighs class mix."""
     sizes = [sum(run.n_traces for run in train) for train, _ in candidates]
     return [c for c, size in zip(candidates, sizes, strict=True) if size >= 0.8 * max(sizes)]
 
@@ -126,11 +126,11 @@ def _sparing(candidates):
 
 @dataclass
 class _Lines:
-    """Where lines lie: of one direction each, at a position along the lines of the other.
+    """Geometry of lines: each has one direction, and a position along the other direction.
 
     `direction` is 0 or 1; `origin[i]` is the coordinate of the first trace of line i along its
-    own direction; `position[i]` its coordinate along the other; `crossings[i][j]` the trace of
-    line i where line j crosses it. All in traces.
+    own direction; `position[i]` is its coordinate along the other direction; `crossings[i][j]` is
+    the trace of line i where line j crosses it. All coordinates are in traces.
     """
 
     direction: dict
@@ -140,13 +140,13 @@ class _Lines:
 
 
 def _survey_lines(X, sections):
-    """Geometry as it is known, or from the traces in common; None if no lines cross."""
+    """Geometry, known or found from shared traces; None if no lines cross."""
     if isinstance(X, Lines):
         return _known_lines(X, sections)
-    # Thousands of small products: on busy cores, threads would wait for each other in every one.
+    # Thousands of small products: on busy cores, threads would wait for each other in each.
     with threadpool_limits(1, user_api="blas"):
         if len(sections) > MAX_LINES:
-            # An array is mostly one cube, whose lines do not cross: some of them tell.
+            # An array is usually one cube, whose lines do not cross: checking a few is enough.
             some = sections[np.linspace(0, len(sections) - 1, ENOUGH_LINES).astype(int)]
             if is_listlike(X) or find_crossings(X, some):
                 _warn_of_too_many_lines(len(sections))
@@ -170,16 +170,16 @@ def _survey_lines(X, sections):
                 lines.direction[other] == lines.direction[line]
                 or abs(lines.position[other] - position) > 2
                 or abs(lines.origin[other] - origin) > 2
-            ):  # oblique or reversed lines: known is only where they cross
+            ):  # oblique or reversed lines: only their crossings are known
                 return _Lines({}, {}, {}, lines.crossings)
     return lines
 
 
 def _warn_of_too_many_lines(n_sections):
     warnings.warn(
-        f"{n_sections} labeled sections are not searched for lines that cross (at most "
-        f"{MAX_LINES} are); the validation block may share traces with training lines. Choose one "
-        "with `validation_data`, or give the cube to CubeSegmenter.",
+        f"{n_sections} labeled sections are too many to search for crossing lines (at most "
+        f"{MAX_LINES}); the validation block may share traces with training lines. Give "
+        "`validation_data`, or give the cube to CubeSegmenter.",
         UserWarning,
         stacklevel=5,
     )
@@ -199,7 +199,7 @@ def _known_lines(X, sections):
 
 
 def _line_blocks(runs, lines, fraction, gap):
-    """Every block of neighboring lines that holds about `fraction` of all traces."""
+    """Blocks of neighboring lines that hold about `fraction` of all traces."""
     total = sum(run.n_traces for run in runs)
     groups = [runs]
     if lines is not None and not lines.direction:
@@ -219,7 +219,7 @@ def _line_blocks(runs, lines, fraction, gap):
             if held is None or len(held) == len(runs):
                 continue
             train, valid = _hold_out(held, runs, lines, gap)
-            # What other lines have within the block counts too: fewer lines may be nearer.
+            # Traces of other lines inside the block also count: fewer lines may fit better.
             while lines is not None and len(held) > 1:
                 held = held[:-1]
                 fewer = _hold_out(held, runs, lines, gap)
@@ -228,15 +228,15 @@ def _line_blocks(runs, lines, fraction, gap):
                 train, valid = fewer
             n_held = sum(run.n_traces for run in valid)
             if n_held > 2 * fraction * total and (len(runs) < 5 or n_held > total / 4):
-                continue  # too large a part of the data: other lines, or traces instead
+                continue  # too large a part of the data: try other lines, or traces
             candidates += _shorten(train, valid, runs, lines, fraction * total, gap)
     return candidates
 
 
 def _shorten(train, valid, runs, lines, wanted, gap):
-    """The candidate; of a single line that is more than wanted, its first, middle or last part.
+    """The candidate, or the first, middle or last part of a single line that is too long.
 
-    Every trace of a few lines is worth more in training than as one more to watch.
+    If there are few lines, extra traces are worth more in training than in validation.
     """
     (line, *others), width = valid, max(round(wanted), 2 * MIN_TRACES)
     rest = [run for run in runs if run.section != line.section]
@@ -257,7 +257,7 @@ def _misses(valid, wanted):
 
 
 def _grow_block(group, wanted):
-    """First lines of a group with about `wanted` traces; None if they have less than half."""
+    """First lines of a group with about `wanted` traces; None if they have fewer than half."""
     held, n_traces = [], 0
     for run in group:
         if held and n_traces + run.n_traces / 2 > wanted:
@@ -268,7 +268,7 @@ def _grow_block(group, wanted):
 
 
 def _hold_out(held, runs, lines, gap):
-    """Training and held-out runs; what lies in the block of lines, or in the gap, is cut out."""
+    """Training and held-out runs; traces inside the block, or in the gap, are cut from training."""
     sections = {run.section for run in held}
     rest = [run for run in runs if run.section not in sections]
     if lines is None:
@@ -286,7 +286,7 @@ def _hold_out(held, runs, lines, gap):
 
 
 def _is_beside(run, held, lines, gap):
-    """Tell a line that lies along a held-out one, no more than the gap apart, or between two."""
+    """Whether a line runs along a held-out line within the gap, or between two of them."""
     if run.section in lines.direction:
         if lines.direction[run.section] != lines.direction[held[0].section]:
             return False
@@ -294,7 +294,7 @@ def _is_beside(run, held, lines, gap):
         return min(across) - gap <= lines.position[run.section] <= max(across) + gap
     crossed = lines.crossings.get(run.section, {})
     return any(
-        # A third line passes both of them within the gap.
+        # A third line crosses both of them within the gap.
         abs(lines.crossings[third][run.section] - lines.crossings[third][line.section]) <= gap
         for line in held
         if line.section not in crossed
@@ -304,10 +304,10 @@ def _is_beside(run, held, lines, gap):
 
 
 def _traces_in_block(run, held, lines, gap):
-    """Traces ``first … stop - 1`` of a line at the block, and whether it passes through it.
+    """Traces ``first … stop - 1`` of a line at the block, and whether the line passes through it.
 
-    ``first == stop`` where the line stays away. Where the geometry is known, the traces may lie
-    outside of the line.
+    ``first == stop`` if the line does not reach the block. If the geometry is known, the traces may
+    lie outside the line.
     """
     crossed = lines.crossings.get(run.section, {})
     met = [crossed[line.section] for line in held if line.section in crossed]
@@ -315,7 +315,7 @@ def _traces_in_block(run, held, lines, gap):
     if run.section in lines.direction:
         if lines.direction[run.section] == lines.direction[held[0].section]:
             return 0, 0, False
-        # Not only where they cross: a crossing is not seen on a dead trace, and a line may begin
+        # Not only where they cross: a crossing is not found on a dead trace, and a line may begin
         # between the lines of the block.
         position, origin = lines.position[run.section], lines.origin[run.section]
         ends = [(lines.origin[line.section], line.n_traces) for line in held]
@@ -328,7 +328,7 @@ def _traces_in_block(run, held, lines, gap):
 
 
 def _outside(run, first, stop):
-    """What is left of a run without the traces ``first … stop - 1`` of its section."""
+    """Pieces of a run that remain without the traces ``first … stop - 1`` of its section."""
     if stop <= run.start or first >= run.stop:
         return [run]
     pieces = [Run(run.section, run.start, first), Run(run.section, stop, run.stop)]
@@ -336,7 +336,7 @@ def _outside(run, first, stop):
 
 
 def _trace_blocks(runs, lines, fraction, gap):
-    """The last, or the first, traces of every section that is wide enough."""
+    """Candidates of the last, or the first, traces of every section that is wide enough."""
     candidates = []
     for at_end in (True, False):
         train, valid = [], []
@@ -377,7 +377,7 @@ def _cut_at_crossings(train, valid, lines, gap):
 
 
 def _most_alike_first(candidates, runs, sections):
-    """Candidates that leave every class in training; first those whose mix is most like all's."""
+    """Candidates that leave every class in training, those with the most typical mix first."""
     found = []
     whole = sections.counts.sum(axis=0) / sections.counts.sum()
     for train, valid in candidates:
@@ -391,6 +391,6 @@ def _most_alike_first(candidates, runs, sections):
 
 
 def _keeps_all_classes(kept, runs, sections):
-    """Whether training has every class of all runs, by the numbers of its labeled samples."""
+    """Whether training has every class of the runs; `kept` are its labeled samples by class."""
     present = sections.counts[[run.section for run in runs]].sum(axis=0) > 0
     return not np.any((kept == 0) & present)

@@ -1,4 +1,4 @@
-"""Shapes, labels and amplitudes of sections, and the checks of what users give.
+"""Shapes, labels and amplitudes of sections, and checks of user input.
 
-Imports nothing else of the package, and no torch.
+Imports nothing else from the package, and not torch.
 """

@@ -1,10 +1,10 @@
-"""Parameters and steps of estimators inside others."""
+"""Parameters and steps of nested estimators."""
 
 __all__ = ["find_parameter", "last_step"]
 
 
 def find_parameter(estimator, name, default):
-    """Parameter of the estimator, or of one inside it (a Pipeline's last); else the default."""
+    """Parameter of the estimator, or of the last one nested in it; otherwise the default."""
     if hasattr(estimator, name):
         return getattr(estimator, name)
     params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}

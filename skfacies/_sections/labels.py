@@ -1,4 +1,4 @@
-"""Labels of samples: what they may be, their classes, and positions in these."""
+"""Labels of samples: valid values, classes, and positions in the classes."""
 
 from numbers import Integral
 
@@ -27,7 +27,7 @@ __all__ = [
     "union_labels",
 ]
 
-#: Labels are 32-bit integers. The lowest of these is what casts make of NaN.
+#: Labels are 32-bit integers, except the lowest, which results from casting NaN.
 LARGEST_LABEL = np.iinfo(np.int32).max
 
 
@@ -51,8 +51,9 @@ def class_labels(labels, ignore_label=None, name="y"):
     Raises
     ------
     ValueError
-        If labels are neither integers, booleans, strings, nor floats that are whole numbers; if
-        one but `ignore_label` is undefined, such as NaN, 1e30 or -9999, or no 32-bit integer.
+        If labels are neither integers, booleans, strings, nor floats that are whole numbers; or if
+        a label other than `ignore_label` is undefined, such as NaN, 1e30 or -9999, or does not fit
+        a 32-bit integer.
     """
     labels = np.asarray(labels)
     kind = labels.dtype.kind
@@ -61,7 +62,7 @@ def class_labels(labels, ignore_label=None, name="y"):
     elif kind not in "bifuUS":
         raise ValueError(f"`{name}` must hold integers or strings as labels; got {labels.dtype}.")
     if kind in "iu" and labels.size and labels.dtype.itemsize <= 2:
-        lowest = int(labels.min())  # counting beats sorting by far for a handful of small integers
+        lowest = int(labels.min())  # for a few small integers, counting is much faster than sorting
         counts = np.bincount((labels.astype(np.int32) - lowest).ravel())
         distinct = (np.flatnonzero(counts) + lowest).astype(labels.dtype)
     else:
@@ -73,7 +74,7 @@ def class_labels(labels, ignore_label=None, name="y"):
 
 
 def _check_numbers(distinct, labels, ignore_label, name):
-    """Check that numbers can be labels; `distinct` are those of `labels` but `ignore_label`."""
+    """Check that numbers are valid labels; `distinct` are those other than `ignore_label`."""
     numbers = distinct.astype(np.float64)
     mark = -1 if ignore_label is None else ignore_label
     remedy = "Mark samples without interpretation with `ignore_label`"
@@ -85,12 +86,12 @@ def _check_numbers(distinct, labels, ignore_label, name):
         )
     undefined = undefined_values(numbers)
     if undefined.any():
-        value = distinct[undefined][0]  # its str is shorter than that of a Python float
+        value = distinct[undefined][0]  # a NumPy scalar, whose str is shorter than a float's
         n_bad = np.count_nonzero(labels == value)
         raise ValueError(
             f"`{name}` has the label {value} in {n_bad} of {labels.size} samples, a value that "
-            f"stands for nothing in files of interpretation systems. {remedy}: "
-            f"np.where({name} == {value}, {mark!r}, {name}), or give ignore_label={value}."
+            f"marks undefined samples in files of interpretation systems. {remedy}: "
+            f"np.where({name} == {value}, {mark!r}, {name}), or set ignore_label={value}."
         )
     if np.any(numbers != np.floor(numbers)):
         raise ValueError(
@@ -101,8 +102,8 @@ def _check_numbers(distinct, labels, ignore_label, name):
     if outside.any():
         value = distinct[outside][0]
         raise ValueError(
-            f"`{name}` has the label {value}, which is outside of 32-bit integers: it holds "
-            f"amplitudes, or undefined samples that were cast to integers. {remedy}."
+            f"`{name}` has the label {value}, which is outside the range of 32-bit integers: it "
+            f"holds amplitudes, or undefined samples that were cast to integers. {remedy}."
         )
 
 
@@ -121,7 +122,7 @@ def _check_strings(labels, name):
 
 
 def union_labels(sets):
-    """Sorted union of label sets, in the smallest common dtype."""
+    """Sorted union of label sets, in their common dtype."""
     sets = [np.asarray(labels) for labels in sets]
     filled = [labels for labels in sets if labels.size] or sets[:1]
     check_one_kind(filled)
@@ -136,11 +137,11 @@ def check_labels(y, X, *, ignore_label=-1, classes=None, name="y", like="X"):
     y : array-like or list, in the shape of `X`
         Integers or strings.
     X : array or list of arrays
-        Amplitudes as `check_sections` returned them.
+        Amplitudes as returned by `check_sections`.
     ignore_label : int, str or None, default=-1
         Label of samples without interpretation.
     classes : array of shape (n_classes,), optional
-        The classes that may occur; others are an error. By default those that occur.
+        The allowed classes; other labels are an error. By default, those that occur.
     name, like : str
         Names of `y` and `X` in error messages.
 
@@ -166,20 +167,20 @@ def check_labels(y, X, *, ignore_label=-1, classes=None, name="y", like="X"):
     if unknown:
         raise ValueError(
             f"`{name}` contains labels that are not in the classes {classes.tolist()}: {unknown}. "
-            "Give all classes at the first call, or mark such samples with ignore_label."
+            "Give all classes in the first call, or mark such samples with ignore_label."
         )
     return y, classes
 
 
 def check_classes(classes, y, ignore_label=-1):
-    """Check the labels that are announced before all of them are seen.
+    """Check the classes that are given before all labels have been seen.
 
     Parameters
     ----------
     classes : array-like of shape (n_classes,)
-        `ignore_label` may be among them, as in ``np.unique(y)``, and is left out.
-    y : labels that are there already
-        The classes take their type where it can hold them.
+        `ignore_label` may be among them, as in ``np.unique(y)``, and is removed.
+    y : labels seen so far
+        The classes are converted to their data type if it can hold them.
     ignore_label : int, str or None, default=-1
 
     Returns
@@ -211,7 +212,7 @@ def prediction_dtype(classes, ignore_label, nan_policy):
     strings = holds_strings(classes)
     if isinstance(ignore_label, str) != strings:
         raise ValueError(
-            f"nan_policy='ignore' predicts ignore_label={ignore_label!r} among labels of type "
+            f"nan_policy='ignore' predicts ignore_label={ignore_label!r}, but the labels have type "
             f"{classes.dtype}: give an `ignore_label` of the labels' type, such as "
             f"{'unknown' if strings else -1!r}."
         )
@@ -265,7 +266,7 @@ def encode_labels(labels, classes, *, ignore_label=-1, ignored_code=-100):
 
 
 def ignore_missing(X, y, ignore_label):
-    """Labels with `ignore_label` wherever the amplitude is undefined; unchanged where none is."""
+    """Labels with `ignore_label` where amplitudes are undefined; unchanged if none are."""
     if ignore_label is None:
         return y
     changed = {}
@@ -276,7 +277,7 @@ def ignore_missing(X, y, ignore_label):
             labels = np.asarray(y[i])
             if holds_strings(labels) != isinstance(ignore_label, str):
                 raise ValueError(
-                    f"Labels of type {labels.dtype} cannot be marked with "
+                    f"Labels of type {labels.dtype} cannot be set to "
                     f"ignore_label={ignore_label!r} where amplitudes are undefined. Choose an "
                     "ignore_label of their type."
                 )
@@ -287,5 +288,5 @@ def ignore_missing(X, y, ignore_label):
 
 
 def _smallest(label):
-    """An array of one label, in a type that widens that of other labels least."""
+    """An array of one label, in the type that widens other labels the least."""
     return np.asarray(label, dtype=None if isinstance(label, str) else np.min_scalar_type(label))

@@ -1,4 +1,4 @@
-"""A scaler of amplitudes that travels with the model."""
+"""A scaler of amplitudes that is saved with the model."""
 
 from numbers import Real
 
@@ -20,29 +20,29 @@ from skfacies._sections.validation import (
 __all__ = ["AmplitudeScaler", "scale_section"]
 
 # The upper 16 bits of a float32 are its sign, its exponent and 7 bits of its mantissa. Counting
-# them is a histogram with bins below 0.8 % of their value, over the whole range of float32: one
-# pass, mergeable, and the same whatever the order and the size of the pieces.
+# them gives a histogram over the whole range of float32, with bins narrower than 0.8 % of their
+# value. It takes one pass, can be merged, and does not depend on the order or size of the pieces.
 _N_BINS = 1 << 16
 
 
-#: Deviations from the median that make zero too far away to count from.
+#: If zero is more than this many deviations from the median, samples are counted from the median.
 _FAR_FROM_ZERO = 8
 
 
 class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
-    """Center, scale and clip seismic amplitudes by robust statistics of the whole survey.
+    """Center, scale and clip seismic amplitudes with robust statistics of the whole survey.
 
-    Amplitudes have arbitrary units and heavy tails: a few bright samples are worth twenty
-    standard deviations. This scaler divides by the spread of the bulk and clips the tails, so that
-    a network sees the same range on every survey. One scale is learned for all sections: relative
-    amplitudes between sections carry information and stay. Undefined samples (NaN, 1e30, -999.25,
-    …), exact zeros, dead (constant) traces and mutes (constant from the first or to the last
-    sample) do not count.
+    Amplitudes have arbitrary units and heavy tails: a few bright samples may exceed 20 standard
+    deviations. This scaler divides by the spread of the bulk and clips the tails, so that a network
+    sees the same range on every survey. It learns one scale for all sections, because relative
+    amplitudes between sections carry information. It ignores undefined samples (NaN, 1e30,
+    -999.25, …), exact zeros, dead (constant) traces and mutes (constant from the first sample or
+    to the last).
 
     Parameters
     ----------
     clip : float or None, default=5.0
-        Scaled amplitudes are cut to [-clip, clip]. None cuts nothing.
+        Scaled amplitudes are clipped to [-clip, clip]. None disables clipping.
     spread : float in (0, 1), default=0.6827
         Fraction of the absolute deviations from the center that lie below the scale. The default
         makes the scale equal the standard deviation of Gaussian data.
@@ -52,27 +52,29 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
     Attributes
     ----------
     center_ : float
-        Median amplitude; 0.0 if ``center=False`` or no live sample was seen.
+        Median amplitude; 0.0 if ``center=False`` or there was no live sample.
     scale_ : float
-        The `spread` quantile of absolute deviations, in units of amplitude; 1.0 if no live sample
-        was seen.
+        The `spread` quantile of absolute deviations, in units of amplitude; 1.0 if there was no
+        live sample.
     n_samples_seen_ : int
         Number of live samples that were counted.
 
     See Also
     --------
-    skfacies.FaciesSegmenter : Uses this scaler by default, and keeps it in the fitted model.
+    skfacies.FaciesSegmenter : Uses this scaler by default, and stores it in the fitted model.
 
     Notes
     -----
     Quantiles are interpolated in a histogram of 65 536 bins with a relative width below 0.8 %:
-    `fit` reads each section once, and pieces given to `partial_fit` in any order give the result
-    of one `fit`. The scale is within 1 % of the exact one. Where an offset exceeds the scale
-    several times, the first live section gives the value that bins are narrow around.
+    `fit` reads each section once, and pieces passed to `partial_fit` in any order give the same
+    result as one `fit`. The scale is within 1 % of the exact scale. If amplitudes have an offset of
+    several times the scale, the first live section determines the value around which bins are
+    narrow.
 
     Axes: sections are ``(n_sections, n_traces, n_samples)`` or a list of ``(n_traces, n_samples)``;
-    cubes ``(n_inlines, n_crosslines, n_samples)`` are read the same way. Samples point down. Where
-    sections have channels at the end, the first is learned from, and all are scaled alike.
+    cubes ``(n_inlines, n_crosslines, n_samples)`` are read the same way. Samples point down. If
+    sections have channels (last axis), the scale is learned from the first channel and applied to
+    all.
 
     Examples
     --------
@@ -100,12 +102,12 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         self.center = center
 
     def fit(self, X, y=None):
-        """Learn center and scale.
+        """Learn the center and the scale.
 
         Parameters
         ----------
         X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
-            Amplitudes, read section by section. NaN samples do not count.
+            Amplitudes, read section by section. NaN samples are ignored.
         y : None
             Ignored.
 
@@ -116,12 +118,12 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         return self._learn(X, None, np.zeros(_N_BINS, dtype=np.int64))
 
     def partial_fit(self, X, y=None):
-        """Learn from more sections, together with those of earlier calls.
+        """Learn from more sections, in addition to those of earlier calls.
 
         Parameters
         ----------
         X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
-            Amplitudes, read section by section. NaN samples do not count.
+            Amplitudes, read section by section. NaN samples are ignored.
         y : None
             Ignored.
 
@@ -137,7 +139,7 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         return self._learn(X, origin, counts)
 
     def _learn(self, X, origin, counts):
-        """Count amplitudes from their origin, which the first live section gives if it is None."""
+        """Count amplitudes relative to an origin; if None, the first live section sets it."""
         self._validate_params()
         X = check_sections(X, nan_policy="ignore", check_finite=False)
         for i in range(n_sections(X)):
@@ -148,7 +150,7 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
                 origin = _choose_origin(live)
             counts += _count(live if not origin else live - np.float32(origin))
         self._origin = origin or 0.0
-        bins = np.flatnonzero(counts)  # some thousands of 65 536: a model file holds them too
+        bins = np.flatnonzero(counts)  # a few thousand of 65 536: model files store them
         self._histogram = bins.astype(np.uint16), counts[bins]
         self.n_samples_seen_ = int(counts.sum())
         self.center_, self.scale_ = self._statistics(counts)
@@ -189,7 +191,7 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         return scale_section(self, section)
 
     def inverse_transform(self, X):
-        """Return amplitudes in their original units; what was clipped stays clipped.
+        """Return amplitudes in their original units; clipped amplitudes stay clipped.
 
         Parameters
         ----------
@@ -220,7 +222,7 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
 
 
 def scale_section(scaler, section):
-    """Scaled amplitudes of a section that has been checked, or of a part of it."""
+    """Scaled amplitudes of a checked section, or of a part of it."""
     missing = undefined_amplitudes(section)
     if missing is not None:
         section = np.where(missing, np.nan, section)
@@ -234,7 +236,7 @@ def scale_section(scaler, section):
 
 
 def _map_sections(function, X):
-    """Section by section, so that no more than the result is held of what is on disk."""
+    """Apply a function section by section, so that only the result is held in memory."""
     if is_listlike(X):
         return like_sections(X, [function(section, i) for i, section in enumerate(X)])
     result = np.empty(X.shape, dtype=np.float32)
@@ -244,7 +246,7 @@ def _map_sections(function, X):
 
 
 def _live_samples(section):
-    """All samples in float32 that are neither dead nor zero, as one row."""
+    """All samples that are neither dead nor zero, as a flat float32 array."""
     dead = dead_samples(section)
     with np.errstate(over="ignore"):  # of undefined values
         live = np.asarray(section).astype(np.float32)
@@ -252,9 +254,9 @@ def _live_samples(section):
 
 
 def _choose_origin(live):
-    """From where samples are counted: 0, or about the median where it is far from 0.
+    """Origin of the histogram: 0, or about the median if the median is far from 0.
 
-    Bins are narrow only near it: 50.1 and 49.9 lie in the same.
+    Bins are narrow only near the origin: with origin 0, 50.1 and 49.9 fall into the same bin.
     """
     median = np.median(live)
     deviation = np.median(np.abs(live - median))
@@ -267,10 +269,10 @@ def _count(live):
 
 
 def _distribution(bins, counts):
-    """Cumulated distribution at the edges of occupied bins, sorted.
+    """Cumulative distribution at the sorted edges of occupied bins.
 
-    Samples are spread evenly over their bin. Taken for its middle they would be off by more than
-    the scale where an offset is large: 6000 lies in a bin 32 wide.
+    Samples are spread evenly over their bin. Placed at its center, they could be off by more than
+    the scale if an offset is large: 6000 lies in a bin of width 32.
     """
     bits = bins.astype(np.uint32) << 16
     edges = np.stack([bits, bits | 0xFFFF], axis=1).view(np.float32).astype(np.float64)

@@ -1,4 +1,4 @@
-"""What a fit learns from: sections with labels and weights, and runs of their traces."""
+"""Training data: sections with labels and weights, and runs of their traces."""
 
 import functools
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from skfacies._sections.validation import n_sections, section_shape
 
 __all__ = ["IGNORED", "Run", "Sections"]
 
-#: Code of samples that do not count: not interpreted, NaN, weight 0, or padding.
+#: Code of ignored samples: not interpreted, NaN, weight 0, or padding.
 IGNORED = -100
 
-#: Weights of this part of the largest are like 0: such samples have no say in what is counted.
+#: Weights up to this fraction of the largest are treated as 0: such samples are not counted.
 NEGLIGIBLE = 1e-5
 
 
@@ -87,11 +87,11 @@ class Sections:
 
     @functools.cached_property
     def counts(self):
-        """Labeled samples of each section and class, an array (n_sections, n_classes)."""
+        """Number of labeled samples by section and class, an array (n_sections, n_classes)."""
         return np.array([self._count(i, ...) for i in range(len(self))])
 
     def count(self, runs):
-        """Labeled samples of each class in runs of traces, an array (n_classes,)."""
+        """Number of labeled samples of each class in runs of traces, an array (n_classes,)."""
         total = np.zeros(len(self.classes), dtype=np.int64)
         for run in runs:
             is_whole = run == self.whole(run.section)
@@ -103,11 +103,11 @@ class Sections:
         return np.bincount(codes[codes != IGNORED], minlength=len(self.classes))
 
     def labeled_runs(self):
-        """A run of all traces for each section that has a labeled sample."""
+        """A run of all traces for each section with a labeled sample."""
         return [self.whole(i) for i in np.flatnonzero(self.counts.any(axis=1)).tolist()]
 
     def mean_weight(self, runs, class_weights=None):
-        """Mean weight of the labeled samples of runs: those of samples times those of classes.
+        """Mean weight of the labeled samples of runs: sample weights times class weights.
 
         `class_weights` is an array of shape (n_classes,), or None.
         """

@@ -1,4 +1,4 @@
-"""Whether a survey is like the one that was learned from: scale of amplitudes, sample interval."""
+"""Checks that a survey resembles the training survey: amplitude scale, sample interval."""
 
 import math
 import warnings
@@ -19,24 +19,26 @@ __all__ = [
     "warn_of_other_scale",
 ]
 
-#: Amplitudes that are so many times as large or as small as in training are of another scale.
+#: Amplitudes that differ from those of the training by more than this factor have another scale.
 OTHER_SCALE = 3.0
 
-#: Amplitudes whose median is so many standard deviations from the training's have another center.
+#: Amplitudes whose median is this many standard deviations from that of the training have another
+#: center.
 OTHER_CENTER = 0.5
 
-#: Part of the interval by which another differs.
+#: Relative difference from which two sample intervals are different.
 OTHER_INTERVAL = 0.01
 
-#: Samples of a section that tell its spread, about; with fewer live ones it is not known.
+#: About this many samples of a section are used for its spread, which is unknown if there are too
+#: few live ones.
 ENOUGH_SAMPLES = 4096
 FEWEST_SAMPLES = 64
 
 
 def amplitude_level(amplitudes):
-    """Median and spread of live amplitudes (n_traces, n_samples); None if they are too few.
+    """Median and spread of live amplitudes (n_traces, n_samples); None if there are too few.
 
-    The spread is about the standard deviation.
+    The spread is close to the standard deviation.
     """
     step = math.ceil(math.sqrt(amplitudes.size / ENOUGH_SAMPLES))
     some = amplitudes[::step, ::step]
@@ -48,13 +50,13 @@ def amplitude_level(amplitudes):
 
 
 def typical_level(levels):
-    """Median of the levels of sections; None where none is known."""
+    """Median of the levels of sections; None if no level is known."""
     known = [level for level in levels if level is not None]
     return tuple(np.median(known, axis=0).tolist()) if known else None
 
 
 def warn_of_other_scale(known, levels):
-    """Warn where sections have amplitudes of another scale, or center, than the training's."""
+    """Warn if amplitudes have another scale or center than those of the training."""
     level = typical_level(levels)
     if known is None or level is None or not known[1]:
         return
@@ -62,22 +64,23 @@ def warn_of_other_scale(known, levels):
     if 1 / OTHER_SCALE <= ratio <= OTHER_SCALE and shift <= OTHER_CENTER:
         return
     if 1 / OTHER_SCALE <= ratio <= OTHER_SCALE or not ratio:  # 0: all are clipped
-        what = f"have another center than those of the training, {shift:.1f} deviations away"
+        what = f"have another center than the training amplitudes, {shift:.1f} deviations away"
     else:
         size = "large" if ratio > 1 else "small"
-        what = f"are more than {OTHER_SCALE:g} times as {size} as those of the training"
+        what = f"are more than {OTHER_SCALE:g} times as {size} as the training amplitudes"
     warnings.warn(
-        f"the amplitudes of `X` {what}: is it another survey, or another version of it? Use "
-        "rescale='survey' to learn the scale anew from `X`.",
+        f"the amplitudes of `X` {what}. If `X` is another survey, or another version of it, use "
+        "rescale='survey' to learn the scale from `X`.",
         UserWarning,
         stacklevel=5,
     )
 
 
 def sample_interval(X):
-    """Interval of the vertical coordinate of DataArrays, the last axis; None if it is not known.
+    """Interval of the vertical coordinate of DataArrays, the last axis; None if it is unknown.
 
-    Of sections in a list, the first that differs from the first tells it.
+    For a list of sections, it is the first interval that differs from that of the first section,
+    if there is one.
     """
     sections = X if isinstance(X, (list, tuple)) else [X]
     known = [interval for interval in map(_interval_of, sections) if interval is not None]
@@ -85,13 +88,14 @@ def sample_interval(X):
 
 
 def warn_of_mixed_intervals(X):
-    """Warn where sections that are trained on together are sampled at different intervals."""
+    """Warn if training sections have different sample intervals."""
     sections = X if isinstance(X, (list, tuple)) else []
     known = [interval for interval in map(_interval_of, sections) if interval is not None]
     if any(_differ(known[0], other) for other in known):
         warnings.warn(
             f"`X` has sections with sample intervals of {min(known):g} and {max(known):g}: units "
-            "look thicker in some than in others. Resample them first, such as by X.interp.",
+            "look thicker in some sections than in others. Resample them first, such as with "
+            "X.interp.",
             UserWarning,
             stacklevel=4,
         )
@@ -112,19 +116,19 @@ def _interval_of(section):
 
 
 def warn_of_other_interval(known, interval):
-    """Warn where sections are sampled at another interval than the training's."""
+    """Warn if sections have another sample interval than the training sections."""
     if known is None or interval is None or not _differ(known, interval):
         return
     warnings.warn(
-        f"`X` has a sample interval of {interval:g}, the training had {known:g}: units look "
-        "thinner or thicker, and frequencies differ. Resample `X` first, such as by X.interp.",
+        f"`X` has a sample interval of {interval:g}, but the training had {known:g}: units look "
+        "thinner or thicker, and frequencies differ. Resample `X` first, such as with X.interp.",
         UserWarning,
         stacklevel=4,
     )
 
 
 def scaled_by_survey(X, surveys, scaler):
-    """Sections of which each survey has one scale of its own, read when they are needed.
+    """Sections scaled separately for each survey, read when they are needed.
 
     Parameters
     ----------
@@ -132,7 +136,7 @@ def scaled_by_survey(X, surveys, scaler):
     surveys : array-like of shape (n_sections,)
         Any labels.
     scaler : transformer with partial_fit
-        Is cloned for each survey.
+        Cloned for each survey.
 
     Returns
     -------
@@ -141,10 +145,10 @@ def scaled_by_survey(X, surveys, scaler):
     surveys = np.asarray(surveys)
     if surveys.shape != (n_sections(X),):
         raise ValueError(
-            f"`surveys` must have shape ({n_sections(X)},), one label a section; got "
+            f"`surveys` must have shape ({n_sections(X)},), one label per section; got "
             f"{surveys.shape}."
         )
-    names, surveys = np.unique(surveys, return_inverse=True)  # NaN is one name
+    names, surveys = np.unique(surveys, return_inverse=True)  # all NaN count as one name
     scalers = [clone(scaler) for _ in names]
     for i, survey in enumerate(surveys):
         scalers[survey].partial_fit([own_amplitudes(np.asarray(X[i]))])

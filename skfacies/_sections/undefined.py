@@ -1,20 +1,20 @@
-"""Values that stand for "nothing here" in the files of interpretation systems."""
+"""Values that mark undefined samples in files of interpretation systems."""
 
 import numpy as np
 
 __all__ = ["UNDEFINED_VALUES", "dead_samples", "undefined_amplitudes", "undefined_values"]
 
-#: Values that common systems write where there is no pick, no label or no sample. Magnitudes of
-#: 1e30 and more, such as the largest float32, say so as well.
+#: Values that common systems write where there is no pick, label or sample. Magnitudes of 1e30 and
+#: more, such as the largest float32, have the same meaning.
 UNDEFINED_VALUES = (-999.25, -9999.0, -99999.0)
-LEAST_UNDEFINED_MAGNITUDE = 1e30 * (1 - 1e-6)  # 1e30 as a rounded float32, too
+LEAST_UNDEFINED_MAGNITUDE = 1e30 * (1 - 1e-6)  # includes 1e30 as a rounded float32
 
-#: Samples from the first or to the last of a trace that must be equal to be taken for a mute.
+#: Number of equal samples at the start or end of a trace that count as a mute.
 SHORTEST_MUTE = 16
 
 
 def undefined_values(values):
-    """Mask of labels or picks that stand for nothing: NaN and the values above.
+    """Mask of undefined labels or picks: NaN and the values above.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def undefined_values(values):
     Returns
     -------
     undefined : bool array of that shape
-        Infinite values are not among them: they are a fault of the data.
+        Infinite values are not included: they are an error in the data.
     """
     values = np.asarray(values)
     if values.dtype.kind not in "iuf":
@@ -37,15 +37,15 @@ def undefined_values(values):
 
 
 def undefined_amplitudes(section):
-    """Mask of amplitudes that stand for nothing, NaN among them; None if there are none.
+    """Mask of undefined amplitudes, including NaN; None if there are none.
 
-    Amplitudes may be any number, -9999 among them. One of `UNDEFINED_VALUES` counts as undefined
-    only where it is the smallest amplitude, and less than half of all others.
+    Valid amplitudes may be any number, even -9999. One of `UNDEFINED_VALUES` counts as undefined
+    only if it is the lowest amplitude, and no other amplitude is below half of it.
 
     Parameters
     ----------
     section : array of numbers, of any shape
-        Only floats can be undefined. A whole section tells more than a part of it.
+        Only floats can be undefined. A whole section gives a better decision than a part of it.
     """
     section = np.asarray(section)
     if section.dtype.kind != "f" or not section.size:
@@ -75,11 +75,11 @@ def undefined_amplitudes(section):
 
 
 def dead_samples(section):
-    """Mask of samples that nothing was recorded at; None if there are none.
+    """Mask of samples without recorded data; None if there are none.
 
-    These are undefined samples, dead traces, which have one value all over, and mutes: one value
-    from the first sample, or to the last, for at least `SHORTEST_MUTE` samples, or for two where
-    all traces have it.
+    These are undefined samples, dead traces, which are constant, and mutes: a constant value from
+    the first sample, or to the last, for at least `SHORTEST_MUTE` samples, or for at least two
+    samples if all traces begin or end that way.
 
     Parameters
     ----------
@@ -105,9 +105,9 @@ def dead_samples(section):
 
 
 def _mutes(samples, undefined):
-    """Traces with one value from their first defined sample on, and where; None if there are none.
+    """Traces that begin with a constant value, and its mask; None if there are none.
 
-    Undefined samples are passed over. Where all traces begin so, two samples are enough.
+    Undefined samples are skipped. If all traces begin that way, two samples are enough.
     """
     n_traces, n_samples = samples.shape
     if undefined is None:

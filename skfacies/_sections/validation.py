@@ -1,12 +1,12 @@
-"""The axis convention and every check that several modules share.
+"""The axis convention and the checks that several modules share.
 
-Words used in all of skfacies:
+Terms used throughout skfacies:
 
 - section: amplitudes of one vertical slice, ``(n_traces, n_samples)``, samples point down.
 - sections: an array ``(n_sections, n_traces, n_samples)``, or a list of sections of different
   shapes. Anything with ``shape``, ``dtype`` and slicing counts as an array, and is read section
   by section.
-- channels: one more axis at the end of sections: the section itself, and lines beside it.
+- channels: an additional last axis of sections: the section itself and its neighboring lines.
 - labels: integers or strings in the shape of the amplitudes.
 """
 
@@ -38,17 +38,17 @@ __all__ = [
 
 SECTIONS_SHAPE = "(n_sections, n_traces, n_samples)"
 
-#: More are taken for another axis that came last by mistake.
+#: A longer last axis is assumed to be another axis that is last by mistake.
 MOST_CHANNELS = 64
 
 
 def is_listlike(sections):
-    """Tell whether sections come as a list (possibly ragged) and not as one array."""
+    """Whether sections are a list (possibly ragged), not one array."""
     return isinstance(sections, (list, tuple))
 
 
 class Lines(list):
-    """Sections of a cube as a list that knows where they lie.
+    """Sections of a cube as a list with their directions and positions.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Lines(list):
     directions : sequence of {0, 1}
         0 for inlines, 1 for crosslines.
     positions : sequence of int
-        Position of each along the axis that it is cut at.
+        Position of each section along the axis across which it is cut.
     """
 
     def __init__(self, sections, directions, positions):
@@ -65,34 +65,34 @@ class Lines(list):
 
 
 def like_sections(X, sections):
-    """List of sections that lie where those of `X` do."""
+    """List of sections with the positions of those in `X`, if `X` has positions."""
     return Lines(sections, X.directions, X.positions) if isinstance(X, Lines) else sections
 
 
 def n_sections(sections):
-    """Number of sections; arrays on disk and our own readers may have a shape but no length."""
+    """Number of sections; arrays on disk and our own readers may have a shape but no `len`."""
     return len(sections) if is_listlike(sections) else int(sections.shape[0])
 
 
 def section_shape(X, i):
-    """Shape ``(n_traces, n_samples)`` of section i, which is not read for it."""
+    """Shape ``(n_traces, n_samples)`` of section i, without reading it."""
     shape = X[i].shape[:2] if is_listlike(X) else X.shape[1:3]
     return tuple(int(size) for size in shape)
 
 
 def n_channels(X):
-    """Number of channels of checked sections; 1 where they have no axis for them."""
+    """Number of channels of checked sections; 1 if they have no axis for channels."""
     shape, without = (X[0].shape, 2) if is_listlike(X) else (X.shape, 3)
     return int(shape[without]) if len(shape) > without else 1
 
 
 def own_amplitudes(section):
-    """Amplitudes (n_traces, n_samples) of a section itself, which is the first of channels."""
+    """Amplitudes (n_traces, n_samples) of a section itself, which are its first channel."""
     return section[..., 0] if section.ndim == 3 else section
 
 
 def as_array(data, name="X"):
-    """Return `data` as something with shape, dtype and slicing, without copying what has them.
+    """Return `data` as an object with shape, dtype and slicing; copy only if it lacks them.
 
     Torch tensors become arrays on the CPU; memmaps, zarr, h5py and dask arrays pass unchanged.
     """
@@ -119,7 +119,7 @@ def as_array(data, name="X"):
         return np.asarray(data)
     except ValueError as error:
         raise ValueError(
-            f"`{name}` is not a regular array. Give sections of different shapes as a list of "
+            f"`{name}` is not a regular array. Pass sections of different shapes as a list of "
             "2-D arrays."
         ) from error
 
@@ -130,20 +130,20 @@ def check_sections(X, name="X", *, nan_policy="raise", check_finite=True):
     Parameters
     ----------
     X : array-like of shape (n_sections, n_traces, n_samples), or list of (n_traces, n_samples)
-        Amplitudes of any real type. Nothing is copied or cast here. Both may have one more axis
-        for channels.
+        Amplitudes of any real data type, which are neither copied nor cast. Both forms may have an
+        additional last axis for channels.
     name : str, default="X"
         Name of the argument in error messages.
     nan_policy : {"raise", "ignore"}, default="raise"
-        Whether NaN is an error. Infinite values always are.
+        Whether undefined values, such as NaN, are an error. Infinite values always are.
     check_finite : bool, default=True
-        Read every section to look for NaN and infinity. Prediction, which reads each section
-        once anyway, leaves it out here and checks on the way.
+        Read every section to look for NaN and infinity. Prediction skips this check and makes it
+        while reading each section.
 
     Returns
     -------
     X : array or list of arrays
-        A list gives a list.
+        A list is returned for a list.
     """
     if is_listlike(X) and not _holds_sections(X):
         X = as_array(X, name)
@@ -172,7 +172,7 @@ def check_sections(X, name="X", *, nan_policy="raise", check_finite=True):
 
 
 def _holds_sections(X):
-    """Tell a list of sections from nested lists of numbers, which are one array."""
+    """Whether this is a list of sections, not nested lists of numbers, which are one array."""
     return len(X) == 0 or not all(isinstance(item, (list, tuple, Number)) for item in X)
 
 
@@ -182,8 +182,8 @@ def _check_dtype(array, name):
         raise ValueError(f"Complex data not supported: `{name}` must hold real amplitudes.")
     if dtype.kind == "O":
         raise ValueError(
-            f"`{name}` is an object array (dtype=object). Give sections of different shapes as a "
-            "plain list of 2-D arrays, or convert to float32."
+            f"`{name}` is an object array (dtype=object). Pass sections of different shapes as a "
+            "plain list of 2-D arrays, or convert it to float32."
         )
     if dtype.kind not in "biuf":
         raise ValueError(f"`{name}` must hold numbers; got dtype {dtype}.")
@@ -191,18 +191,18 @@ def _check_dtype(array, name):
 
 
 def _check_channels(shape, first, name, n_axes):
-    """Check the axis for channels of sections with `n_axes` others, against the first's."""
+    """Check the channel axis of sections with `n_axes` other axes, against the first section."""
     if tuple(shape[n_axes:]) != tuple(first[n_axes:]):
         raise ValueError(
             f"All sections of a list must have the same channels; `{name}` has the shape "
-            f"{tuple(shape)}, the first has {tuple(first)}."
+            f"{tuple(shape)}, the first section has {tuple(first)}."
         )
     if len(shape) > n_axes and not shape[n_axes] <= min(MOST_CHANNELS, shape[n_axes - 1]):
         kinds = "(n_traces, n_samples) or (n_traces, n_samples, n_channels)"
         raise ValueError(
-            f"`{name}` has the shape {tuple(shape)}: an axis after the samples is for channels, at "
-            f"most {MOST_CHANNELS} and no more than samples. Give sections as {kinds}; cut cubes "
-            "into sections, and move an axis of channels to the end."
+            f"`{name}` has the shape {tuple(shape)}: an axis after the samples holds channels, at "
+            f"most {MOST_CHANNELS} and no more than samples. Give sections as {kinds}. Cut cubes "
+            "into sections, and move a channel axis to the end."
         )
 
 
@@ -219,7 +219,7 @@ def _check_not_empty(shape, name, n_axes):
 
 def _wrong_ndim_message(shape, name):
     advice = {
-        2: f"For one section use {name}[None]; for a cube give all three axes.",
+        2: f"For one section, use {name}[None]; for a cube, give all three axes.",
     }.get(len(shape), "Reshape it, or give a list of 2-D sections.")
     return (
         f"`{name}` must be sections of shape {SECTIONS_SHAPE}; got a {len(shape)}-D array of "
@@ -228,19 +228,20 @@ def _wrong_ndim_message(shape, name):
 
 
 def check_channels(X, n_trained):
-    """Check that sections have the channels of those that a network was trained on."""
+    """Check that sections have as many channels as the training sections."""
     if n_channels(X) != n_trained:
         raise ValueError(
             f"`X` has sections of {n_channels(X)} channel(s), but the network was trained on "
-            f"{n_trained}. Sections of more than one have shape (n_traces, n_samples, "
-            "n_channels); CubeSegmenter with its `neighbors` cuts them from cubes."
+            f"{n_trained}. Sections with several channels have shape (n_traces, n_samples, "
+            "n_channels); CubeSegmenter with `neighbors` cuts them from cubes."
         )
 
 
 def check_finite_section(section, index=None, name="X", *, nan_policy="raise"):
-    """Raise if a section holds infinite or undefined values, also after the cast to float32.
+    """Raise if a section holds infinite or undefined values, before or after a cast to float32.
 
-    Undefined values, NaN and what `undefined_amplitudes` knows, are left to `nan_policy="ignore"`.
+    With `nan_policy="ignore"`, undefined values (NaN and others, see `undefined_amplitudes`) are
+    allowed.
     """
     if section.dtype.kind not in "f":
         return
@@ -272,9 +273,9 @@ def check_finite_section(section, index=None, name="X", *, nan_policy="raise"):
 
 
 def check_same_structure(y, X, name="y", like="X", *, channels=False):
-    """Check that `y` has the shape of `X`, section by section, and return it uncopied.
+    """Check that `y` has the shape of `X`, section by section, and return it without a copy.
 
-    With `channels`, `X` are checked sections, whose axis for channels `y` does not have.
+    With `channels`, `X` holds checked sections, and `y` has no axis for their channels.
     """
     if is_listlike(y) and not is_listlike(X):
         y = [as_array(item, name) for item in y]
@@ -324,7 +325,7 @@ def check_sample_weight(sample_weight, X):
         weights = np.asarray(sample_weight)
         if weights.shape != (n_weights,):
             raise ValueError(
-                f"`sample_weight` must have shape ({n_weights},), one weight a section, or the "
+                f"`sample_weight` must have shape ({n_weights},), one weight per section, or the "
                 f"shape of `X`; got {weights.shape}."
             )
     else:
@@ -334,13 +335,13 @@ def check_sample_weight(sample_weight, X):
         part = np.asarray(weights[i])
         if part.dtype.kind not in "biuf" or not np.all(np.isfinite(part)) or np.any(part < 0):
             raise ValueError(
-                f"`sample_weight` must hold finite numbers >= 0; section {i} has others."
+                f"`sample_weight` must hold finite numbers >= 0; section {i} has other values."
             )
         total += float(part.sum(dtype=np.float64))
     if total == 0:
         raise ValueError(
-            "`sample_weight` is all zero: nothing would be learned. Sample weights must not all be "
-            "zero."
+            "`sample_weight` is all zero, so nothing would be learned. Sample weights must not all "
+            "be zero."
         )
     return weights
 
@@ -351,6 +352,6 @@ def check_one_kind(sets):
 
 
 def holds_strings(labels):
-    """Tell string labels, which may be objects, from numbers, which may be as well."""
+    """Whether labels are strings, not numbers; both may be in an object array."""
     kind = labels.dtype.kind
     return kind in "US" or (kind == "O" and labels.size > 0 and isinstance(labels.flat[0], str))

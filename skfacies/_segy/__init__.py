@@ -1,4 +1,4 @@
 """SEG-Y files: headers, geometry and samples, read and written with NumPy alone.
 
-Imports nothing else of the package.
+Imports nothing else from the package.
 """

@@ -1,4 +1,4 @@
-"""What trace headers of SEG-Y files tell where line numbers do not: gathers, and other bytes."""
+"""Advice from SEG-Y trace headers when line numbers are wrong: gathers, or other header bytes."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from skfacies._segy.file import read_samples, read_words
 
 __all__ = ["describe_duplicates", "describe_gathers", "find_line_bytes", "place_words", "varies"]
 
-#: Where inline and crossline numbers are found, the usual places first.
+#: Header bytes where inline and crossline numbers are found, the usual places first.
 LINE_BYTES = (189, 193, 9, 21, 13, 17, 5, 25, 1, 181, 185, 197, 221, 225, 229, 233, 237)
-#: Traces that are looked at: the first ones.
+#: Number of traces that are examined, from the start of the file.
 N_LOOKED_AT = 20_000
-#: Numbers above this may be coordinates. Others are proposed before them.
+#: Larger numbers may be coordinates, so they are proposed last.
 LARGE_NUMBER = 100_000
 STACK = "Stack them, or export one offset"
 FIELDS = {
@@ -29,7 +29,7 @@ FIELDS = {
 
 
 def varies(offsets):
-    """Tell offsets of gathers from those of a stack, which are equal but for a few."""
+    """Whether offsets vary as in gathers; those of a stack are equal, with few exceptions."""
     if len(offsets) < 2 or np.all(offsets == offsets[0]):
         return False
     counts = np.unique(offsets, return_counts=True)[1]
@@ -40,7 +40,7 @@ def varies(offsets):
 
 
 def describe_gathers(segy):
-    """Say why traces are pre-stack gathers; None if nothing in their headers says so."""
+    """Say why traces are pre-stack gathers; None if nothing in their headers indicates it."""
     words = read_words(segy, FIELDS, np.arange(min(segy.n_traces, N_LOOKED_AT)))
     for sign in (_by_offsets, _by_positions, _by_ensembles, _by_records):
         found = sign(words)
@@ -50,7 +50,7 @@ def describe_gathers(segy):
 
 
 def _by_offsets(words):
-    """Each offset several times, or several offsets of one shot or CDP."""
+    """Each offset occurs several times, or one shot or CDP has several offsets."""
     offsets = words["offset"]
     if not varies(offsets):
         return None
@@ -64,12 +64,12 @@ def _by_offsets(words):
 
 
 def _repeats(numbers):
-    """Tell numbers that several traces share, and that are set."""
+    """Whether numbers are set and shared by several traces."""
     return bool(numbers.any()) and len(np.unique(numbers)) <= len(numbers) / 2
 
 
 def _by_positions(words):
-    """Sources and receivers at different places, of which many traces share one."""
+    """Sources and receivers lie apart, and many traces share a source or a receiver."""
     source, group = (
         np.stack([words[f"{name}_x"], words[f"{name}_y"]]) for name in ("source", "group")
     )
@@ -79,14 +79,14 @@ def _by_positions(words):
     for name, places in (("shot", source), ("receiver", group)):
         if n_traces > 1 and len(np.unique(places, axis=1).T) <= n_traces / 2:
             return (
-                f"its traces have {name} positions in common, and their sources (bytes 73-80) lie "
-                "apart from their receivers (bytes 81-88)"
+                f"its traces share {name} positions, and their sources (bytes 73-80) lie apart "
+                "from their receivers (bytes 81-88)"
             )
     return None
 
 
 def _by_ensembles(words):
-    """Traces that count from 1 within each CDP, all at one place."""
+    """Traces are numbered from 1 within each CDP and lie at one location."""
     starts = _restarts(words["cdp"], words["in_cdp"])
     if starts is None or not words["cdp"].any():
         return None
@@ -94,12 +94,12 @@ def _by_ensembles(words):
     inner[starts] = False
     moved = (np.diff(words["x"], prepend=0) != 0) | (np.diff(words["y"], prepend=0) != 0)
     if moved[inner].any():
-        return None  # each trace has a place of its own: lines, not CDPs
-    return "its traces (bytes 25-28) count from 1 within each CDP (bytes 21-24)"
+        return None  # each trace has its own location: lines, not CDPs
+    return "its traces are numbered from 1 (bytes 25-28) within each CDP (bytes 21-24)"
 
 
 def _by_records(words):
-    """Channels that count from 1 within each record, whose CDPs move on with the records."""
+    """Channels are numbered from 1 within each record, and CDPs advance with the records."""
     starts = _restarts(words["record"], words["channel"])
     cdp = words["cdp"]
     if starts is None or len(starts) < 2 or len(np.unique(cdp)) < 2:
@@ -108,13 +108,13 @@ def _by_records(words):
     if 2 * len(cdp) > n_cells or np.any(np.diff(cdp[starts]) == 0):
         return None
     return (
-        "its traces have record and channel numbers (bytes 9-16), and the CDPs (bytes 21-24) of a "
-        "record move on with the records"
+        "its traces have record and channel numbers (bytes 9-16), and the CDPs (bytes 21-24) "
+        "advance from record to record"
     )
 
 
 def _restarts(outer, inner):
-    """Where runs of an outer number begin, if an inner one counts from 1 in each; else None."""
+    """Where runs of an outer number begin, if an inner number counts from 1 in each; else None."""
     starts = np.append(0, np.flatnonzero(np.diff(outer)) + 1)
     if len(starts) > len(outer) / 2 or np.any(inner[starts] != 1):
         return None
@@ -127,9 +127,9 @@ def _restarts(outer, inner):
 
 
 def find_line_bytes(segy, least=0.5):
-    """Pairs of bytes whose words number the traces of a survey, the best three first.
+    """Up to three pairs of bytes that may hold the line numbers of a survey, the best first.
 
-    At least the part `least` of the crossings of their lines has a trace, and none has two.
+    At least the fraction `least` of the crossings of their lines has a trace, and none has two.
     """
     some = np.arange(min(segy.n_traces, N_LOOKED_AT))
     words = read_words(segy, {str(byte): (byte, "i4") for byte in LINE_BYTES}, some)
@@ -143,7 +143,7 @@ def find_line_bytes(segy, least=0.5):
                 continue
             cells = codes[slow][1].astype(np.int64) * n_fast + codes[fast][1]
             if n_changes[slow] < n_changes[fast] and len(np.unique(cells)) == len(some):
-                # The last line of a part may be incomplete.
+                # The last line may be incomplete if only part of the file was examined.
                 spare = n_fast if segy.n_traces > len(some) else 0
                 is_full = len(some) >= n_slow * n_fast - spare
                 largest = max(np.abs(codes[byte][0]).max() for byte in (slow, fast))
@@ -152,9 +152,9 @@ def find_line_bytes(segy, least=0.5):
 
 
 def place_words(places):
-    """Pairs of bytes as arguments."""
+    """Pairs of bytes written as arguments."""
     if not places:
-        return "no other bytes hold numbers of two kinds of lines"
+        return "no other bytes hold both inline and crossline numbers"
     return " or ".join(f"inline_byte={i}, crossline_byte={j}" for i, j in places)
 
 
@@ -162,7 +162,7 @@ def place_words(places):
 
 
 def describe_duplicates(segy, inlines, crosslines, cells, used):
-    """Say which traces share a crossing, whether they are equal, and what to do."""
+    """Say which traces share a crossing, whether their samples are equal, and what to do."""
     order = np.argsort(cells, kind="stable")
     later = np.flatnonzero(np.diff(cells[order]) == 0) + 1  # equal to the one before
     n_places = len(np.unique(cells[order[later]]))
@@ -171,20 +171,20 @@ def describe_duplicates(segy, inlines, crosslines, cells, used):
     message = (
         f"{segy.path}: {counts.max() + 1} traces have inline {inlines[trace]} and crossline "
         f"{crosslines[trace]}, but a cube has one trace at each crossing. {n_places} "
-        f"{'crossing is' if n_places == 1 else 'crossings are'} held twice or more"
+        f"{'crossing has' if n_places == 1 else 'crossings have'} two or more traces"
     )
-    if 2 * len(later) > segy.n_traces:  # not some traces twice: other numbers
+    if 2 * len(later) > segy.n_traces:  # not a few duplicates: these are other numbers
         return (
-            f"{message}. Line numbers were read from bytes {used[0]} and {used[1]}; others: "
-            f"{place_words(find_line_bytes(segy))}. For one 2-D line of all traces, "
-            "inline_byte=None; for one trace of each crossing, duplicates='first'."
+            f"{message}. Line numbers were read from bytes {used[0]} and {used[1]}; other bytes "
+            f"to try: {place_words(find_line_bytes(segy))}. To open all traces as one 2-D line, "
+            "use inline_byte=None; to keep one trace at each crossing, use duplicates='first'."
         )
     some = later[:50]
     pairs = [read_samples(segy, order[some - back], (0, segy.n_samples)) for back in (1, 0)]
     same = "equal" if np.array_equal(*pairs, equal_nan=pairs[0].dtype.kind == "f") else "different"
     places = find_line_bytes(segy)
-    others = f", or other bytes: {place_words(places)}" if places else ""
+    others = f", or read other bytes: {place_words(places)}" if places else ""
     return (
-        f"{message}, by traces with {same} samples. Use duplicates='first' or 'last' to keep one "
-        f"of each{others}. For one 2-D line of all traces, inline_byte=None."
+        f"{message}, with {same} samples. Use duplicates='first' or 'last' to keep one "
+        f"of each{others}. To open all traces as one 2-D line, use inline_byte=None."
     )

@@ -1,14 +1,15 @@
-"""SEG-Y files: bytes of traces in and out.
+"""SEG-Y files: reading and writing the bytes of traces.
 
-Why not segyio, the library of the field: headers are copied here byte for byte into files of
-another sample format, irregular geometries are refused with a remedy, Dask gets a handle for each
-read, and no compiled package is needed. IBM floats whose fraction begins with the digit 0 are
-decoded correctly: segyio 1.9.14 takes 0x40000000, which is 0, for 0.03125, and 0x410B675C, which
-is 0.713, for 0.856. Such numbers are rare; otherwise segyio is 2.5 times as fast with them.
+Why not segyio, the standard library for SEG-Y: this module copies headers byte for byte into files
+of another sample format, rejects irregular geometries with a remedy, gives Dask a handle for each
+read, and needs no compiled package. It also decodes IBM floats whose fraction begins with the
+digit 0 correctly: segyio 1.9.14 decodes 0x40000000, which is 0, as 0.03125, and 0x410B675C, which
+is 0.713, as 0.856. Such numbers are rare; apart from them, segyio decodes IBM floats 2.5 times as
+fast.
 
-Traces are read by plain reads of the runs that are asked for. On a file of 1.1 GB with 270 000
-traces of 1000 samples, a memory map reads all of a cold file for a single crossline (1145 MB for
-2.4 MB, since pages around each trace come along), and ends the process where a file is cut short.
+Traces are read with plain reads of the requested runs. On a file of 1.1 GB with 270 000 traces of
+1000 samples, a memory map reads all of a cold file for a single crossline (1145 MB for 2.4 MB,
+because pages around each trace are read as well), and the process crashes if a file is truncated.
 """
 
 import os
@@ -35,7 +36,7 @@ __all__ = [
 TEXT, BINARY, HEADER = 3200, 400, 240  # bytes
 #: Name and type of samples by the code in bytes 3225-3226.
 FORMATS = {
-    1: ("ibm", "u4"),  # read as words, converted after
+    1: ("ibm", "u4"),  # read as words, converted afterward
     2: ("int32", "i4"),
     3: ("int16", "i2"),
     5: ("ieee", "f4"),
@@ -45,9 +46,9 @@ FORMATS = {
     11: ("uint16", "u2"),
     16: ("uint8", "u1"),
 }
-#: Reads of this size stay in the cache of a processor: longer ones are slower.
+#: Reads of this size stay in the processor's cache; longer reads are slower.
 BYTES_AT_ONCE = 1 << 20
-#: Headers apart from each other by more than this are read one by one.
+#: Headers that are farther apart than this are read one by one.
 MAX_GAP_BYTES = 1 << 16
 #: Stands for NaN in IBM floats, as in the files of interpretation systems.
 UNDEFINED = np.float32(1e30)
@@ -55,7 +56,7 @@ UNDEFINED = np.float32(1e30)
 
 @dataclass(frozen=True)
 class SegyFile:
-    """Where the traces of a file lie, and of what type they are."""
+    """Where the traces of a file lie, and their type."""
 
     path: str
     start: int  # byte of the first trace
@@ -63,20 +64,20 @@ class SegyFile:
     n_samples: int
     code: int  # of the sample format
     order: str = ">"
-    interval: float | None = None  # milliseconds, or metres
-    version: tuple = ()  # size and time of the file that was looked at
+    interval: float | None = None  # milliseconds, or units of length
+    version: tuple = ()  # size and modification time when the file was opened
     header: int = HEADER  # bytes before the samples of a trace
-    intervals: tuple = ()  # that the binary and the first trace header tell
+    intervals: tuple = ()  # from the binary header and the first trace header
     unit: str = "m"  # of lengths
 
     @property
     def stored(self):
-        """Type of samples in the file."""
+        """Data type of samples in the file."""
         return np.dtype(self.order + FORMATS[self.code][1])
 
     @property
     def dtype(self):
-        """Type of samples in memory."""
+        """Data type of samples in memory."""
         return np.dtype(np.float32) if self.code == 1 else self.stored.newbyteorder("=")
 
     @property
@@ -103,7 +104,8 @@ def read_bytes(segy, numbers, first, stop, *, spare_rest=False):
         Positions in the file, in any order.
     first, stop : int
     spare_rest : bool, default=False
-        Read these bytes only, trace by trace: slower, but headers alone are found without samples.
+        Read only these bytes, trace by trace. This is slower per byte, but reads headers without
+        the samples between them.
 
     Returns
     -------
@@ -157,14 +159,14 @@ def _check_version(file, segy):
 
 
 def _fill(file, position, view, segy):
-    """Read bytes into memory; the system may give them in several pieces."""
+    """Read bytes into memory; the system may return them in several pieces."""
     file.seek(position)
     while view:
         n_read = file.readinto(view)
         if n_read == len(view):
             return
         if not n_read:
-            raise OSError(f"{segy.path} has been cut short since it was opened. Copy it again.")
+            raise OSError(f"{segy.path} has been truncated since it was opened. Copy it again.")
         view = view[n_read:]
 
 
@@ -175,7 +177,7 @@ def read_samples(segy, numbers, window):
 
 
 def decode_samples(content, segy):
-    """Bytes of samples as numbers, in the same memory where this is possible."""
+    """Bytes of samples as numbers, in the same memory where possible."""
     stored = content.view(segy.stored)
     if segy.code == 1:
         return _from_ibm(stored)
@@ -184,12 +186,12 @@ def decode_samples(content, segy):
     return stored.view(segy.dtype)
 
 
-#: What the lowest bit of the fraction counts for, by the first byte: a sign and a power of 16.
+#: Value of the lowest bit of the fraction, by the first byte: a sign and a power of 16.
 IBM_SCALES = np.concatenate([sign * 16.0 ** (np.arange(128) - 70) for sign in (1, -1)])
 
 
 def _from_ibm(words):
-    """IBM floats as float32, in the memory of their words; too large ones are infinite."""
+    """IBM floats as float32, in the memory of their words; values that overflow are infinite."""
     values = words.view(np.float32)
     flat_words, flat_values = words.reshape(-1), values.reshape(-1)
     with np.errstate(over="ignore"):
@@ -208,9 +210,9 @@ def read_words(segy, fields, numbers=None):
     ----------
     segy : SegyFile
     fields : dict of (byte, kind)
-        Kind is a type without byte order, such as "i4".
+        Kind is a data type without byte order, such as "i4".
     numbers : array of int, default=None
-        Traces; None is all.
+        Positions of traces in the file; None reads all.
 
     Returns
     -------
@@ -240,7 +242,7 @@ def read_words(segy, fields, numbers=None):
 
 
 def encode_samples(values, segy):
-    """Values as the samples of a file, in its byte order; refuse those that it cannot hold."""
+    """Values as samples of a file, in its byte order; values that it cannot hold are an error."""
     name, kind = FORMATS[segy.code]
     if name == "ibm":
         return _to_ibm(values).astype(segy.stored, copy=False)
@@ -253,9 +255,9 @@ def encode_samples(values, segy):
         bad |= ~(values == np.floor(values))
     if bad.any():
         raise ValueError(
-            f"`cube` holds {values[bad][0]}, which samples of the format {name} cannot hold "
-            f"(whole numbers {limits.min} … {limits.max}). Choose another `sample_format`, such as "
-            f"{'ieee' if values.dtype.kind == 'f' else 'int32'!r}."
+            f"`cube` holds {values[bad][0]}, which the sample format {name} cannot store (it "
+            f"stores whole numbers {limits.min} … {limits.max}). Choose another `sample_format`, "
+            f"such as {'ieee' if values.dtype.kind == 'f' else 'int32'!r}."
         )
     return values.astype(segy.stored)
 
@@ -263,8 +265,8 @@ def encode_samples(values, segy):
 def _to_ibm(values):
     """IBM floats: a sign, a power of 16, and a fraction of 24 bits, rounded to the nearest.
 
-    Numbers below 1.2e-38 become 0, and NaN, which IBM floats lack, 1e30. Blocks stay in the cache,
-    and take little memory.
+    Numbers below 1.2e-38 become 0. NaN, which IBM floats lack, becomes 1e30. Blocks stay in the
+    cache and use little memory.
     """
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(values, np.float32)
@@ -275,8 +277,8 @@ def _to_ibm(values):
         if not np.isfinite(block).all():
             if np.isinf(block).any():
                 raise ValueError(
-                    "`cube` holds infinity in traces that are written, which IBM floats cannot "
-                    "hold. Fill it, or use sample_format='ieee'."
+                    "`cube` holds infinity in traces to be written, which IBM floats cannot "
+                    "store. Replace it, or use sample_format='ieee'."
                 )
             block = np.where(np.isnan(block), UNDEFINED, block)
         bits = block.view(np.uint32)
@@ -291,7 +293,7 @@ def _to_ibm(values):
 
 
 def write_records(file, segy, numbers, headers, samples):
-    """Write traces at their places; `headers` are bytes, `samples` are encoded."""
+    """Write traces at their positions; `headers` are bytes, `samples` are encoded."""
     records = np.empty((len(numbers), segy.trace_bytes), np.uint8)
     records[:, : segy.header] = headers
     records[:, segy.header :] = samples.view(np.uint8).reshape(len(numbers), -1)
@@ -306,15 +308,15 @@ def write_records(file, segy, numbers, headers, samples):
 
 
 def stamp_text(text, lines):
-    """Text header with lines in its last blank cards, or one in card 38 where none is blank."""
+    """Text header with lines in its last blank cards, or one line in card 38 if none is blank."""
     code = "cp037" if text.count(b"\x40") > text.count(b"\x20") else "ascii"
     cards = [text[start : start + 80] for start in range(0, TEXT, 80)]
     blank = [k for k in range(38) if not cards[k].decode(code, "replace")[3:].strip(" \0\r\n")]
     places = (blank or [37])[-len(lines) :]
     if len(lines) > len(places):
         raise ValueError(
-            f"`note` needs {len(lines)} cards of the text header, of which {len(places)} can be "
-            "taken. Give a shorter one."
+            f"`note` needs {len(lines)} cards of the text header, of which only {len(places)} are "
+            "free. Shorten it."
         )
     for k, line in zip(places, lines, strict=True):
         cards[k] = f"C{k + 1:>2} {line}"[:80].ljust(80).encode(code, "replace")
@@ -322,10 +324,10 @@ def stamp_text(text, lines):
 
 
 def new_headers(segy, *, first_sample, lines):
-    """Text and binary header of a new file of revision 1; `lines` are texts of the first cards."""
+    """Text and binary header of a new revision 1 file; `lines` are the text of the first cards."""
     ends = ["SEG Y REV1", "END TEXTUAL HEADER"]
     if len(lines) > 38:
-        raise ValueError(f"`note` needs {len(lines)} cards of a text header of 38. Shorten it.")
+        raise ValueError(f"`note` needs {len(lines)} cards; the text header has 38. Shorten it.")
     cards = [*lines, *[""] * (38 - len(lines)), *ends]
     text = "".join(f"C{i + 1:>2} {card}"[:80].ljust(80) for i, card in enumerate(cards))
     interval = round(segy.interval * 1000)

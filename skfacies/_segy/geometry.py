@@ -16,10 +16,10 @@ from skfacies._segy.file import read_words
 __all__ = ["DEAD", "Geometry", "coordinates_of", "find_geometry", "read_headers"]
 
 DEAD = 2
-#: What the codes of other traces must be, so that one of them is believed.
+#: Codes that nearly all other traces must have for code `DEAD` to be trusted.
 LIVE_CODES = (0, 1)
 LEAST_LIVE = 0.25
-#: A sparse survey has at least so many traces on a line, in both directions.
+#: A sparse survey has at least this many traces on a line, in both directions.
 LEAST_ON_A_LINE = 8
 FIELDS = {
     "cdp": (21, "i4"),
@@ -43,20 +43,20 @@ class Geometry:
     ----------
     inlines, crosslines : arrays of int, ascending
     sorting : {"inline", "crossline", "irregular"}
-        The lines that lie together in the file.
+        The lines whose traces are contiguous in the file.
     base, strides : int, (int, int)
-        Trace number at ``[i, j]`` is ``base + i * strides[0] + j * strides[1]``, where the file
-        is regular.
+        In a regular file, the trace number at ``[i, j]`` is
+        ``base + i * strides[0] + j * strides[1]``.
     index : array of int of shape (n_inlines, n_crosslines) or None
-        Trace numbers where it is not; -1 where there is no trace.
+        Trace numbers of an irregular file; -1 where there is no trace.
     dead : bool array of shape (n_inlines, n_crosslines) or None
-        Traces that their headers mark as dead; None if there are none.
+        Traces that are marked as dead in their headers; None if there are none.
     delays : tuple of float
-        Times or depths that live traces begin at.
+        Times or depths at which live traces begin.
     path : pair of arrays of shape (n_crosslines,) or None
         Inline and crossline numbers of a survey along a 2-D line.
     note : str
-        What the reader of the file should know; empty if nothing.
+        Warning for the user of the file; empty if there is none.
     """
 
     inlines: np.ndarray
@@ -72,13 +72,13 @@ class Geometry:
 
     @property
     def live(self):
-        """Mask of the crossings that have a live trace; None if all have."""
+        """Mask of the crossings that have a live trace; None if all do."""
         live = np.True_ if self.index is None else self.index >= 0
         live = live if self.dead is None else live & ~self.dead
         return None if live.all() else live
 
     def numbers(self, inlines, crosslines):
-        """Trace numbers at positions of lines, shape (n_inlines, n_crosslines)."""
+        """Trace numbers at line positions, shape (n_inlines, n_crosslines)."""
         if self.index is not None:
             return self.index[np.ix_(inlines, crosslines)]
         step_i, step_j = self.strides
@@ -91,7 +91,7 @@ class Geometry:
 
 
 def read_headers(segy, inline_byte=189, crossline_byte=193):
-    """Words of all trace headers that geometry needs, by one pass over the file."""
+    """Words of all trace headers that the geometry needs, in one pass over the file."""
     lines = {"inline": (inline_byte, "i4"), "crossline": (crossline_byte, "i4")}
     if inline_byte is None:
         del lines["inline"]
@@ -101,8 +101,8 @@ def read_headers(segy, inline_byte=189, crossline_byte=193):
 def find_geometry(segy, words, inline_byte=189, crossline_byte=193, duplicates="raise"):
     """Geometry of a file from the words of its trace headers.
 
-    `inline_byte` None makes one line of all traces, in the order of the file. `duplicates` tells
-    which of several traces at one crossing is taken: "first", "last" or none ("raise").
+    With `inline_byte` None, all traces form one line, in file order. `duplicates` says which of
+    several traces at one crossing is used: "first", "last" or none ("raise").
     """
     if inline_byte is None:
         geometry = _line(segy, words)
@@ -116,9 +116,9 @@ def find_geometry(segy, words, inline_byte=189, crossline_byte=193, duplicates="
 
 
 def _find_dead(codes):
-    """Mask of traces whose code says that they are dead; None if there are none.
+    """Mask of traces whose code marks them as dead; None if there are none.
 
-    The code is not believed where it is that of all traces, or one of many meaningless ones.
+    The code is not trusted if all traces have it, or if the other codes are meaningless.
     """
     dead = codes == DEAD
     n_dead = np.count_nonzero(dead)
@@ -128,7 +128,7 @@ def _find_dead(codes):
 
 
 def _delays(delays, scalar):
-    """Distinct begins of traces; `scalar` multiplies, or divides where it is negative."""
+    """Distinct start times or depths; `scalar` multiplies them, or divides if it is negative."""
     distinct = np.unique(delays).astype(float)
     if abs(scalar) in (10, 100, 1000, 10_000):
         distinct = distinct * scalar if scalar > 0 else distinct / -scalar
@@ -138,8 +138,8 @@ def _delays(delays, scalar):
 def coordinates_of(geometry, words, places):
     """X and Y of the traces, shape (n_inlines, n_crosslines), NaN without a trace; None if unset.
 
-    CDP coordinates (bytes 181-188), or those of sources (bytes 73-80) where these are unset or
-    hold the line numbers.
+    These are the CDP coordinates (bytes 181-188), or the source coordinates (bytes 73-80) if the
+    CDP coordinates are unset or their bytes hold the line numbers.
     """
     pairs = [("x", "y"), ("source_x", "source_y")]
     for names in pairs[bool({181, 185} & set(places)) :]:
@@ -177,19 +177,19 @@ def _survey(segy, words, used, duplicates):
     if varies(words["offset"]) and len(np.unique(words["offset"])) <= segy.n_traces / 2:
         note = (
             f"{segy.path}: the traces have {len(np.unique(words['offset']))} different offsets "
-            "(bytes 37-40), as pre-stack gathers have. Stack them, or export one offset, if they "
-            "are gathers."
+            "(bytes 37-40), as pre-stack gathers do. If they are gathers, stack them, or export "
+            "one offset."
         )
         return replace(regular, note=note)
     return regular
 
 
 def _refuse_better(segy, reason, least=0.5):
-    """Refuse gathers, and line numbers that other bytes hold better."""
+    """Raise for gathers, and if other bytes hold better line numbers."""
     gathers = describe_gathers(segy)
     if gathers is not None:
         raise ValueError(
-            f"{segy.path}: {reason}, and {gathers}; if it is a stacked line, inline_byte=None."
+            f"{segy.path}: {reason}, and {gathers}. If it is a stacked line, use inline_byte=None."
         )
     places = find_line_bytes(segy, least)
     if places:
@@ -198,15 +198,15 @@ def _refuse_better(segy, reason, least=0.5):
             "them."
         )
         raise ValueError(
-            f"{segy.path}: {reason}. Line numbers seem to be in {place_words(places)}; for one "
-            f"2-D line of all traces, inline_byte=None.{records if (9, 13) in places else ''}"
+            f"{segy.path}: {reason}. Line numbers seem to be in {place_words(places)}. To open all "
+            f"traces as one 2-D line, use inline_byte=None.{records if (9, 13) in places else ''}"
         )
 
 
 def _running_line(segy, words, is_one, used):
-    """A 2-D line whose traces are numbered where inlines are expected; None if it is none.
+    """A 2-D line whose trace numbers are in the bytes of line numbers; None if it is not one.
 
-    Refuse gathers, and running numbers of a survey whose lines are in other bytes.
+    Raise for gathers, and for running trace numbers of a survey with line numbers in other bytes.
     """
     numbers, other = (words[name] for name in ("inline", "crossline")[:: -1 if is_one[0] else 1])
     steps = np.diff(numbers)
@@ -214,21 +214,21 @@ def _running_line(segy, words, is_one, used):
         _refuse_better(
             segy,
             f"bytes {used[0]} and {used[1]} of the trace headers hold numbers from {numbers[0]} to "
-            f"{numbers[-1]}, and {other[0]} in all {segy.n_traces} traces",
+            f"{numbers[-1]}, and the number {other[0]} in all {segy.n_traces} traces",
             0.9,
         )
     if is_one[0] or other[0] or not _is_monotonic(numbers):
         return None
     note = (
-        f"{segy.path}: the {segy.n_traces} traces have one number each (bytes {used[0]}), and "
-        "crossline 0: they are opened as a 2-D line of one inline, with these numbers as "
+        f"{segy.path}: each of the {segy.n_traces} traces has its own number (byte {used[0]}) "
+        "and crossline 0: they are opened as a 2-D line of one inline, with these numbers as "
         "crosslines."
     )
     return replace(_along(numbers), note=note)
 
 
 def _line(segy, words):
-    """A 2-D line: one inline, with CDP or shot-point numbers if they tell traces apart."""
+    """A 2-D line: one inline, with CDP or shot-point numbers if they distinguish the traces."""
     for name in ("crossline", "cdp", "shotpoint"):
         numbers = words.get(name)
         if numbers is None:
@@ -239,7 +239,7 @@ def _line(segy, words):
 
 
 def _along(numbers):
-    """Geometry of one inline whose crosslines are these numbers, made to ascend."""
+    """Geometry of one inline with these numbers as crosslines, in ascending order."""
     one, n_traces = np.ones(1, np.int32), len(numbers)
     if numbers[0] > numbers[-1]:
         return Geometry(one, numbers[::-1].copy(), "inline", n_traces - 1, (n_traces, -1))
@@ -247,7 +247,7 @@ def _along(numbers):
 
 
 def _regular(inlines, crosslines):
-    """Geometry of a file of whole lines one after the other; None if it is none."""
+    """Geometry of a file of complete lines, one after the other; None if it is not regular."""
     for axis, (slow, fast) in enumerate([(inlines, crosslines), (crosslines, inlines)]):
         changes = slow != slow[0]
         length = int(changes.argmax()) or len(slow)
@@ -293,15 +293,15 @@ def _irregular(segy, words, used, duplicates):
     n_crossings = len(numbers_i) * len(numbers_j)
     index = np.full(n_crossings, -1, np.int32 if segy.n_traces < 2**31 else np.int64)
     order = slice(None, None, -1 if duplicates == "first" else 1)
-    index[cells[order]] = np.arange(segy.n_traces)[order]  # the last one that is written stays
+    index[cells[order]] = np.arange(segy.n_traces)[order]  # the last one written stays
     index = index.reshape(len(numbers_i), len(numbers_j))
     return Geometry(numbers_i, numbers_j, "irregular", index=index, note=note)
 
 
 def _question(segy, words, used, n_lines):
-    """A 2-D line that its survey's numbers cross, or a note on a sparse survey.
+    """A 2-D line through the line numbers of a survey, or a note on a sparse survey.
 
-    Refuse numbers that are no line numbers: few of the crossings of their lines have a trace.
+    Raise for numbers that are not line numbers: few of the crossings of their lines have a trace.
     """
     inlines, crosslines = words["inline"], words["crossline"]
     n_crossings = n_lines[0] * n_lines[1]
@@ -311,8 +311,8 @@ def _question(segy, words, used, n_lines):
         return None, ""
     reason = (
         f"bytes {used[0]} and {used[1]} of the trace headers hold {n_lines[0]} inlines and "
-        f"{n_lines[1]} crosslines, of whose {n_crossings} crossings only {segy.n_traces} have a "
-        "trace"
+        f"{n_lines[1]} crosslines, but of their {n_crossings} crossings only {segy.n_traces} have "
+        "a trace"
     )
     _refuse_better(segy, reason, 0.9)
     if is_straight or (_is_path(inlines) and _is_path(crosslines)):
@@ -321,27 +321,27 @@ def _question(segy, words, used, n_lines):
         note = (
             f"{segy.path}: the {segy.n_traces} traces lie along one path through {n_lines[0]} "
             f"inlines and {n_lines[1]} crosslines (bytes {used[0]} and {used[1]}): they are opened "
-            "as a 2-D line of one inline. Their numbers are its coordinates `path_inline` and "
-            "`path_crossline`."
+            "as a 2-D line of one inline. The coordinates `path_inline` and `path_crossline` hold "
+            "their line numbers."
         )
         return replace(line, path=(inlines[order], crosslines[order]), note=note), ""
     if segy.n_traces < LEAST_ON_A_LINE * max(n_lines) or n_crossings > 20 * segy.n_traces:
         raise ValueError(
             f"{segy.path}: {reason}. Give the bytes of the line numbers: "
-            f"{place_words(find_line_bytes(segy))}; for one 2-D line of all traces, "
+            f"{place_words(find_line_bytes(segy))}. To open all traces as one 2-D line, use "
             "inline_byte=None."
         )
     return None, f"{segy.path}: {reason}. Are these the bytes of the line numbers?"
 
 
 def _n_turns(numbers):
-    """How often numbers turn from ascending to descending and back."""
+    """How often numbers change between ascending and descending."""
     steps = np.sign(np.diff(numbers.astype(np.int64)))
     return np.count_nonzero(np.diff(steps[steps != 0]))
 
 
 def _is_path(numbers):
-    """Tell numbers that change by few steps at a time, and seldom turn."""
+    """Whether numbers change by small steps and rarely change direction."""
     steps = np.abs(np.diff(numbers.astype(np.int64)))
     steps = steps[steps > 0]
     if not len(steps) or _n_turns(numbers) > len(numbers) // 20:

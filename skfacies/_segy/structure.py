@@ -1,4 +1,4 @@
-"""Structure of SEG-Y files: what the headers of a file tell, checked against its size."""
+"""Structure of SEG-Y files: what the headers say, checked against the file size."""
 
 import math
 import os
@@ -9,11 +9,11 @@ from skfacies._segy.file import BINARY, FORMATS, HEADER, TEXT, SegyFile
 
 __all__ = ["code_of", "read_structure"]
 
-#: Says which byte comes first, in files of revision 2 (bytes 3297-3300).
+#: Shows the byte order in files of revision 2 (bytes 3297-3300).
 BYTE_ORDER_MARK = 0x01020304
-#: Revisions that are known. Other numbers are what these bytes held before they had a meaning.
+#: Known revisions. Other numbers are left over from before these bytes had a meaning.
 REVISIONS = (0, 1, 2)
-#: More additional headers of a trace than any file has.
+#: Upper limit for additional trace headers; no file has as many.
 MOST_HEADERS = 100
 MOST_EXTENDED = 1000
 END_MARK = "((seg:endtext))"
@@ -28,18 +28,18 @@ def code_of(sample_format):
 
 
 def read_structure(path, sample_format=None):
-    """Structure of a SEG-Y file; all of it is checked against the size of the file.
+    """Structure of a SEG-Y file, checked against the size of the file.
 
     Parameters
     ----------
     path : path
     sample_format : str, default=None
-        Name of the type of the samples, in place of what bytes 3225-3226 say.
+        Name of the sample format, which overrides bytes 3225-3226.
 
     Raises
     ------
     ValueError
-        If the file is cut short, is not SEG-Y, or is of a kind that is not read.
+        If the file is truncated, is not SEG-Y, or is of an unsupported kind.
     """
     code = code_of(sample_format)
     path = os.path.abspath(path)
@@ -48,8 +48,8 @@ def read_structure(path, sample_format=None):
         head = file.read(TEXT + BINARY)
         if len(head) < TEXT + BINARY:
             raise ValueError(
-                f"{path} is no SEG-Y file, or cut short: it has {status.st_size} bytes, but the "
-                f"headers of the file alone take {TEXT + BINARY}. Copy or export it again."
+                f"{path} is not a SEG-Y file, or is truncated: it has {status.st_size} bytes, but "
+                f"the file headers alone take {TEXT + BINARY}. Copy or export it again."
             )
         encodings = _encodings(path, head, code)
         for order, own_code in encodings:
@@ -60,12 +60,12 @@ def read_structure(path, sample_format=None):
 
 
 def _word(head, byte, kind):
-    """Number at a byte, counted from 1 as the standard does."""
+    """Number at a byte position, counted from 1 as in the standard."""
     return np.frombuffer(head, kind, count=1, offset=byte - 1)[0].item()
 
 
 def _encodings(path, head, code):
-    """Byte orders and codes of the samples that are possible, the likeliest first."""
+    """Possible byte orders and sample format codes, the likeliest first."""
     orders = sorted("><", key=lambda order: _word(head, 3297, order + "u4") != BYTE_ORDER_MARK)
     told = [(order, _word(head, 3225, order + "u2")) for order in orders]
     known = [(order, own) for order, own in told if own in FORMATS]
@@ -76,14 +76,14 @@ def _encodings(path, head, code):
         return known
     names = ", ".join(f"{own} ({name})" for own, (name, _) in FORMATS.items())
     raise ValueError(
-        f"{path} is no SEG-Y file that can be read: bytes 3225-3226 hold the sample format "
+        f"{path} cannot be read as a SEG-Y file: bytes 3225-3226 hold the sample format "
         f"{_word(head, 3225, '>u2')}; expected one of {names}. If it is SEG-Y, give "
         "`sample_format`, such as sample_format='ieee', or export it with IEEE floats."
     )
 
 
 def _fit(file, path, head, order, code, status):
-    """Structure that fits the size of the file; None if there is none."""
+    """Structure that fits the size of the file; None if no structure does."""
     revision = _revision(head, order)
     for start in _starts(file, head, order, revision, status.st_size):
         for header in _header_lengths(head, order, revision):
@@ -113,7 +113,7 @@ def _fit(file, path, head, order, code, status):
 
 
 def _revision(head, order):
-    """Revision of the standard; 0 where the bytes hold something else."""
+    """Revision of the standard; 0 if the bytes hold something else."""
     major, minor = head[3500], head[3501]
     if order == "<" and major == 0:
         major, minor = minor, major
@@ -121,7 +121,7 @@ def _revision(head, order):
 
 
 def _starts(file, head, order, revision, size):
-    """Bytes at which the first trace may lie, the likeliest first."""
+    """Possible byte positions of the first trace, the likeliest first."""
     plain = TEXT + BINARY
     n_extended = _word(head, 3505, order + "i2")
     if n_extended == -1:
@@ -134,7 +134,7 @@ def _starts(file, head, order, revision, size):
 
 
 def _count_extended(file, size):
-    """Number of extended text headers up to the mark of the last; None without a mark."""
+    """Number of extended text headers up to the end mark; None without a mark."""
     n_blocks = min((size - TEXT - BINARY) // TEXT, MOST_EXTENDED)
     for number in range(n_blocks):
         file.seek(TEXT + BINARY + number * TEXT)
@@ -147,13 +147,13 @@ def _count_extended(file, size):
 
 
 def _header_lengths(head, order, revision):
-    """Bytes of a trace header with the additional ones of revision 2."""
+    """Possible lengths in bytes of a trace header, with the additional headers of revision 2."""
     counts = [_word(head, 3507, order + kind) for kind in ("i4", "i2")] if revision == 2 else []
     return [HEADER * (1 + n) for n in counts if 0 < n <= MOST_HEADERS] + [HEADER]
 
 
 def _sample_counts(file, head, order, revision, start):
-    """Numbers of samples of a trace that the headers tell, and which header does."""
+    """Numbers of samples per trace from the headers, and the header that each comes from."""
     counts = []
     if revision == 2:
         counts.append((_word(head, 3269, order + "i4"), "binary"))
@@ -163,7 +163,7 @@ def _sample_counts(file, head, order, revision, start):
 
 
 def _sample_count(file, start, order):
-    """Number of samples that the header of the trace at a byte tells; 0 if there is none."""
+    """Number of samples in the header of the trace at a byte position; 0 if there is none."""
     return _trace_word(file, start, 115, order + "u2")
 
 
@@ -174,7 +174,7 @@ def _trace_word(file, start, byte, kind):
 
 
 def _intervals(file, head, order, revision, start):
-    """Sample intervals of the binary and of the first trace header; None where there is none."""
+    """Sample intervals in the binary and the first trace header; None where there is none."""
     binary = _word(head, 3217, order + "u2")
     if revision == 2:
         precise = _word(head, 3273, order + "f8")
@@ -191,8 +191,8 @@ def _size_message(file, path, head, order, code, size):
     if size <= start or (revision and n_extended > (size - TEXT - BINARY) // TEXT):
         return (
             f"{path} cannot be read: bytes 3505-3506 announce {n_extended} extended text headers, "
-            f"and the file of {size} bytes has no whole trace with them, nor without. It is cut "
-            "short, or its header is damaged; copy or export it again."
+            f"but the file of {size} bytes has no complete trace, with or without them. It is "
+            "truncated, or its header is damaged: copy or export it again."
         )
     in_binary = _word(head, 3221, order + "u2")
     in_trace = _sample_count(file, start, order)
@@ -200,11 +200,11 @@ def _size_message(file, path, head, order, code, size):
     if in_binary:
         n_bytes = HEADER + in_binary * np.dtype(FORMATS[code][1]).itemsize
         whole, rest = divmod(size - start, n_bytes)
-        left = f" With {in_binary}, {whole} whole traces and {rest} bytes follow the headers."
+        left = f" With {in_binary}, {whole} complete traces and {rest} bytes follow the headers."
     return (
-        f"{path} cannot be read: its {size} bytes are no whole number of traces. Its binary header "
-        f"(bytes 3221-3222) tells {in_binary} samples a trace, its first trace header (bytes "
-        f"115-116) {in_trace}.{left} It is cut short, or its traces differ in length: copy it "
-        "again, or export it with traces of one length. If its samples are of another type than "
+        f"{path} cannot be read: its {size} bytes are not a whole number of traces. Its binary "
+        f"header (bytes 3221-3222) says {in_binary} samples per trace, its first trace header "
+        f"(bytes 115-116) says {in_trace}.{left} It is truncated, or its traces differ in length: "
+        "copy it again, or export it with traces of equal length. If its sample format is not "
         f"{FORMATS[code][0]}, give `sample_format`."
     )

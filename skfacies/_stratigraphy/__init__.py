@@ -1,4 +1,4 @@
-"""What geology adds to scores of a network: the order of units, and reflectors.
+"""Geological constraints on network scores: the order of units, and reflectors.
 
 Imports `_sections` and `metrics`; smoothing along reflectors needs torch.
 """

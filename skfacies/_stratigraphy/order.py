@@ -1,4 +1,4 @@
-"""Stratigraphic order: which unit lies above which, and labels that keep to it."""
+"""Stratigraphic order: which unit lies above which, and labels that respect it."""
 
 import numpy as np
 
@@ -12,19 +12,19 @@ __all__ = [
     "remove_spikes",
 ]
 
-#: Part of the training traces of each class that must be in order for it to be taken as a rule.
-#: Interpretations have small faults: in F3 lines up to 2 % of the traces.
+#: Fraction of the training traces of each class that must be in order for the order to be a rule.
+#: Interpretations have small errors: in F3 lines, in up to 2 % of the traces.
 MOST_TRACES = 0.95
 
-#: Least logarithm of a probability, relative to the best class: a trace does not turn on a few
-#: samples that seem certain.
+#: Lower bound of the logarithm of a probability, relative to the best class: a few samples that
+#: seem certain do not decide the labels of a trace.
 MIN_LOG_SCORE = np.float32(np.log(1e-4))
 
-#: Traces that are put in order at a time: memory does not grow with the section.
+#: Number of traces that are put in order at a time, so that memory does not grow with the section.
 TRACES_AT_ONCE = 256
 
-#: A contact is compared with its median over so many traces to either side, and is a spike if it
-#: lies more than so many samples away from it, besides what the slope of the contact explains.
+#: A contact is compared with its median over SPIKE_TRACES traces on either side. It is a spike if
+#: it lies more than SPIKE_SAMPLES samples away, beyond what the slope of the contact explains.
 SPIKE_TRACES = 3
 SPIKE_SAMPLES = 3
 
@@ -35,16 +35,16 @@ def learn_unit_order(sections, n_classes):
 
 
 def explain_unit_order(sections, n_classes, names=None):
-    """Classes from top to bottom, or the reason why they are not known to be stacked in one order.
+    """Classes from top to bottom, or the reason why they have no known single order.
 
-    Traces tell which of two units lies above the other. The order is the only one that agrees with
-    what most traces say of each pair, so that units which lie next to each other in it must have
-    been seen in the same trace.
+    Traces show which of two units lies above the other. The order is the only one that agrees with
+    the majority of traces for each pair. Units that are adjacent in the order must therefore occur
+    together in a trace.
 
     Parameters
     ----------
     sections : iterable of int arrays (n_traces, n_samples)
-        Positions of labels in ``classes_``; negative where there is none.
+        Positions of labels in ``classes_``; negative where there is no label.
     n_classes : int
     names : list, default=None
         Labels of the classes, for the reason. None is 0, 1, ….
@@ -52,8 +52,8 @@ def explain_unit_order(sections, n_classes, names=None):
     Returns
     -------
     order : tuple of int, or None
-        Only traces of several classes tell an order. They must tell that of each class: a body that
-        is rare may be enclosed by another unit wherever it occurs.
+        Only traces of several classes show an order, and each class must occur in such traces: a
+        rare body may be enclosed by another unit wherever it occurs.
     reason : str or None
         Why there is no order.
     """
@@ -68,20 +68,20 @@ def explain_unit_order(sections, n_classes, names=None):
             traces = present[upper] & present & (last[upper] < first)
             above[upper] += np.count_nonzero(traces, axis=1)
     if not seen.all():
-        return None, f"no line that was looked at has {_listed(names, np.flatnonzero(~seen))}"
+        return None, f"none of the examined lines has {_listed(names, np.flatnonzero(~seen))}"
     order, reason = _sort_by_pairs(above, names)
     if reason is None:
         unruly = _classes_out_of_order(sections, order)
         if len(unruly):
             reason = (
-                f"less than {MOST_TRACES:.0%} of the traces with {_listed(names, unruly)} have "
+                f"fewer than {MOST_TRACES:.0%} of the traces with {_listed(names, unruly)} have "
                 f"their units in the order {[names[code] for code in order]}"
             )
     return (None, reason) if reason else (order, None)
 
 
 def _extents(codes, n_classes):
-    """First and last sample of each class in each trace, and whether it is there at all."""
+    """First and last sample of each class in each trace, and whether the class is present."""
     first = np.empty((n_classes, len(codes)), dtype=np.int32)
     last, present = np.empty_like(first), np.empty(first.shape, dtype=bool)
     for code in range(n_classes):
@@ -93,27 +93,27 @@ def _extents(codes, n_classes):
 
 
 def _sort_by_pairs(above, names):
-    """Topological order of classes, and the reason why there is none or more than one."""
+    """Topological order of classes, or the reason why there is none or more than one."""
     known = above > above.T
     order, left = [], list(range(len(above)))
     while left:
         tops = [code for code in left if not known[left, code].any()]
         if not tops:
-            return None, f"{_listed(names, left)} lie above each other in a circle"
+            return None, f"{_listed(names, left)} lie above each other in a cycle"
         order.append(tops[0])
         left.remove(tops[0])
-    # There is no other such order if each unit is known to lie above the next.
+    # The order is unique if each unit is known to lie above the next.
     for upper, lower in zip(order[:-1], order[1:], strict=True):
         if not known[upper, lower]:
             return None, (
-                f"the traces do not tell which of {names[upper]!r} and {names[lower]!r} lies above "
+                f"the traces do not show which of {names[upper]!r} and {names[lower]!r} lies above "
                 "the other"
             )
     return tuple(order), None
 
 
 def _classes_out_of_order(sections, order):
-    """Classes of which too few traces have their units in an order."""
+    """Classes with too few traces whose units are in the given order."""
     n_classes, ranks = len(order), _ranks(order)
     n_traces, n_in_order = np.zeros(n_classes), np.zeros(n_classes)
     for codes in sections:
@@ -135,7 +135,7 @@ def _listed(names, codes):
 def check_unit_order(unit_order, classes):
     """Positions in `classes` of the labels that a user gave from top to bottom.
 
-    Labels that are no class are passed by: folds of a survey may lack a unit.
+    Labels that are not classes are skipped: folds of a survey may lack a unit.
     """
     given = np.asarray(unit_order, dtype=object)
     positions = {label: i for i, label in enumerate(classes.tolist())}
@@ -143,14 +143,14 @@ def check_unit_order(unit_order, classes):
     hashable = not any(isinstance(label, (list, dict, np.ndarray)) for label in labels)
     if not hashable or len(set(labels)) != len(labels) or not set(positions) <= set(labels):
         raise ValueError(
-            "`unit_order` must hold every class once, from top to bottom; got "
-            f"{unit_order!r} for the classes {classes.tolist()}. Or use 'auto' or None."
+            "`unit_order` must list every class once, from top to bottom; got "
+            f"{unit_order!r} for the classes {classes.tolist()}. Alternatively, use 'auto' or None."
         )
     return tuple(positions[label] for label in labels if label in positions)
 
 
 def labels_from_scores(codes, log_scores, order, *, missing=None, without_spikes=False):
-    """Labels in stratigraphic order from those that are the most likely, sample by sample.
+    """Labels in stratigraphic order, from the most likely labels of each sample.
 
     Parameters
     ----------
@@ -162,14 +162,14 @@ def labels_from_scores(codes, log_scores, order, *, missing=None, without_spikes
     order : tuple of int, or None
         Classes from top to bottom.
     missing : bool array of shape (n_traces, n_samples), or None
-        Samples that have no say in the labels of others.
+        Samples that do not influence the labels of others.
     without_spikes : bool, default=False
-        Take contacts that leave their neighbors for a few traces back to them.
+        Move contacts that jump away from their neighbors for a few traces back to them.
 
     Returns
     -------
     codes : int array of shape (n_traces, n_samples)
-        Missing samples have their own as far as the order of the live ones leaves room.
+        Missing samples keep their own labels as far as the order of the live samples allows.
     """
     if order is None:
         return codes
@@ -178,33 +178,33 @@ def labels_from_scores(codes, log_scores, order, *, missing=None, without_spikes
         return codes
     if missing is None or not missing.any():
         return remove_spikes(codes, order)
-    live = ~missing.all(axis=1)  # the traces to either side of a gap are neighbors
+    live = ~missing.all(axis=1)  # the traces on either side of a gap are neighbors
     if live.any():
         codes[live] = remove_spikes(codes[live], order, missing[live])
     return codes
 
 
 def put_in_order(codes, log_scores, order, missing=None):
-    """Labels of most likely traces among those in order; traces in order stay as they are.
+    """Most likely labels of each trace that are in order; traces in order are not changed.
 
-    Only the part of a trace that is out of order is changed: what lies above and below it keeps
-    its most likely labels. Parameters are those of `labels_from_scores`.
+    Only the part of a trace that is out of order is changed: samples above and below it keep their
+    most likely labels. Parameters are those of `labels_from_scores`.
     """
     ranks = _ranks(order)[codes]
-    if missing is not None:  # a trace of nothing else has its own labels
+    if missing is not None:  # a trace with only missing samples keeps its labels
         missing = missing & ~missing.all(axis=1, keepdims=True)
     own_ranks = ranks.copy() if missing is not None else None
     deepest = ranks if missing is None else np.where(missing, -1, ranks)
     deepest = np.maximum.accumulate(deepest, axis=1)
     upside_down = np.flatnonzero((ranks < deepest).any(axis=1))
     if missing is not None:
-        ranks[missing] = deepest[missing]  # of the next live sample above; -1 above all
+        ranks[missing] = deepest[missing]  # rank of the live samples above; -1 above all
         upside_down = np.flatnonzero((ranks < deepest).any(axis=1))
     starts, stops = _parts_out_of_order(ranks[upside_down], deepest[upside_down])
     by_length = np.argsort(stops - starts, kind="stable")
     for first in range(0, len(upside_down), TRACES_AT_ONCE):
         own = by_length[first : first + TRACES_AT_ONCE]
-        own = own[np.argsort(upside_down[own])]  # of the same trace order as the scores
+        own = own[np.argsort(upside_down[own])]  # in the same trace order as the scores
         traces = upside_down[own]
         scores = np.asarray(log_scores(traces), dtype=np.float32)[..., list(order)]
         if missing is not None:
@@ -218,9 +218,9 @@ def put_in_order(codes, log_scores, order, missing=None):
 
 
 def _between_live(ranks, own_ranks, missing):
-    """Ranks whose missing samples have their own as far as those of live ones leave room.
+    """Ranks in which missing samples keep their own as far as the live samples allow.
 
-    So the samples of a mute are labeled, but have no say in the labels of others.
+    The samples of a mute are therefore labeled, but do not influence the labels of others.
     """
     above = np.maximum.accumulate(np.where(missing, 0, ranks), axis=1)
     below = np.where(missing, np.iinfo(ranks.dtype).max, ranks)[:, ::-1]
@@ -230,7 +230,7 @@ def _between_live(ranks, own_ranks, missing):
 
 
 def _parts_out_of_order(ranks, deepest):
-    """First sample, and the one after the last, that stand against others of their trace."""
+    """First sample that is out of order in each trace, and the one after the last."""
     shallowest = np.minimum.accumulate(ranks[:, ::-1], axis=1)[:, ::-1]
     unruly = deepest > shallowest
     starts = unruly.argmax(axis=1)
@@ -248,7 +248,7 @@ def _order_parts(ranks, traces, starts, stops, scores):
     part -= part.max(axis=-1, keepdims=True)
     np.maximum(part, MIN_LOG_SCORE, out=part)
     part[~inside] = 0
-    # What lies above and below stays, so that a part has units between theirs.
+    # Samples above and below are kept, so the units of a part must lie between theirs.
     rows = traces[:, None]
     own = ranks[rows, places]
     least = np.where(inside, own, n_units).min(axis=1)
@@ -261,12 +261,13 @@ def _order_parts(ranks, traces, starts, stops, scores):
 
 
 def remove_spikes(codes, order, missing=None):
-    """Take contacts that leave their neighbors for a few traces back to them.
+    """Move contacts that jump away from their neighbors for a few traces back to them.
 
-    Where two reflectors are about as likely, a contact changes between them from trace to trace,
-    most of all where scores were averaged along reflectors: on F3, 0.1 to 0.6 % of the traces of
-    contacts are such spikes then. They become the median of 7 traces (0.01 to 0.1 % are left, and
-    the mean IoU is the same); steps, as at faults, steep dips, and the first and last trace stay.
+    Where two reflectors are about equally likely, a contact jumps between them from trace to trace,
+    especially after scores were averaged along reflectors: on F3, 0.1 to 0.6 % of the traces of
+    contacts are then such spikes. They are replaced by the median of 7 traces (0.01 to 0.1 %
+    remain, and the mean IoU does not change). Steps, such as at faults, steep dips, and the first
+    and last trace are kept.
 
     Parameters
     ----------
@@ -275,7 +276,7 @@ def remove_spikes(codes, order, missing=None):
     order : tuple of int
         Classes from top to bottom.
     missing : bool array of shape (n_traces, n_samples), or None
-        Contacts beside missing samples are not known: they stay, and tell nothing of others.
+        Contacts next to missing samples are unknown: they are kept, and do not influence others.
 
     Returns
     -------
@@ -287,7 +288,7 @@ def remove_spikes(codes, order, missing=None):
     thickness = np.bincount(places.ravel(), minlength=n_traces * n_units)
     contacts = thickness.reshape(n_traces, n_units)[:, :-1].cumsum(axis=1)
     known = contacts if missing is None else _known_contacts(contacts, missing)
-    # Mirrored in the first and last trace, so that dips go on.
+    # Mirrored at the first and last trace, so that dips continue.
     around = np.pad(
         known, ((SPIKE_TRACES, SPIKE_TRACES), (0, 0)), mode="reflect", reflect_type="odd"
     )
@@ -298,16 +299,16 @@ def remove_spikes(codes, order, missing=None):
         medians = _medians_of_most(around)
     away = np.nan_to_num(np.abs(known - medians))
     spikes = away > SPIKE_SAMPLES
-    if spikes.any():  # at the crest of a steep fold a contact is away from its median, too
+    if spikes.any():  # at the crest of a steep fold, a contact also lies away
         steps = np.nan_to_num(np.diff(around[spikes], axis=-1))
         sides = steps[:, : SPIKE_TRACES - 1], steps[:, SPIKE_TRACES + 1 :]
-        # Steps of a side have a slope, that of the least, where they all go one way.
+        # If all steps of a side go one way, its slope is that of the smallest step.
         slopes = [np.maximum(side.min(-1), 0) + np.maximum(-side.max(-1), 0) for side in sides]
         spikes[spikes] = away[spikes] > SPIKE_SAMPLES + SPIKE_TRACES * np.minimum(*slopes)
     traces = np.flatnonzero(spikes.any(axis=1))
     if traces.size:
         own = np.where(spikes[traces], medians[traces], contacts[traces])
-        own = np.maximum.accumulate(own, axis=1)  # one may have been moved below the next
+        own = np.maximum.accumulate(own, axis=1)  # a contact may have moved below the next
         ranks = (np.arange(n_samples)[:, None] >= own[:, None]).sum(axis=-1)
         codes[traces] = np.asarray(order)[ranks]
     return codes
@@ -316,31 +317,31 @@ def remove_spikes(codes, order, missing=None):
 def _known_contacts(contacts, missing):
     """Contacts as floats, NaN where the sample above or below is missing."""
     edged = np.pad(missing, ((0, 0), (1, 1)), mode="edge")
-    beside = edged[:, :-1] | edged[:, 1:]  # of a contact above sample n, samples n - 1 and n
+    beside = edged[:, :-1] | edged[:, 1:]  # for a contact above sample n: samples n - 1 and n
     return np.where(np.take_along_axis(beside, contacts, axis=1), np.nan, contacts)
 
 
 def _medians_of_most(around):
-    """Medians along the last axis without NaN; NaN where fewer than half are known."""
+    """Medians along the last axis, ignoring NaN; NaN where fewer than half are known."""
     n_known = np.count_nonzero(~np.isnan(around), axis=-1)[..., None]
     medians = np.take_along_axis(np.sort(around, axis=-1), np.maximum(n_known - 1, 0) // 2, axis=-1)
     return np.where(2 * n_known > around.shape[-1], medians, np.nan)[..., 0]
 
 
 def best_ranks(scores):
-    """Ranks (n_traces, n_samples) that never fall, with the largest sum of scores.
+    """Non-decreasing ranks (n_traces, n_samples) with the largest sum of scores.
 
     Let ``best[n]`` be the best sum over the first n samples with the units so far. With one more
     unit from sample m on, it is the maximum over m of ``best[m] + total[n] - total[m]``, where
-    ``total`` sums the scores of that unit: a running maximum for each unit, and none for each
-    sample. A unit may be absent (m = n).
+    ``total`` is the cumulative score of that unit. This takes one running maximum per unit, not
+    one per sample. A unit may be absent (m = n).
 
     Parameters
     ----------
     scores : float32 array of shape (n_traces, n_samples, n_units)
         Units from top to bottom.
     """
-    # Its running sums and maxima take a quarter of NumPy's time.
+    # Running sums and maxima in torch take a quarter of NumPy's time.
     import torch
     from torch.nn import functional
 
@@ -352,7 +353,7 @@ def best_ranks(scores):
         best, top = torch.cummax(best - total, dim=1)
         tops.append(top)
         best += total
-    begins = torch.zeros((n_traces, n_samples + 1), dtype=torch.int32)  # so many units, at a place
+    begins = torch.zeros((n_traces, n_samples + 1), dtype=torch.int32)  # units by first sample
     stop = torch.full((n_traces, 1), n_samples)
     one = torch.ones_like(stop, dtype=torch.int32)
     for top in reversed(tops):

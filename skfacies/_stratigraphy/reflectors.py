@@ -1,4 +1,4 @@
-"""Whether interpreted labels follow reflectors, so that predictions should."""
+"""Whether interpreted labels follow reflectors, and predictions should, too."""
 
 import numpy as np
 import torch
@@ -8,25 +8,26 @@ from skfacies.metrics import iou_score
 
 __all__ = ["DEFAULT_DIP_SMOOTHING", "labels_follow_reflectors"]
 
-#: Traces over which scores are averaged where labels follow reflectors. On F3 (eleven networks:
-#: near, far away, of few lines) 80 to 150 gain 0.012 to 0.013 of mean IoU; the ends of contacts
-#: near the training lines suffer from more than 100.
+#: Number of traces over which scores are averaged if labels follow reflectors. On F3 (eleven
+#: networks: near, far away, trained on few lines), 80 to 150 gain 0.012 to 0.013 mean IoU; more
+#: than 100 harms the ends of contacts near the training lines.
 DEFAULT_DIP_SMOOTHING = 100.0
 
-#: Labels follow reflectors if averages of the true labels leave them as they are to this mean IoU.
-#: Lines of F3 have 0.9993 to 0.9999, surveys of faulted clinoforms 0.96 to 0.993.
+#: Labels follow reflectors if averages of the true labels agree with them to this mean IoU. Lines
+#: of F3 have 0.9993 to 0.9999, surveys of faulted clinoforms 0.96 to 0.993.
 MIN_SELF_IOU = 0.998
 
-#: Traces of a section that are looked at, its middle ones: memory does not grow with the section.
+#: Number of traces of a section that are used, from its middle: memory does not grow with the
+#: section.
 ENOUGH_TRACES = 512
 
-#: Traces and samples below which a section tells nothing.
+#: Sections with fewer traces or samples are not informative.
 LEAST_SIZE = 64
 
 
 @torch.inference_mode()
 def labels_follow_reflectors(sections, n_classes):
-    """Whether averages along reflectors leave interpreted labels as they are.
+    """Whether averages along reflectors leave interpreted labels nearly unchanged.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def labels_follow_reflectors(sections, n_classes):
     Returns
     -------
     follow : bool
-        False, too, if all sections have less than `LEAST_SIZE` traces or samples.
+        Also False if all sections have fewer than `LEAST_SIZE` traces or samples.
     """
     truths, smoothed = [], []
     for codes, amplitudes in sections:

@@ -1,4 +1,4 @@
-"""Logits averaged along reflectors: contacts do not jump from one to another."""
+"""Averages of logits along reflectors, so that contacts do not jump between reflectors."""
 
 import math
 
@@ -7,38 +7,39 @@ from torch.nn import functional
 
 __all__ = ["CELL", "smooth_along_reflectors"]
 
-#: Traces and samples of the blocks in which it is computed. Networks pad to multiples of 32.
+#: Number of traces and samples in the blocks used for averaging. Networks pad to multiples of 32.
 CELL = 4
 
-#: Blocks over which gradients are averaged: twice for the dip, once for what is off it.
+#: Number of blocks over which gradients are averaged: twice for the dip, once for deviations from
+#: it.
 DIP_WINDOW = 3
 
-#: Energy of the gradient along the dip, as part of that across it, which halves the weight of what
-#: lies beyond. Reflectors of F3 have 0.2, faults 1 and more. With 0.3 a survey of faulted
-#: clinoforms loses 0.004 of mean IoU and F3 gains 0.003; with 0.6 it is 0.015 and 0.005, and
-#: without 0.047 and 0.01.
+#: Ratio of the gradient energy along the dip to that across it at which the weight of what lies
+#: beyond is halved. Reflectors of F3 have 0.2, faults 1 and more. With 0.3, a survey of faulted
+#: clinoforms loses 0.004 mean IoU and F3 gains 0.003; with 0.6, it is 0.015 and 0.005, and without
+#: this weight 0.047 and 0.01.
 HALF_WEIGHT_RATIO = 0.6
 
-#: Part of the mean energy that is added to that of each place: where there are no reflections,
-#: the dip is 0.
+#: Fraction of the mean energy that is added to the energy of each location, so that the dip is 0
+#: where there are no reflections.
 DIP_DAMPING = 0.01
 
-#: Sureness of a place is the mean highest probability of so many cells of its trace around it:
-#: near a contact whose place is in doubt, both sides of it are unsure. Its weight in means is
-#: ``exp(-DOUBT_DECAY * (1 - sureness))``. On F3 (eleven networks) means without it gain 0.009 of
-#: IoU; with 30, 40, 50 and 60 it is 0.0120, 0.0125, 0.0129 and 0.0135, but near the training lines
-#: most with 30 to 50. With 13 or 21 cells it is less.
+#: The certainty of a location is the mean highest probability of this many cells around it in its
+#: trace: near a contact whose position is in doubt, both sides are uncertain. The weight in means
+#: is ``exp(-DOUBT_DECAY * (1 - certainty))``. On F3 (eleven networks), means without this weight
+#: gain 0.009 IoU; with 30, 40, 50 and 60 they gain 0.0120, 0.0125, 0.0129 and 0.0135, but near the
+#: training lines most with 30 to 50. With 13 or 21 cells, the gain is smaller.
 DOUBT_DECAY = 50.0
 DOUBT_CELLS = 17
 
-#: In means a class counts as at most so much less likely than the best one (in logits): else a few
-#: traces that are wrong beyond all doubt outvote many. Near the training lines of F3 (five
-#: networks) means without a bound gain 0.0139 of IoU, with 10, 8, 7, 6, 5, 4 and 3 it is 0.0140,
-#: 0.0143, 0.0145, 0.0149, 0.0150, 0.0148 and 0.0121; the calibration error falls from 0.022 to
-#: 0.014 with 6, and rises to 0.044 with 5.
+#: In means, no class counts as less likely than the best class by more than this (in logits):
+#: otherwise, a few traces with overconfident errors outvote many. Near the training lines of F3
+#: (five networks), means without a bound gain 0.0139 IoU; with 10, 8, 7, 6, 5, 4 and 3 they gain
+#: 0.0140, 0.0143, 0.0145, 0.0149, 0.0150, 0.0148 and 0.0121. The calibration error falls from 0.022
+#: to 0.014 with 6, and rises to 0.044 with 5.
 MAX_LOGIT_GAP = 6.0
 
-#: Amplitudes beyond this are scaled down first. Dips are the same.
+#: Larger amplitudes are scaled down first. This does not change dips.
 MAX_AMPLITUDE = 1e6
 
 #: Steepest dip that is followed, in samples per trace.
@@ -46,23 +47,24 @@ MAX_DIP = 3.0
 
 
 def smooth_along_reflectors(logits, amplitudes, length, *, doubt=DOUBT_DECAY, dead=None):
-    """Add to the logits what their mean along the local dip differs from them, in place.
+    """Add to the logits, in place, the difference between their mean along the dip and themselves.
 
-    An interpreter's contact follows a reflector. A network looks at each place anew: where two
-    reflectors look alike, its contact may jump from one to the other and back. The mean along the
-    reflector takes what most of the traces say, those most of all where the network is sure. Its
-    weights fall by the factor 1/e in `length` traces to either side.
+    An interpreter's contact follows a reflector. A network predicts each location separately: where
+    two reflectors look alike, its contact may jump between them. The mean along the reflector
+    follows the majority of traces, giving more weight to those where the network is certain. The
+    weights fall by a factor of 1/e in `length` traces on either side.
 
     Parameters
     ----------
     logits : tensor of shape (batch, n_classes, n_traces, n_samples)
-        Both axes of a multiple of `CELL`.
+        The last two sizes must be multiples of `CELL`.
     amplitudes : tensor of shape (batch, n_traces, n_samples)
     length : float
+        Number of traces in which weights fall by a factor of 1/e.
     doubt : float
-        How much less unsure places weigh, see `DOUBT_DECAY`; 0: not at all.
+        How strongly uncertain locations are down-weighted, see `DOUBT_DECAY`; 0 disables this.
     dead : tensor of shape (batch, n_traces, n_samples), or None
-        1 for samples that nothing was recorded at: they have no say.
+        1 for samples without recorded data, which do not influence the means.
 
     Returns
     -------
@@ -70,10 +72,10 @@ def smooth_along_reflectors(logits, amplitudes, length, *, doubt=DOUBT_DECAY, de
 
     Notes
     -----
-    Dips are those of the gradient structure tensor. Where amplitudes change along the dip, as at
-    faults, what lies beyond counts less, and what a place says against a class is bounded
-    (`MAX_LOGIT_GAP`). Means are taken in blocks of 4 traces by 4 samples, and
-    what changes is added to all samples of a block, so that contacts stay as sharp as they were.
+    Dips come from the gradient structure tensor. Where amplitudes change along the dip, such as at
+    faults, locations beyond count less. The evidence of one location against a class is bounded
+    (`MAX_LOGIT_GAP`). Means are computed in blocks of 4 traces by 4 samples, and the change is
+    added to all samples of a block, so that contacts stay sharp.
     """
     blocks = logits.permute(0, 2, 3, 1).unflatten(2, (-1, CELL)).unflatten(1, (-1, CELL))
     live = None if dead is None else 1 - functional.avg_pool2d(dead, CELL)
@@ -88,7 +90,7 @@ def smooth_along_reflectors(logits, amplitudes, length, *, doubt=DOUBT_DECAY, de
     change = mean - coarse
     if live is not None:
         change.masked_fill_(~known, 0)
-    if logits.is_contiguous(memory_format=torch.channels_last):  # in longer strides
+    if logits.is_contiguous(memory_format=torch.channels_last):  # add in longer strides
         rows = change[:, :, None, :, None].expand(-1, -1, -1, -1, CELL, -1).flatten(3)
         blocks.flatten(3).add_(rows)
     else:
@@ -97,13 +99,13 @@ def smooth_along_reflectors(logits, amplitudes, length, *, doubt=DOUBT_DECAY, de
 
 
 def _mean_of_blocks(blocks):
-    # One axis after the other, by slices: many times as fast as a mean over both.
+    # One axis after the other, with slices: many times faster than a mean over both.
     rows = sum(blocks[:, :, i] for i in range(CELL))
     return sum(rows[:, :, :, i] for i in range(CELL)) / CELL**2
 
 
 def _mean_of_live(blocks, dead, live):
-    """Means over the live samples of blocks; 0 where there are none."""
+    """Means over the live samples of blocks; 0 for blocks without live samples."""
     alive = 1 - dead.unflatten(2, (-1, CELL)).unflatten(1, (-1, CELL))
     means = _mean_of_blocks(blocks * alive[..., None])
     return means / live.clamp_min(0.5 / CELL**2)[..., None]
@@ -120,11 +122,11 @@ def _unsureness(logits):
 def dips_and_continuity(amplitudes, live=None):
     """Dip in samples per trace (blocks per block), positive downwards, and continuity in (0, 1].
 
-    `live` is the live part of each block, or None where all is live.
+    `live` is the live fraction of each block, or None if all samples are live.
     """
     if (
         amplitudes.numel() and float(amplitudes.abs().max()) > MAX_AMPLITUDE
-    ):  # its fourth power overflows
+    ):  # the fourth power overflows
         largest = amplitudes.abs().amax(dim=(1, 2), keepdim=True)
         amplitudes = amplitudes / largest.clamp_min(1.0)
     across = functional.pad(amplitudes[:, 2:] - amplitudes[:, :-2], (0, 0, 1, 1))
@@ -143,7 +145,7 @@ def dips_and_continuity(amplitudes, live=None):
     damping = DIP_DAMPING * typical + torch.finfo(energy.dtype).tiny
     dips = (-product / (energy + damping)).clamp(-MAX_DIP, MAX_DIP)
     energy, product, energy_across = local.unbind(dim=1)
-    off = energy_across + 2 * dips * product + dips**2 * energy  # of the gradient along the dip
+    off = energy_across + 2 * dips * product + dips**2 * energy  # energy along the dip
     return dips, 1 / (1 + (off / (energy + damping) / HALF_WEIGHT_RATIO) ** 2)
 
 
@@ -156,10 +158,12 @@ def _mean_around(values):
 def _mean_along(values, trust, dips, weights):
     """Weighted mean of values (batch, n_traces, n_samples, n) of all traces along the dips.
 
-    Also returns where there is one, (batch, n_traces, n_samples, 1): not where all is dead.
+    Also returns a mask (batch, n_traces, n_samples, 1) of where a mean exists: not where all
+    samples are dead.
 
-    Trace by trace, from both sides at once: the sum so far, moved by the dip to the next trace
-    and multiplied by the lesser weight of the two, and the values of that trace, times its trust.
+    The mean is computed trace by trace, from both sides at once: the sum so far is shifted by the
+    dip to the next trace and multiplied by the smaller weight of the two traces; then the values of
+    that trace, times their trust, are added.
     """
     n_items, n_traces, n_samples, n = values.shape
     # The last of `n` is the sum of weights.

@@ -1,9 +1,9 @@
 """Scores of predicted facies, and the distance between true and predicted contacts.
 
-Labels (integers, booleans, strings) may be sections, cubes, ravelled, or lists of sections of
+Labels (integers, booleans, strings) may be sections, cubes, raveled arrays, or lists of sections of
 different shapes; memmaps are read in pieces. Samples whose true label is `ignore_label` never
-count; predicting it is an error. The `*_scorer` objects are for ``scoring=`` in `GridSearchCV`,
-`cross_validate` and so on.
+count; predicting it elsewhere counts as an error. The `*_scorer` objects are for ``scoring=`` in
+`GridSearchCV`, `cross_validate` and so on.
 """
 
 from numbers import Real
@@ -13,7 +13,13 @@ from sklearn.utils import Bunch
 
 from skfacies._sections.labels import label_codes
 from skfacies._sections.validation import is_listlike
-from skfacies.metrics._counting import _check_labeled, _check_labels, _check_pair, _count, _pieces
+from skfacies.metrics._counting import (
+    check_labeled,
+    check_labels,
+    check_pair,
+    count_labels,
+    matching_pieces,
+)
 from skfacies.metrics._scorers import FaciesScorer
 
 __all__ = [
@@ -36,15 +42,15 @@ def facies_confusion_matrix(y_true, y_pred, *, labels=None, ignore_label=-1, sam
     ----------
     y_true, y_pred : array-like of any shape, or list of sections (n_traces, n_samples)
         Labels of the same shape: sections (n_sections, n_traces, n_samples), a cube (n_inlines,
-        n_crosslines, n_samples), ravelled, …
+        n_crosslines, n_samples), raveled, …
     labels : array-like of shape (n_labels,), default=None
-        The facies of rows and columns. By default those in `y_true` or `y_pred`, sorted. Other
+        The facies of rows and columns. By default, those in `y_true` or `y_pred`, sorted. Other
         labels have no row or column here, but scores count them: a listed facies predicted as
-        another label is missed, another label predicted as a listed facies is a false alarm.
+        another label is a miss, and another label predicted as a listed facies is a false alarm.
     ignore_label : int, str or None, default=-1
         Samples with this true label never count. None: every sample counts.
     sample_weight : array-like of shape (n_sections,) or the shape of `y_true`, default=None
-        Weights >= 0, of samples or of the items of the first axis or the list.
+        Weights >= 0 of samples, or of the items along the first axis or in the list.
 
     Returns
     -------
@@ -62,7 +68,7 @@ def facies_confusion_matrix(y_true, y_pred, *, labels=None, ignore_label=-1, sam
     array([[3, 0],
            [1, 3]])
     """
-    return _count(y_true, y_pred, labels, ignore_label, sample_weight)[0][:-1, :-1]
+    return count_labels(y_true, y_pred, labels, ignore_label, sample_weight)[0][:-1, :-1]
 
 
 def iou_score(
@@ -75,21 +81,23 @@ def iou_score(
     sample_weight=None,
     zero_division=np.nan,
 ):
-    """Intersection over union: the samples that truth and prediction share among those of either.
+    """Intersection over union (IoU), the Jaccard index, of true and predicted facies.
 
-    The mean is the literature's mIoU, the weighted mean its FWIU [1]_ [2]_. A true facies that is
-    never predicted has an IoU of 0: giving up a facies does not raise the score.
+    It is the number of samples in both truth and prediction, divided by those in either. The mean
+    is known as mIoU, the weighted mean as FWIU [1]_ [2]_. A true facies that is never predicted has
+    an IoU of 0, so never predicting a facies does not raise the score.
 
     Parameters
     ----------
     y_true, y_pred, labels, ignore_label, sample_weight
         As in :func:`facies_confusion_matrix`. Give `labels` to compare sections or folds: without
-        it, facies that happen to be absent from both do not enter the mean.
+        it, facies that happen to be absent from both truth and prediction are left out of the mean.
     average : {"macro", "weighted"} or None, default="macro"
-        Mean over facies, mean weighted by true samples (nan over none), or each facies' value.
+        "macro" is the mean over facies, "weighted" the mean weighted by true samples (nan if there
+        are none), and None returns the value of each facies.
     zero_division : float, default=np.nan
         IoU (0 to 1) of a facies in neither truth nor prediction; nan leaves it out of the mean.
-        1.0 gives the recipe ``(intersection + eps) / (union + eps)``.
+        1.0 corresponds to the formula ``(intersection + eps) / (union + eps)``.
 
     Returns
     -------
@@ -116,7 +124,9 @@ def iou_score(
 
 
 def pixel_accuracy_score(y_true, y_pred, *, ignore_label=-1, sample_weight=None):
-    """Fraction of labeled samples predicted right (PA); thick units dominate it.
+    """Pixel accuracy (PA): fraction of labeled samples predicted correctly.
+
+    Thick units dominate it.
 
     Parameters
     ----------
@@ -139,7 +149,9 @@ def pixel_accuracy_score(y_true, y_pred, *, ignore_label=-1, sample_weight=None)
 def mean_class_accuracy_score(
     y_true, y_pred, *, labels=None, ignore_label=-1, sample_weight=None, zero_division=np.nan
 ):
-    """Mean over facies of their recall (MCA), the fraction of a facies' samples that was found.
+    """Mean class accuracy (MCA): mean over facies of their recall.
+
+    Recall is the fraction of the true samples of a facies that are predicted correctly.
 
     Parameters
     ----------
@@ -151,7 +163,7 @@ def mean_class_accuracy_score(
     Returns
     -------
     accuracy : float
-        nan over no facies.
+        nan if there are no facies to average.
 
     Examples
     --------
@@ -175,18 +187,19 @@ def facies_report(
     digits=3,
     output_dict=False,
 ):
-    """Table of recall, precision and IoU of each facies, with the literature's scores below.
+    """Table of recall, precision and IoU of each facies, followed by the overall scores.
 
     Parameters
     ----------
     y_true, y_pred, labels, ignore_label, sample_weight
-        As in :func:`facies_confusion_matrix`. All scores are of the facies in `labels`.
+        As in :func:`facies_confusion_matrix`. All scores refer to the facies in `labels`.
     target_names : list of str of shape (n_labels,), default=None
         Names of the facies in the order of `labels`.
     zero_division : float, default=np.nan
-        Scores (0 to 1) with nothing to divide by; nan is printed as "-" and left out of means.
+        Value (0 to 1) of scores with a zero denominator; nan is printed as "-" and left out of
+        means.
     digits : int, default=3
-        Decimals in the text.
+        Number of decimals in the text.
     output_dict : bool, default=False
         Return floats, ``{name: {"recall", "precision", "iou", "support"}, …, "pixel_accuracy",
         "mean_class_accuracy", "fw_iou", "mean_iou", "support"}``, instead of text.
@@ -218,7 +231,7 @@ def facies_report(
     if len(names) != len(labels) or len(set(names)) < len(names):
         raise ValueError(
             f"`target_names` must be {len(labels)} different names for the labels {labels}; got "
-            f"{names}. Give `labels` too to fix the class set."
+            f"{names}. To fix the classes, also give `labels`."
         )
     if not output_dict:
         return "\n".join(_report_lines(names, scores, digits))
@@ -232,7 +245,7 @@ def facies_report(
 def contact_error(y_true, y_pred, *, labels=None, ignore_label=-1):
     """Distance in samples between true and predicted contacts of the units, trace by trace.
 
-    Contacts are what an interpreter delivers, and scores of samples hide how well they lie.
+    Contacts are what an interpreter delivers, and sample-based scores hide how accurate they are.
 
     Parameters
     ----------
@@ -240,18 +253,19 @@ def contact_error(y_true, y_pred, *, labels=None, ignore_label=-1):
         Labels of sections (n_sections, n_traces, n_samples) or a cube (n_inlines, n_crosslines,
         n_samples). Samples are the last axis and point down.
     labels : array-like of shape (n_labels,), default=None
-        The units in stratigraphic order, top first. By default those in `y_true` or `y_pred`,
+        The units in stratigraphic order, top first. By default, those in `y_true` or `y_pred`,
         sorted. Other labels are treated as samples without interpretation.
     ignore_label : int, str or None, default=-1
-        True label of samples without interpretation; predictions there are not looked at.
+        True label of samples without interpretation; predictions there are ignored.
 
     Returns
     -------
     errors : :class:`~sklearn.utils.Bunch`
-        `contacts`, the n_labels - 1 pairs (upper label, lower label), and for each of them arrays
-        `mean`, `median`, `p95` (95th percentile) of the distance, nan where there is none;
-        `count`, the traces compared; `missed` and `false`, the traces with the contact only in
-        the truth or only in the prediction. `overall` holds these six for all contacts pooled.
+        `contacts`, the n_labels - 1 pairs (upper label, lower label), and arrays with one value for
+        each pair: `mean`, `median` and `p95` (95th percentile) of the distance, nan if there is
+        none; `count`, the number of traces compared; `missed` and `false`, the numbers of traces
+        with the contact only in the truth or only in the prediction. `overall` holds these six for
+        all contacts pooled.
 
     Raises
     ------
@@ -260,12 +274,12 @@ def contact_error(y_true, y_pred, *, labels=None, ignore_label=-1):
 
     Notes
     -----
-    Contact k of a trace is the top of everything at or below unit k: the first sample whose unit
-    is ``labels[k]`` or a later one. So it coincides with contact k + 1 where unit k pinches out,
-    and a stray deep unit high up in a prediction is an error of its whole height.
+    Contact k of a trace is the top of unit k and all deeper units: the first sample whose unit is
+    ``labels[k]`` or a later one. It therefore coincides with contact k + 1 where unit k pinches
+    out, and a stray deep unit predicted too high is an error of the full distance.
 
     A trace has the contact if a higher unit lies above it. The truth also needs a label directly
-    above the contact: else its position is unknown, and the trace is left out.
+    above the contact; otherwise, the position is unknown, and the trace is left out.
 
     Examples
     --------
@@ -275,18 +289,18 @@ def contact_error(y_true, y_pred, *, labels=None, ignore_label=-1):
     >>> errors.contacts, errors.mean, errors.count
     ([(0, 1), (1, 2)], array([0.5, 1. ]), array([2, 2]))
     """
-    y_true, y_pred = _check_pair(y_true, y_pred, ignore_label, min_ndim=2)
-    units = _check_labels(labels, y_true, y_pred, ignore_label)
+    y_true, y_pred = check_pair(y_true, y_pred, ignore_label, min_ndim=2)
+    units = check_labels(labels, y_true, y_pred, ignore_label)
     if len(units) < 2:
-        raise ValueError(f"`labels` must be two or more units to have contacts; got {units}.")
+        raise ValueError(f"`labels` must have two or more units to form contacts; got {units}.")
     order = np.argsort(units)
-    rank = np.append(order, -1)  # -1: none of the units
+    rank = np.append(order, -1)  # -1: not one of the units
     # Distances are whole samples: counting them gives exact percentiles of a survey of any size.
     n_samples = max(y.shape[-1] for y in (y_true if is_listlike(y_true) else [y_true]))
     distances = np.zeros((len(units) - 1, n_samples), dtype=np.int64)
     missed, false = np.zeros((2, len(units) - 1), dtype=np.int64)
     n_labeled = 0
-    for true, pred, _ in _pieces(y_true, y_pred, labels=units):
+    for true, pred, _ in matching_pieces(y_true, y_pred, labels=units):
         ranks = np.stack([rank[label_codes(y, units[order])] for y in (true, pred)])
         ranks[1][ranks[0] < 0] = -1
         n_labeled += np.count_nonzero(ranks[0] >= 0)
@@ -295,7 +309,7 @@ def contact_error(y_true, y_pred, *, labels=None, ignore_label=-1):
             distances[k] += np.bincount(both, minlength=n_samples)
             missed[k] += only_true
             false[k] += only_pred
-    _check_labeled(n_labeled, ignore_label)
+    check_labeled(n_labeled, ignore_label)
     spreads = [_spread(*one) for one in zip(distances, missed, false, strict=True)]
     return Bunch(
         contacts=list(zip(units[:-1].tolist(), units[1:].tolist(), strict=True)),
@@ -310,10 +324,10 @@ mean_class_accuracy_scorer = FaciesScorer(mean_class_accuracy_score)
 
 
 def _score(y_true, y_pred, labels, ignore_label, sample_weight, zero_division=np.nan):
-    """Every score of the listed classes, and the counts that they come from."""
+    """All scores of the listed classes, and the counts behind them."""
     if not isinstance(zero_division, Real) or zero_division < 0 or zero_division > 1:
         raise ValueError(f"`zero_division` must be nan or 0.0 to 1.0; got {zero_division!r}.")
-    counts, labels = _count(y_true, y_pred, labels, ignore_label, sample_weight)
+    counts, labels = count_labels(y_true, y_pred, labels, ignore_label, sample_weight)
     hits = np.diag(counts)[:-1]
     support, predicted = counts.sum(axis=1)[:-1], counts.sum(axis=0)[:-1]
 
@@ -336,7 +350,7 @@ def _score(y_true, y_pred, labels, ignore_label, sample_weight, zero_division=np
 
 
 def _report_lines(names, scores, digits):
-    """Table with columns as wide as they need, totals and remarks."""
+    """Lines of the table, with columns as wide as needed, totals and remarks."""
 
     def text(value):
         if isinstance(value, np.integer):
@@ -366,12 +380,12 @@ def _report_lines(names, scores, digits):
 def _compare_contact(ranks, k):
     """Distances of contact k, and numbers of traces where only truth or only prediction has it.
 
-    `ranks` stacks truth and prediction: (2, ..., n_samples), -1 for labels that are no units.
+    `ranks` stacks truth and prediction: (2, ..., n_samples), -1 for labels that are not units.
     """
     deep = ranks >= k
     tops = deep.argmax(axis=-1)
     first = np.take_along_axis(ranks, (ranks >= 0).argmax(axis=-1)[..., np.newaxis], -1)[..., 0]
-    in_true, in_pred = deep.any(axis=-1) & (first < k)  # a lesser rank lies above
+    in_true, in_pred = deep.any(axis=-1) & (first < k)  # a lower rank lies above
     above = np.take_along_axis(ranks[0], np.maximum(tops[0] - 1, 0)[..., np.newaxis], -1)[..., 0]
     certain = in_true & (above >= 0)
     distances = np.abs(tops[0] - tops[1])[certain & in_pred]

@@ -1,4 +1,4 @@
-"""Confusion matrices of labels that may be larger than memory, counted in pieces."""
+"""Confusion matrices, counted in pieces, of labels that may be larger than memory."""
 
 from numbers import Real
 
@@ -16,30 +16,30 @@ LABELS_AT_ONCE = (
 )  # samples counted at once: their int64 codes (2 MB) stay in the processor's cache
 
 
-def _count(y_true, y_pred, labels, ignore_label, sample_weight):
-    """Confusion matrix with one more row and column, last, for all other labels; and labels."""
+def count_labels(y_true, y_pred, labels, ignore_label, sample_weight):
+    """Confusion matrix, with a last row and column for all other labels, and the labels."""
     sample_weight = unwrap(align_known(sample_weight, y_pred, "sample_weight", "y_pred", 0))[0]
-    y_true, y_pred = _check_pair(y_true, y_pred, ignore_label)
+    y_true, y_pred = check_pair(y_true, y_pred, ignore_label)
     weights = _check_weights(sample_weight, y_true)
-    labels = _check_labels(labels, y_true, y_pred, ignore_label)
+    labels = check_labels(labels, y_true, y_pred, ignore_label)
     known = labels
     if ignore_label is not None and isinstance(ignore_label, str) == (labels.dtype.kind == "U"):
-        known = np.append(labels, ignore_label)  # a row of its own is cheaper than masking
+        known = np.append(labels, ignore_label)  # a separate row is cheaper than masking
     known = np.unique(known)
     n_codes = len(known) + 1
     counts = np.zeros(n_codes**2, dtype=np.int64 if weights is None else np.float64)
-    for true, pred, weight in _pieces(y_true, y_pred, weights, labels):
+    for true, pred, weight in matching_pieces(y_true, y_pred, weights, labels):
         cells = label_codes(true, known) * n_codes
         cells += label_codes(pred, known)
         counts += np.bincount(cells.ravel(), weight, minlength=n_codes**2)
     listed = np.searchsorted(known, labels)
-    others = np.setdiff1d(np.arange(n_codes), listed)  # ignore_label too: it has no true samples
+    others = np.setdiff1d(np.arange(n_codes), listed)  # with ignore_label: it has no true samples
     counts = counts.reshape(n_codes, n_codes)[np.append(listed, n_codes - 1)]
-    _check_labeled(counts.any(), ignore_label)
+    check_labeled(counts.any(), ignore_label)
     return np.column_stack([counts[:, listed], counts[:, others].sum(axis=1)]), labels
 
 
-def _check_pair(y_true, y_pred, ignore_label, min_ndim=1):
+def check_pair(y_true, y_pred, ignore_label, min_ndim=1):
     y_true = align_known(y_true, y_pred, "y_true", "y_pred", ignore_label)
     y_true, y_pred = unwrap(y_true)[0], unwrap(y_pred)[0]
     y_true, y_pred = _as_labels(y_true, "y_true", min_ndim), _as_labels(y_pred, "y_pred", min_ndim)
@@ -55,7 +55,7 @@ def _as_labels(labels, name, min_ndim):
     if len(labels.shape) < min_ndim or 0 in labels.shape:
         raise ValueError(
             f"`{name}` must have at least {min_ndim} axes, none of them empty; got shape "
-            f"{tuple(labels.shape)}. Samples are the last axis; for one trace use {name}[None]."
+            f"{tuple(labels.shape)}. Samples are the last axis; for one trace, use {name}[None]."
         )
     return labels
 
@@ -71,48 +71,48 @@ def _check_weights(sample_weight, y_true):
             return np.asarray(sample_weight)
         if len(sample_weight.shape) == 1:
             raise ValueError(
-                f"`sample_weight` must have shape ({n_sections},), one weight a section, or the "
+                f"`sample_weight` must have shape ({n_sections},), one weight per section, or the "
                 f"shape of `y_true`; got {sample_weight.shape}."
             )
     return check_same_structure(sample_weight, y_true, "sample_weight", "y_true")
 
 
-def _check_labels(labels, y_true, y_pred, ignore_label):
-    """Return the class set: `labels` as given, or those found outside ignored samples."""
+def check_labels(labels, y_true, y_pred, ignore_label):
+    """Return the classes: `labels` as given, or those found outside ignored samples."""
     if ignore_label is not None and not isinstance(ignore_label, (str, Real)):
         raise TypeError(f"`ignore_label` must be one label or None; got {ignore_label!r}.")
     if labels is None:
         found = []
-        for true, pred, _ in _pieces(y_true, y_pred):
+        for true, pred, _ in matching_pieces(y_true, y_pred):
             counted = ~is_ignored(true, ignore_label)
             found += [class_labels(part[counted], ignore_label) for part in (true, pred)]
         found = union_labels(found)
-        _check_labeled(len(found), ignore_label)
+        check_labeled(len(found), ignore_label)
         return found
     labels = _read(labels, "labels")
     distinct = class_labels(labels, ignore_label, "labels")
     if labels.ndim != 1 or not len(distinct) or len(distinct) < labels.size:
         raise ValueError(
-            f"`labels` must be a list of different labels without ignore_label={ignore_label!r}; "
+            f"`labels` must be a list of distinct labels without ignore_label={ignore_label!r}; "
             f"got {labels.tolist()}. Use None for all labels that occur."
         )
     return labels
 
 
-def _check_labeled(found, ignore_label):
+def check_labeled(found, ignore_label):
     if not found:
         raise ValueError(
             f"`y_true` has no labeled sample: all labels equal ignore_label={ignore_label!r} or "
-            "have no weight. Give sections with an interpretation."
+            "have zero weight. Give sections with an interpretation."
         )
 
 
-def _pieces(y_true, y_pred, weights=None, labels=None):
-    """Yield matching pieces of truth, prediction and ravelled weights along the first axis."""
+def matching_pieces(y_true, y_pred, weights=None, labels=None):
+    """Yield matching pieces of truth, prediction and raveled weights along the first axis."""
     if is_listlike(y_true):
         for i in range(len(y_true)):
             weight = None if weights is None else weights[i]
-            yield from _pieces(y_true[i], y_pred[i], weight, labels)
+            yield from matching_pieces(y_true[i], y_pred[i], weight, labels)
         return
     for rows in rows_at_once(y_true, y_pred, values=LABELS_AT_ONCE):
         true, pred = _read(y_true[rows], "y_true"), _read(y_pred[rows], "y_pred")
@@ -133,9 +133,9 @@ def _read(labels, name):
 
 
 def _read_weights(weights, rows, shape):
-    """Weights of `rows`, one a sample; one number or one a row may stand for all."""
+    """Weights of `rows`, one per sample; a number, or one weight per row, is broadcast."""
     part = np.asarray(weights if np.ndim(weights) == 0 else weights[rows])
     if part.dtype.kind not in "biuf" or not (part.min() >= 0 and part.max() < np.inf):
-        raise ValueError("`sample_weight` must hold finite numbers >= 0; got NaN or others.")
+        raise ValueError("`sample_weight` must hold finite numbers >= 0; got other values.")
     part = part.reshape(part.shape + (1,) * (len(shape) - part.ndim))
     return np.broadcast_to(part, shape).ravel()

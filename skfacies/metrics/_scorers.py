@@ -1,4 +1,4 @@
-"""Scorers of estimators: what they do not count, and how often data on disk are read for it."""
+"""Scorers of estimators, which skip ignored samples and read data on disk only once."""
 
 import copy
 
@@ -15,9 +15,9 @@ __all__ = ["FaciesScorer"]
 
 
 class FaciesScorer:
-    """Scorer that leaves out what the estimator ignores; ``make_scorer(iou_score)`` cannot know.
+    """Scorer that leaves out samples that the estimator ignores, unlike ``make_scorer(iou_score)``.
 
-    That is what has the estimator's `ignore_label`, and samples with NaN amplitudes.
+    These are samples with the estimator's `ignore_label`, and samples with NaN amplitudes.
     """
 
     def __init__(self, score_func):
@@ -37,9 +37,10 @@ class FaciesScorer:
         return self._score_func.__name__ + "r"  # iou_score -> iou_scorer
 
     def set_score_request(self, *, sample_weight):
-        """Return a scorer that tells meta-estimators whether to route `sample_weight` to it.
+        """Return a scorer that requests, or refuses, `sample_weight` from meta-estimators.
 
-        Scorers of scikit-learn change themselves. These are the same objects for all of a program.
+        Scorers of scikit-learn change in place. These scorers are shared by the whole program, so
+        this method returns a copy.
         """
         scorer = copy.deepcopy(self)
         scorer._routing.set_score_request(sample_weight=sample_weight)
@@ -56,7 +57,7 @@ class FaciesScorer:
 def _predict(estimator, X, y_true, sample_weight, ignore_label):
     """Truth, prediction and weights; the truth is ignored where amplitudes are missing.
 
-    What is held in chunks is read once, where the estimator tells itself what is missing.
+    Chunked data are read once if the estimator itself marks missing samples.
     """
     policy, lazy = _nan_policy(estimator), _is_lazy(X)
     if policy is None and not lazy:
@@ -68,7 +69,7 @@ def _predict(estimator, X, y_true, sample_weight, ignore_label):
 
         parts = dask.compute(*parts)  # together, so that they share what is read
     y_true, y_pred, sample_weight, missing = map(_read_chunks, parts)
-    if policy == "ignore":  # no class is called so
+    if policy == "ignore":  # no class has this label
         if is_listlike(y_pred):
             missing = [is_ignored(labels, ignore_label) for labels in y_pred]
         else:
@@ -79,18 +80,18 @@ def _predict(estimator, X, y_true, sample_weight, ignore_label):
 
 
 def _nan_policy(estimator):
-    """What an estimator itself does about NaN; None if what comes before it may fill them in."""
+    """How an estimator itself handles NaN; None if a step before it may fill them in."""
     estimator = getattr(estimator, "best_estimator_", estimator)
     return getattr(estimator, "_nan_policy", getattr(estimator, "nan_policy", None))
 
 
 def _is_lazy(array):
-    """Tell a Dask array, and a DataArray of one."""
+    """Whether this is a Dask array, or a DataArray of one."""
     return array.chunks is not None if has_named_axes(array) else is_dask(array)
 
 
 def _read_chunks(array):
-    """What is held in chunks as an array in memory."""
+    """Chunked arrays and DataArrays as arrays in memory."""
     array = unwrap(array)[0]
     return np.asarray(array) if getattr(array, "chunks", None) or has_named_axes(array) else array
 

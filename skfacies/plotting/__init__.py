@@ -1,8 +1,8 @@
-"""Pictures of sections and their facies.
+"""Plots of sections and their facies.
 
 As in scikit-learn, a Display stores arrays, ``from_estimator`` and ``from_predictions`` compute
-them, and `plot` draws. Traces run to the right; samples, the last axis, run downwards. Matplotlib
-is imported when something is drawn.
+them, and `plot` draws. Traces run to the right; samples, the last axis, run downward. Matplotlib
+is imported only when something is drawn.
 """
 
 from numbers import Real
@@ -17,11 +17,11 @@ from skfacies._sections.validation import (
     own_amplitudes,
 )
 from skfacies.plotting._arguments import (
-    _check_entropy,
-    _check_section,
-    _decide,
-    _positions,
+    check_entropy,
     check_matplotlib,
+    check_section,
+    decide,
+    label_positions,
 )
 from skfacies.plotting._drawing import (
     CONTACT_PANELS,
@@ -29,16 +29,16 @@ from skfacies.plotting._drawing import (
     MISSING_COLOR,
     TITLES,
     VERTICAL_LABELS,
-    _check_axes,
-    _check_panels,
-    _check_plot_params,
-    _contact_segments,
-    _draw_amplitudes,
-    _draw_contacts,
-    _draw_entropy,
-    _draw_facies,
-    _draw_legend,
-    _make_figure,
+    check_axes,
+    check_panels,
+    check_plot_params,
+    contact_segments,
+    draw_amplitudes,
+    draw_contacts,
+    draw_entropy,
+    draw_facies,
+    draw_legend,
+    make_figure,
 )
 
 __all__ = ["SectionDisplay"]
@@ -47,11 +47,12 @@ __all__ = ["SectionDisplay"]
 class SectionDisplay:
     """Seismic section with its interpretation, the predicted facies and their uncertainty.
 
-    Side by side they show what a score hides: which contact is misplaced, where on the section,
-    and whether the classifier knew. Contacts of the interpretation are drawn over the prediction.
+    Side by side, they show what a score hides: which contact is misplaced, where on the section,
+    and whether the classifier was uncertain there. Interpreted contacts are drawn over the
+    prediction and the entropy.
 
     Use `from_estimator` with a fitted estimator, or `from_predictions` with arrays; both draw.
-    The constructor only stores.
+    The constructor only stores its arguments.
 
     Parameters
     ----------
@@ -60,24 +61,24 @@ class SectionDisplay:
     labels, prediction : array-like of shape (n_traces, n_samples), default=None
         Interpreted and predicted facies, integers or strings.
     entropy : array-like of shape (n_traces, n_samples), default=None
-        Normalized entropy of the prediction, from 0 to 1, as
-        :func:`skfacies.qc.prediction_entropy` gives it; NaN where missing.
+        Normalized entropy of the prediction, from 0 to 1, as returned by
+        :func:`skfacies.qc.prediction_entropy`; NaN where missing.
     classes : array-like of shape (n_classes,), default=None
         The facies in the order of colors and legend, such as ``classes_`` of the estimator. Give
-        them wherever two figures are to be compared: a facies has its color by its position.
-        By default ``0 … len(target_names) - 1`` if `target_names` are given and all labels are
-        such integers, otherwise the facies that occur, sorted.
+        them to compare figures: the color of a facies depends on its position. By default,
+        ``0 … len(target_names) - 1`` if `target_names` are given and all labels are among these
+        integers, otherwise the facies that occur, sorted.
     target_names : sequence of n_classes str, default=None
-        Names in the legend; by default the classes themselves.
+        Names in the legend; by default, the classes themselves.
     ignore_label : int, str or None, default=-1
-        Label of samples without interpretation, which stay without color.
+        Label of samples without interpretation, which are not colored.
     sample_interval : float, default=None
-        Distance of samples in `sample_unit`. None: the vertical axis counts samples.
+        Interval between samples in `sample_unit`. If None, the vertical axis counts samples.
     sample_unit : {"ms", "s", "m", "ft"}, default="ms"
-        Unit of `sample_interval`: "ms" and "s" are two-way time, "m" and "ft" depth.
+        Unit of `sample_interval`: "ms" and "s" for two-way time, "m" and "ft" for depth.
     first_trace, first_sample : int, default=0
-        Number of the first trace and the first sample, on which the axes begin. The first sample
-        lies at ``first_sample * sample_interval``.
+        Numbers of the first trace and the first sample, where the axes begin. The first sample
+        is at ``first_sample * sample_interval``.
     title : str, default=None
         Title of the figure, such as "inline 428".
 
@@ -86,7 +87,7 @@ class SectionDisplay:
     classes_ : ndarray of shape (n_classes,)
         The facies, in the order of colors and legend.
     axes_ : dict of str to matplotlib Axes
-        Panels by name: "section", and as far as drawn "labels", "prediction" and "entropy".
+        Panels by name: "section", "labels", "prediction" and "entropy", as far as they are drawn.
     figure_ : matplotlib Figure
         The figure with the panels.
     legend_ : matplotlib Legend or None
@@ -95,7 +96,7 @@ class SectionDisplay:
     See Also
     --------
     SectionDisplay.from_estimator : Predicts the section first.
-    SectionDisplay.from_predictions : Draws arrays that are there already.
+    SectionDisplay.from_predictions : Draws existing arrays.
     skfacies.qc.prediction_entropy : Entropy of probabilities.
 
     Examples
@@ -152,15 +153,16 @@ class SectionDisplay:
     def from_estimator(
         cls, estimator, section, labels=None, *, axes=None, plot_kw=None, **display_kw
     ):
-        """Predict a section, and draw prediction and entropy beside the amplitudes.
+        """Predict a section, and draw the prediction and its entropy beside the amplitudes.
 
         Parameters
         ----------
         estimator : fitted classifier of sections
-            Its `predict_proba` and, if it has one, `predict` are called on one section. A Pipeline
-            or a search will do.
+            Its `predict_proba` and, if it has one, `predict` are called with one section. It may be
+            a Pipeline or a search.
         section : array-like of shape (n_traces, n_samples)
-            Amplitudes, as the estimator takes them; with channels at the end, if it has some.
+            Amplitudes as the estimator expects them, with channels last if it was trained on
+            channels.
         labels : array-like of shape (n_traces, n_samples), default=None
             The interpretation, if there is one.
         axes : matplotlib Axes or sequence of Axes, default=None
@@ -174,7 +176,7 @@ class SectionDisplay:
         Returns
         -------
         display : SectionDisplay
-            It keeps `prediction` and `entropy` as arrays of shape (n_traces, n_samples).
+            Stores `prediction` and `entropy` as arrays of shape (n_traces, n_samples).
 
         Raises
         ------
@@ -206,10 +208,10 @@ class SectionDisplay:
         with_channels = whole.ndim == 3 and whole.shape[2] == getattr(
             last_step(estimator), "n_channels_", None
         )
-        section = _check_section(own_amplitudes(whole) if with_channels else whole)
+        section = check_section(own_amplitudes(whole) if with_channels else whole)
         if not hasattr(estimator, "predict_proba"):
             raise TypeError(
-                f"`estimator` must have predict_proba; {type(estimator).__name__} has not. Use "
+                f"`estimator` must have predict_proba; {type(estimator).__name__} does not. Use "
                 "SectionDisplay.from_predictions with its prediction."
             )
         whole = whole if with_channels else section
@@ -219,9 +221,9 @@ class SectionDisplay:
         if probabilities.shape != expected:
             raise ValueError(
                 f"`estimator` must predict probabilities of shape {expected} for one section, "
-                f"classes last; got {probabilities.shape}."
+                f"with classes last; got {probabilities.shape}."
             )
-        prediction, entropy = _decide(probabilities[0], classes, display_kw.get("ignore_label", -1))
+        prediction, entropy = decide(probabilities[0], classes, display_kw.get("ignore_label", -1))
         if hasattr(estimator, "predict"):  # it may put labels in stratigraphic order
             prediction = np.asarray(estimator.predict(whole[None]))[0]
         return cls.from_predictions(
@@ -247,7 +249,7 @@ class SectionDisplay:
         plot_kw=None,
         **display_kw,
     ):
-        """Draw a section with the interpretation, prediction and entropy that are given.
+        """Draw a section with the given interpretation, prediction and entropy.
 
         Parameters
         ----------
@@ -305,29 +307,29 @@ class SectionDisplay:
         Parameters
         ----------
         axes : matplotlib Axes or sequence of Axes, default=None
-            One for each panel; an array of Axes is taken row by row. By default a figure is made
-            whose size suits the section.
+            One for each panel; an array of Axes is used row by row. By default, a new figure is
+            made, with a size that suits the section.
         panels : str or sequence of str, default=None
-            What to draw, of "section", "labels", "prediction" and "entropy", in this order. By
-            default all that the display has.
+            Panels to draw, of "section", "labels", "prediction" and "entropy", in the given order.
+            By default, all that the display has.
         ncols : int, default=None
-            Number of columns of a new figure. By default 2; panels of a section more than twice
-            as wide as deep are stacked.
+            Number of columns of a new figure. By default, 2; or 1 if the section has more than
+            twice as many traces as samples.
         clip_percentile : float, default=99
             Amplitudes are clipped at this percentile of their absolute values, symmetrically
             about 0. In (0, 100].
         alpha : float, default=0.5
             Opacity of the facies colors over the amplitudes, from 0 to 1.
         cmap : str or matplotlib Colormap, default="gray"
-            Colors of amplitudes; the middle is amplitude 0.
+            Colors of amplitudes; the middle color is amplitude 0.
         entropy_cmap : str or matplotlib Colormap, default="YlOrRd"
             Colors of entropy from 0 to 1.
         contacts : bool, default=True
-            Draw the contacts between interpreted facies over prediction and entropy, as thin
-            black lines. Needs `labels`.
+            Draw the contacts between interpreted facies over the prediction and the entropy, as
+            thin black lines. Requires `labels`.
         legend : bool, default=True
-            Name the facies: beside the panels of a new figure, beside the last one with facies
-            of given `axes`.
+            Draw a legend of the facies: beside the panels of a new figure, or beside the last of
+            the given `axes` with facies.
 
         Returns
         -------
@@ -337,49 +339,49 @@ class SectionDisplay:
         Raises
         ------
         ValueError
-            If arrays or arguments do not fit together.
+            If arrays or arguments are inconsistent or invalid.
         ImportError
             If matplotlib is not installed.
         """
         check_matplotlib("SectionDisplay.plot")
-        _check_plot_params(clip_percentile, alpha, ncols)
-        section = _check_section(self.section)
-        entropy = _check_entropy(self.entropy, section)
+        check_plot_params(clip_percentile, alpha, ncols)
+        section = check_section(self.section)
+        entropy = check_entropy(self.entropy, section)
         codes, self.classes_ = self._encode_facies(section)
         names = self._facies_names()
         extent, vertical_label = self._scale_axes(section.shape)
-        panels = _check_panels(panels, ["section", *codes] + ["entropy"] * (entropy is not None))
+        panels = check_panels(panels, ["section", *codes] + ["entropy"] * (entropy is not None))
 
         if axes is None:
-            figure, axes, place = _make_figure(section.shape, panels, ncols, vertical_label)
+            figure, axes, place = make_figure(section.shape, panels, ncols, vertical_label)
             figure.suptitle(self.title or "")
         else:
-            axes, place = _check_axes(axes, panels, vertical_label)
+            axes, place = check_axes(axes, panels, vertical_label)
         self.axes_ = dict(zip(panels, axes, strict=True))
         self.figure_ = axes[0].figure
 
         segments = []
         if contacts and "labels" in codes:
-            segments = _contact_segments(codes["labels"], len(names), extent)
+            segments = contact_segments(codes["labels"], len(names), extent)
         for name, ax in self.axes_.items():
             ax.set(title=TITLES[name], facecolor=MISSING_COLOR)
             if name == "entropy":
-                _draw_entropy(ax, entropy, extent, entropy_cmap)
+                draw_entropy(ax, entropy, extent, entropy_cmap)
             else:
-                _draw_amplitudes(ax, section, extent, clip_percentile, cmap)
+                draw_amplitudes(ax, section, extent, clip_percentile, cmap)
             if name in codes:
-                _draw_facies(ax, codes[name], len(names), extent, alpha)
+                draw_facies(ax, codes[name], len(names), extent, alpha)
             if name in CONTACT_PANELS:
-                _draw_contacts(ax, segments)
+                draw_contacts(ax, segments)
 
         self.legend_ = None
         if legend and not FACIES_PANELS.isdisjoint(panels):
             line = len(segments) > 0 and not CONTACT_PANELS.isdisjoint(panels)
-            self.legend_ = _draw_legend(place, names, alpha, cmap, line)
+            self.legend_ = draw_legend(place, names, alpha, cmap, line)
         return self
 
     def _encode_facies(self, section):
-        """Return labels and prediction as positions in the classes, and the classes."""
+        """Return the labels and the prediction as positions in the classes, and the classes."""
         facies = {
             name: np.asarray(check_same_structure(getattr(self, name), section, name, "section"))
             for name in ("labels", "prediction")
@@ -389,7 +391,7 @@ class SectionDisplay:
         classes = self._choose_classes(union_labels(found) if found else np.array([], dtype=int))
         codes = {}
         for name, labels in facies.items():
-            codes[name] = _positions(labels, classes)
+            codes[name] = label_positions(labels, classes)
             unknown = (codes[name] == len(classes)) & ~is_ignored(labels, self.ignore_label)
             if unknown.any():
                 raise ValueError(
@@ -426,7 +428,7 @@ class SectionDisplay:
         return [str(name) for name in self.target_names]
 
     def _scale_axes(self, shape):
-        """Return left, right, bottom and top of a section, and what the vertical axis counts."""
+        """Return left, right, bottom and top of a section, and the label of the vertical axis."""
         if self.sample_unit not in VERTICAL_LABELS:
             raise ValueError(
                 f"`sample_unit` must be one of {list(VERTICAL_LABELS)}; got {self.sample_unit!r}."
@@ -438,7 +440,7 @@ class SectionDisplay:
                 raise ValueError(
                     f"`sample_interval` must be a number above 0, or None; got {interval!r}."
                 )
-        # A sample is drawn around its number, so that the axes read off its center.
+        # A sample is drawn centered on its number, so that axis ticks mark sample centers.
         left, top = self.first_trace - 0.5, self.first_sample - 0.5
         extent = (left, left + shape[0], (top + shape[1]) * interval, top * interval)
         return extent, label

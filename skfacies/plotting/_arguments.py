@@ -1,4 +1,4 @@
-"""Arguments of displays, checked."""
+"""Checks of the arguments of displays."""
 
 import numpy as np
 from scipy.stats import entropy as shannon_entropy
@@ -14,7 +14,7 @@ __all__ = ["check_matplotlib"]
 
 
 def check_matplotlib(caller):
-    """Raise an ImportError with the remedy where matplotlib is not installed."""
+    """Raise an ImportError with a remedy if matplotlib is not installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -24,12 +24,12 @@ def check_matplotlib(caller):
         ) from error
 
 
-def _check_section(section):
+def check_section(section):
     section = np.asarray(as_array(section, "section"))
     if section.ndim != 2 or 0 in section.shape:
-        advice = "For an inline section of a cube use cube[i]." if section.ndim == 3 else ""
+        advice = "For an inline section of a cube, use cube[i]." if section.ndim == 3 else ""
         raise ValueError(
-            "`section` must be a section of shape (n_traces, n_samples), not empty; got shape "
+            "`section` must be a nonempty section of shape (n_traces, n_samples); got shape "
             f"{section.shape}. {advice}".rstrip()
         )
     if section.dtype.kind not in "biuf":
@@ -38,7 +38,7 @@ def _check_section(section):
     return section
 
 
-def _check_entropy(entropy, section):
+def check_entropy(entropy, section):
     if entropy is None:
         return None
     entropy = np.asarray(check_same_structure(entropy, section, "entropy", "section"), dtype=float)
@@ -51,26 +51,26 @@ def _check_entropy(entropy, section):
     return entropy
 
 
-def _positions(labels, classes):
-    """Position of each label in the classes, which need not be sorted; their number for others."""
+def label_positions(labels, classes):
+    """Position of each label in the classes, sorted or not; ``len(classes)`` for other labels."""
     if len(classes) == 0:
         return np.zeros(labels.shape, dtype=int)
     order = np.argsort(classes)
     return np.append(order, len(classes))[label_codes(labels, classes[order])]
 
 
-def _decide(probabilities, classes, ignore_label):
-    """Return the likeliest class and the normalized entropy of each sample of a section."""
-    # One class leaves nothing to decide: its entropy is 0 to any base.
+def decide(probabilities, classes, ignore_label):
+    """Return the most likely class and the normalized entropy of each sample of a section."""
+    # With one class there is nothing to decide: the entropy is 0 for any base.
     entropy = shannon_entropy(probabilities, base=max(len(classes), 2), axis=-1)
     prediction = classes[probabilities.argmax(axis=-1)]
     missing = np.isnan(entropy)
     if missing.any():
         if ignore_label is None or isinstance(ignore_label, str) != (classes.dtype.kind in "USO"):
             raise ValueError(
-                f"`estimator` predicts NaN at {missing.sum()} samples, which become "
-                f"ignore_label={ignore_label!r} among classes of type {classes.dtype}. Give an "
-                "`ignore_label` of that type."
+                f"`estimator` predicts NaN at {missing.sum()} samples. They become "
+                f"ignore_label={ignore_label!r}, but the classes have type {classes.dtype}. Give "
+                "an `ignore_label` of that type."
             )
         prediction = np.where(missing, np.asarray(ignore_label), prediction)
     return prediction, np.clip(entropy, 0, 1).astype(np.float32)

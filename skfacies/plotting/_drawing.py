@@ -6,11 +6,11 @@ import numpy as np
 
 __all__ = ["facies_colors"]
 
-# Mostly Paul Tol's colors, chosen and ordered by a search for distances in Oklab over mid-grey
-# amplitudes, for normal vision and with protanopia and deuteranopia simulated (Machado et al.,
-# 2009): any two of the first ten are at least 0.05 apart, neighbors in the list, which touch on
-# a section, 0.10. Petroff's ten, scikit-learn's choice, come to 0.03 and 0.07; their greys vanish
-# on a seismic section.
+# Mostly Paul Tol's colors, chosen and ordered by a search for large distances in Oklab over
+# mid-gray amplitudes, for normal vision and for simulated protanopia and deuteranopia (Machado et
+# al., 2009): any two of the first ten are at least 0.05 apart, and neighbors in the list, which
+# touch on a section, at least 0.10. Petroff's ten colors, scikit-learn's choice, reach 0.03 and
+# 0.07; their grays vanish on a seismic section.
 FACIES_COLORS = (
     *("#EE8866", "#882255", "#EEDD88", "#0077BB", "#44BB99"),
     *("#117733", "#99DDFF", "#332288", "#AAAA00", "#EE3377"),
@@ -51,11 +51,11 @@ VERTICAL_LABELS = {
 
 
 def facies_colors(n_classes):
-    """Colors of `n_classes` facies by position: always the same list, repeated after 20."""
+    """Colors of `n_classes` facies by position: a fixed list, repeated after 20."""
     return [FACIES_COLORS[i % len(FACIES_COLORS)] for i in range(n_classes)]
 
 
-def _check_plot_params(clip_percentile, alpha, ncols):
+def check_plot_params(clip_percentile, alpha, ncols):
     if not 0 < clip_percentile <= 100:
         raise ValueError(
             f"`clip_percentile` must be above 0 and at most 100; got {clip_percentile!r}."
@@ -66,24 +66,25 @@ def _check_plot_params(clip_percentile, alpha, ncols):
         raise ValueError(f"`ncols` must be an integer of at least 1, or None; got {ncols!r}.")
 
 
-def _check_panels(panels, available):
+def check_panels(panels, available):
     if panels is None:
         return available
     panels = [panels] if isinstance(panels, str) else list(panels)
     absent = [name for name in panels if name not in available]
     if absent or not panels or len(set(panels)) < len(panels):
         raise ValueError(
-            f"`panels` must be distinct names of what the display has, {available}; got {panels}."
+            f"`panels` must be distinct names of panels that the display has, {available}; got "
+            f"{panels}."
         )
     return panels
 
 
-def _check_axes(axes, panels, vertical_label):
-    """Return the given Axes as a list, and where the legend goes: beside the last with facies."""
+def check_axes(axes, panels, vertical_label):
+    """Return the Axes as a list, and the place of the legend, beside the last Axes with facies."""
     axes = np.ravel(np.asarray(axes, dtype=object)).tolist()
     if len(axes) != len(panels):
         raise ValueError(
-            f"`axes` must be one Axes for each panel, {panels}; got {len(axes)}. Choose panels "
+            f"`axes` must be one Axes for each panel, {panels}; got {len(axes)}. Select panels "
             "with `panels`."
         )
     for ax in axes:
@@ -93,8 +94,8 @@ def _check_axes(axes, panels, vertical_label):
     return axes, (owner, LEGEND_PLACE)
 
 
-def _make_figure(shape, panels, ncols, vertical_label):
-    """Return a figure, an Axes for each panel, and where the legend goes."""
+def make_figure(shape, panels, ncols, vertical_label):
+    """Return a figure, an Axes for each panel, and the place of the legend."""
     import matplotlib.pyplot as plt
 
     n_traces, n_samples = shape
@@ -116,7 +117,7 @@ def _make_figure(shape, panels, ncols, vertical_label):
     axes = axes.ravel().tolist()
     axes, spare = axes[: len(panels)], axes[len(panels) :]
     for i, ax in enumerate(axes):
-        # Not label_outer: a panel above a free cell keeps its horizontal axis.
+        # Not label_outer: a panel above an empty cell keeps its horizontal axis.
         bottom, left = i + ncols >= len(panels), i % ncols == 0
         ax.tick_params(labelbottom=bottom, labelleft=left)
         ax.set(xlabel="trace" if bottom else "", ylabel=vertical_label if left else "")
@@ -126,31 +127,31 @@ def _make_figure(shape, panels, ncols, vertical_label):
         return figure, axes, (spare[0], {"loc": "center"})
     if ncols == 1:
         return figure, axes, (figure, {"loc": "outside right center"})
-    # Above the color bar of the entropy, in the column that it needs anyway.
+    # Above the color bar of the entropy, in the column that the color bar needs anyway.
     return figure, axes, (axes[ncols - 1], LEGEND_PLACE)
 
 
-def _draw_amplitudes(ax, section, extent, clip_percentile, cmap):
+def draw_amplitudes(ax, section, extent, clip_percentile, cmap):
     strength = np.abs(section[~np.isnan(section)].astype(np.float32))
     clip = np.percentile(strength, clip_percentile) if strength.size else 0
-    if clip == 0:  # hardly a sample has an amplitude, or none
+    if clip == 0:  # few samples, or none, are nonzero
         clip = strength.max(initial=0) or 1
-    # Thousands of traces share a pixel: without antialiasing reflectors turn into moire.
+    # Many traces share a pixel: without antialiasing, reflectors turn into moiré patterns.
     _draw_image(ax, section, extent, "antialiased", cmap=cmap, vmin=-clip, vmax=clip)
 
 
-def _draw_facies(ax, codes, n_classes, extent, alpha):
+def draw_facies(ax, codes, n_classes, extent, alpha):
     from matplotlib.colors import to_rgba_array
 
-    # Colors and not codes: between the codes 1 and 3 an image would find a 2.
-    table = np.zeros((n_classes + 1, 4), dtype=np.float32)  # the last, no facies, is transparent
+    # Colors, not codes: interpolation between the codes 1 and 3 would give 2.
+    table = np.zeros((n_classes + 1, 4), dtype=np.float32)  # last, no facies: transparent
     table[:n_classes] = to_rgba_array(facies_colors(n_classes), alpha)
     _draw_image(ax, table[codes], extent, "nearest")
 
 
-def _draw_entropy(ax, entropy, extent, cmap):
+def draw_entropy(ax, entropy, extent, cmap):
     image = _draw_image(ax, entropy, extent, "antialiased", cmap=cmap, vmin=0, vmax=1)
-    # Inset, so that the panel keeps the size of the others, and clear of a legend above it.
+    # Inset, so that the panel keeps the size of the others and leaves room for a legend above.
     ax.figure.colorbar(image, cax=ax.inset_axes([1.02, 0, 0.03, 1]), label="normalized entropy")
 
 
@@ -161,8 +162,8 @@ def _draw_image(ax, values, extent, interpolation, **kwargs):
     )
 
 
-def _contact_segments(codes, n_classes, extent):
-    """Sides of samples between two facies, of shape (n_segments, 2, 2); none beside no facies."""
+def contact_segments(codes, n_classes, extent):
+    """Edges between samples of two facies, shape (n_segments, 2, 2); none next to no facies."""
     left, right, bottom, top = extent
     x = np.linspace(left, right, codes.shape[0] + 1)
     z = np.linspace(top, bottom, codes.shape[1] + 1)
@@ -176,14 +177,14 @@ def _contact_segments(codes, n_classes, extent):
     return np.concatenate([flat, steep], axis=2).transpose(2, 0, 1)
 
 
-def _draw_contacts(ax, segments):
+def draw_contacts(ax, segments):
     from matplotlib.collections import LineCollection
 
     lines = LineCollection(segments, capstyle="projecting", **CONTACT_STYLE)
     ax.add_collection(lines, autolim=False)
 
 
-def _draw_legend(place, names, alpha, cmap, contacts):
+def draw_legend(place, names, alpha, cmap, contacts):
     import matplotlib.pyplot as plt
     from matplotlib.colors import to_rgb
     from matplotlib.lines import Line2D

@@ -160,7 +160,7 @@ def format_tables(results, order):
         lines += ["", "**A quick run on tiny data: these figures say nothing.**"]
     rows = [row for part in parts for row in _ratio_rows(part)]
     lines += ["", "### Ratios", ""]
-    lines += _table(("", "median", "min", "max", "wanted", "met"), rows)
+    lines += _table(("", "median", "min", "max", "target", "met"), rows)
     for part in parts:
         lines += ["", f"### {part['title']}", "", part["conditions"], ""]
         if "rows" in part:
