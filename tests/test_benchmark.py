@@ -223,7 +223,7 @@ def test_report_is_printed_if_verbose(blocks, thresholds, capsys):
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        ((0, 1, 2, 3, 4), r"its classes are \[0, 1, 2, 3, 4\].*sections that show all of them"),
+        ((0, 1, 2, 3, 4), r"its classes are \[0, 1, 2, 3, 4\].*sections that contain all units"),
         ((1, 2, 3, 4, 5, 6), r"the six units \[0, 1, 2, 3, 4, 5\] of F3, upper_ns"),
         (tuple("abcdef"), "`estimator` must have learned the six units"),
     ],

@@ -187,11 +187,11 @@ def test_values_that_stand_for_nothing_are_no_labels(value):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (np.float32(2.0**31), "holds 2.14748e\\+09, outside of the range of 32-bit integers"),
-        (np.int64(-(2**31) - 1), "outside of the range of 32-bit integers"),
-        (np.uint64(2**63), "outside of the range of 32-bit integers"),
-        (np.float32(np.inf), "holds inf, outside of the range"),
-        (np.float64(0.5), "holds 0.5, which is no label"),
+        (np.float32(2.0**31), "holds 2.14748e\\+09, outside the range of 32-bit integers"),
+        (np.int64(-(2**31) - 1), "outside the range of 32-bit integers"),
+        (np.uint64(2**63), "outside the range of 32-bit integers"),
+        (np.float32(np.inf), "holds inf, outside the range"),
+        (np.float64(0.5), "holds 0.5, which is not a label"),
     ],
 )
 def test_values_that_no_label_can_have_are_refused(value, message):
@@ -252,13 +252,13 @@ def test_times_are_compared_in_their_units(survey, unit):
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
-        ({"first": 1000}, "l has times 1000 to 1188 ms, every 4 ms, s 0 to 188 ms, every 4 ms"),
+        ({"first": 1000}, "l has times 1000 to 1188 ms, every 4 ms, s has 0 to 188 ms, every 4 ms"),
         ({"first": 2}, "Labels lie between the samples of the amplitudes. Resample"),
         ({"interval": 2}, "Labels lie between the samples"),
-        ({"interval": 4000}, "Labels must lie where amplitudes are"),
-        ({"inline": 200}, "l has inlines 200 to 207, s 100 to 107"),
-        ({"crossline": 0}, "l has crosslines 0 to 39, s 300 to 339"),
-        ({"vertical": "depth"}, "l is in depth, s in time"),
+        ({"interval": 4000}, "Labels and amplitudes must overlap"),
+        ({"inline": 200}, "l has inlines 200 to 207, s has 100 to 107"),
+        ({"crossline": 0}, "l has crosslines 0 to 39, s has 300 to 339"),
+        ({"vertical": "depth"}, "l is in depth, but s is in time"),
     ],
 )
 def test_labels_elsewhere_are_refused_with_both_extents(survey, axes, message):
@@ -269,7 +269,7 @@ def test_labels_elsewhere_are_refused_with_both_extents(survey, axes, message):
 
 def test_lines_of_one_number_twice_are_refused(survey):
     labels = survey[1].isel(inline=[0, 1, 1])
-    with pytest.raises(ValueError, match="has inlines of one number twice"):
+    with pytest.raises(ValueError, match="has repeated inlines"):
         LabelCube(labels, "l", survey=survey[0])
 
 
@@ -277,7 +277,7 @@ def test_without_numbers_shapes_must_agree(survey):
     cube, target = survey
     bare = xarray.DataArray(target.values, dims=target.dims)
     assert_array_equal(LabelCube(bare, "l.npy", survey=cube)[:], target.values)
-    with pytest.raises(ValueError, match="l.npy has 7 x 40 x 48, but s.sgy has 8 x 40 x 48"):
+    with pytest.raises(ValueError, match="shape 7 x 40 x 48, but s.sgy has 8 x 40 x 48"):
         LabelCube(bare[1:], "l.npy", survey=cube, survey_path="s.sgy")
 
 
@@ -286,8 +286,8 @@ def test_commands_find_labels_of_a_part(survey, files, model, tmp_path, seen, ca
     part = str(write_cube(tmp_path / "part.sgy", target.isel(inline=slice(2, 5), twt=slice(8, 40))))
     assert main(["fit", files[0], part, "-o", str(tmp_path / "m.safetensors")]) == 1
     shown = capsys.readouterr().out
-    assert "labels cover 3 of 8 inlines: they are at 102 to 104, the amplitudes at 100" in shown
-    assert "labels cover 32 of 48 times: they are at 32 to 156 ms, every 4 ms" in shown
+    assert "labels cover 3 of 8 inlines: labels are at 102 to 104, amplitudes at 100" in shown
+    assert "labels cover 32 of 48 times: labels are at 32 to 156 ms, every 4 ms" in shown
     expected = np.full(target.shape, -1)
     expected[2:5, :, 8:40] = target.values[2:5, :, 8:40]
     assert_array_equal(seen["labels"][:], expected)
@@ -335,18 +335,18 @@ def test_line_numbers_may_be_negative(text, expected):
 def test_a_range_may_pass_over_numbers_that_the_survey_leaves_out():
     cube = survey_of(np.zeros((5, 4, 5))).assign_coords(inline=[101, 103, 105, 107, 109])
     assert choose_lines(["inline=102-108"], cube)[:, 0].tolist() == [False, True, True, True, False]
-    with pytest.raises(ValueError, match="104, 106 are not there, the survey has inlines 101 to"):
+    with pytest.raises(ValueError, match="104, 106 are not in the survey, which has inlines 101"):
         choose_lines(["inline=104-106:2"], cube)
-    with pytest.raises(ValueError, match="104 is not there.* 101 to 109, every 2"):
+    with pytest.raises(ValueError, match="104 is not in the survey.* 101 to 109, every 2"):
         choose_lines(["inline=104"], cube)
-    with pytest.raises(ValueError, match="99999999998 is not there"):
+    with pytest.raises(ValueError, match="99999999998 is not in the survey"):
         choose_lines(["inline=101-100000000000:3"], cube)
 
 
 def test_every_is_given_once():
     assert check_lines(["every=3", "inline=4"], "inline") == (3, ["inline=4"])
     for lines, message in (
-        (["every=2", "every=5"], "--lines has every=2 and every=5. Give one"),
+        (["every=2", "every=5"], "--lines has every=2 and every=5. Give only one"),
         (["every=0"], "needs a whole number"),
         (["every=²"], "needs a whole number"),
     ):
@@ -395,7 +395,7 @@ def test_a_model_keeps_how_its_cube_was_opened(survey, elsewhere, tmp_path, caps
     assert "opened with" in (shown := capsys.readouterr().out)
     assert "--inline-byte 9 --crossline-byte 21\n" in shown
     assert main(["predict", path, seismic, "-o", out]) == 0
-    assert "as the amplitudes of the training: --inline-byte 9" in capsys.readouterr().out
+    assert "like the training amplitudes: --inline-byte 9" in capsys.readouterr().out
     assert open_cube(out, inline_byte=9, crossline_byte=21).inline.values.tolist() == [
         *range(100, 108)
     ]
@@ -450,7 +450,7 @@ def test_corrected_times_do_not_stop_a_result_with_the_headers_of_the_survey(
 def test_bytes_that_are_none_are_refused(files, capsys, value):
     with pytest.raises(SystemExit):
         main(["info", files[0], f"--inline-byte={value}"])
-    assert "is no byte of a header" in capsys.readouterr().err
+    assert "is not a header byte" in capsys.readouterr().err
 
 
 def test_headers_of_a_survey_for_its_copy(survey, files, model, tmp_path, capsys):
@@ -508,11 +508,11 @@ def test_info_counts_samples_that_hold_nothing(survey, tmp_path, capsys):
     assert rows["undefined samples"] == "6.2%"
     assert rows["infinite samples"] == "0.0% (1)"
     assert rows["zero samples"] == "12.5%"
-    assert rows["lines read"] == "8 of 8 inlines, for what follows"
+    assert rows["lines read"] == "8 of 8 inlines, for the statistics below"
     values[:] = np.nan
     np.save(tmp_path / "a.npy", values)
     rows = rows_of(capsys, tmp_path / "a.npy")
-    assert rows["amplitudes"] == "none that is finite"
+    assert rows["amplitudes"] == "no finite values"
     assert rows["undefined samples"] == "100.0%"
 
 
@@ -550,7 +550,7 @@ def test_info_tells_of_two_intervals_and_of_dead_traces(survey, monkeypatch, cap
     monkeypatch.setattr("skfacies._cli.info.open_file", lambda *args, **kwargs: cube)
     rows = rows_of(capsys, "a.sgy")
     assert rows["sample intervals"].startswith("4 ms in the binary header (bytes 3217-3218), 2 ms")
-    assert rows["traces"] == "310 of 320, 10 are missing, 3 of them dead by their trace code"
+    assert rows["traces"] == "310 of 320, 10 missing, 3 of them dead by their trace code"
 
 
 def test_info_tells_of_steps_that_differ(survey, monkeypatch, capsys):

@@ -125,17 +125,17 @@ def test_lines_that_are_trained_on(survey, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["depth=3"], "'depth=3' is not understood"),
-        (["inline=x"], "'x' is no line number or range"),
-        (["inline=5"], "5 is not there, the survey has inlines 100 to 159"),
-        (["inline=100,9999"], "9999 is not there, the survey has inlines 100 to 159"),
-        (["inline=100", "crossline=299-310"], "299 is not there, the survey has crosslines 300"),
-        (["inline=150-170:4"], "170 is not there"),
-        (["inline=90-99"], "90, 99 are not there"),
+        (["depth=3"], "'depth=3' is not valid"),
+        (["inline=x"], "'x' is not a line number or range"),
+        (["inline=5"], "5 is not in the survey, which has inlines 100 to 159"),
+        (["inline=100,9999"], "9999 is not in the survey, which has inlines 100 to 159"),
+        (["inline=100", "crossline=299-310"], "299 is not in the survey, which has crosslines 300"),
+        (["inline=150-170:4"], "170 is not in the survey"),
+        (["inline=90-99"], "90, 99 are not in the survey"),
         (["inline=150-140"], "the lower number first"),
-        (["inline=100:5"], "'100:5' is no line number or range"),
-        (["inline=100-110:0"], "is no line number or range"),
-        (["inline=100,"], "'' is no line number or range"),
+        (["inline=100:5"], "'100:5' is not a line number or range"),
+        (["inline=100-110:0"], "is not a line number or range"),
+        (["inline=100,"], "'' is not a line number or range"),
     ],
 )
 def test_lines_that_are_not_there(survey, lines, message):
@@ -152,8 +152,8 @@ def test_errors_are_one_line_and_leave_no_file(survey, model, tmp_path, capsys):
     for arguments, message in (
         (["predict", model, "nowhere.sgy", "-o", out], "nowhere.sgy does not exist"),
         (["predict", labels, seismic, "-o", out], "labels.sgy"),
-        (["predict", model, seismic, "-o", str(tmp_path / "no" / "x.sgy")], "there is no folder"),
-        (["fit", seismic, seismic, "-o", f"{out}.m", *TRAIN], "which is no label"),
+        (["predict", model, seismic, "-o", str(tmp_path / "no" / "x.sgy")], "no does not exist"),
+        (["fit", seismic, seismic, "-o", f"{out}.m", *TRAIN], "which is not a label"),
         (["fit", seismic, labels, "-o", f"{out}.m", "--lines", "every=no"], "whole number"),
         (["info", str(survey)], "survey"),
     ):
@@ -176,7 +176,7 @@ def test_places_of_results_are_checked_before_the_work(
     files = [str(survey / name) for name in ("seismic.sgy", "labels.sgy")]
     for out, message in {
         "fit": [
-            ("no/m.safetensors", "there is no folder"),
+            ("no/m.safetensors", "no does not exist. Create it"),
             ("folder.npy", "is a folder"),
             ("model.sgy", "named as a cube. A model is a .safetensors file: -o "),
             ("model.NPZ", "named as a cube"),
@@ -185,8 +185,8 @@ def test_places_of_results_are_checked_before_the_work(
         "predict": [
             ("out.txt", "the path must end in"),
             ("folder.npy", "is a folder"),
-            ("out.sgy", "no numbers of inline, crossline, twt for SEG-Y headers. Give --like"),
-            ("folder.zarr", "is no Zarr store"),
+            ("out.sgy", "no coordinates inline, crossline, twt for SEG-Y headers. Give --like"),
+            ("folder.zarr", "is not a Zarr store"),
         ],
     }[work]:
         inputs = files if work == "fit" else [model, str(tmp_path / "cube.npy")]
@@ -202,7 +202,7 @@ def test_places_of_results_are_checked_before_the_work(
         ("a,b,c,d,e", "holds the 4 labels [0, 1, 2, 3]"),
         ("a,,c,d", "an empty name"),
         ("", "an empty name"),
-        ("a,b,c, a", "one twice"),
+        ("a,b,c, a", "a repeated name"),
     ],
 )
 def test_names_that_do_not_fit_cost_no_training(

@@ -314,13 +314,13 @@ def test_labels_follow_the_order_and_the_coordinates_of_named_axes(cubes):
     turned = CubeSegmenter(ByDepth()).fit(X, y.transpose("xl", "il", "z"))
     assert_array_equal(turned.estimator_.labels_, expected)
     for bad, message in (
-        (y.assign_coords(il=np.arange(24)[::-1]), "`y` has other coordinates 'il'"),
+        (y.assign_coords(il=np.arange(24)[::-1]), "`y` has 'il' coordinates that differ"),
         (y.rename(z="twt"), r"`y` has the axes \('il', 'xl', 'twt'\)"),
     ):
         with pytest.raises(ValueError, match=message):
             CubeSegmenter(ByDepth()).fit(X, bad)
     named = as_xarray(cubes.data).transpose("twt", "inline", "crossline")
-    with pytest.raises(ValueError, match="those of `y` are not known"):
+    with pytest.raises(ValueError, match="axes of `y` are not known"):
         CubeSegmenter(ByDepth()).fit(named, cubes.target)
     segmenter = CubeSegmenter(ByDepth()).fit(cubes.data, cubes.target)
     with pytest.raises(ValueError, match="`out` takes results with the axes inline"):
@@ -608,7 +608,7 @@ def test_bad_places_for_results(cubes):
     for out, error, message in (
         (np.empty((24, 40), np.int8), ValueError, r"`out` must have shape \(24, 40, 48\)"),
         (locked, ValueError, "`out` is read-only"),
-        ("labels.npy", TypeError, "`out` must be an array that can be written to"),
+        ("labels.npy", TypeError, "`out` must be a writable array"),
     ):
         with pytest.raises(error, match=message):
             segmenter.predict(cubes.data, out=out)
@@ -628,7 +628,7 @@ def test_a_store_that_is_cut_short(cubes, tmp_path):
     with pytest.raises(OSError, match="crosslines .* of `X` cannot be read"):
         fresh.fit(array, cubes.target)
     chunk.unlink()
-    with pytest.warns(UserWarning, match="1 of 60 chunks .* count as 0"):
+    with pytest.warns(UserWarning, match="1 of 60 chunks .* read as 0"):
         segmenter.predict(array)
-    with pytest.warns(UserWarning, match="1 of 60 chunks .* count as 0"):
+    with pytest.warns(UserWarning, match="1 of 60 chunks .* read as 0"):
         fresh.fit(array, cubes.target)

@@ -108,7 +108,7 @@ def test_axes_are_found_by_name_and_come_back_as_they_were(cubes, direction, nam
 def test_names_that_tell_some_axes_only_are_refused(cubes, names):
     X = xarray.DataArray(cubes.data, dims=names)
     segmenter = CubeSegmenter(ByDepth()).fit(cubes.data, cubes.target)
-    message = r"`X` has the axes \(.*they do not tell .*X.rename.*or give X.data"
+    message = r"`X` has the axes \(.*they do not distinguish .*X.rename.*or give X.data"
     for call in (
         lambda: segmenter.predict(X),
         lambda: segmenter.predict_proba(X),
@@ -139,10 +139,10 @@ def test_cubes_that_are_cut_without_their_labels_must_be_in_order(cubes):
         CubeToSections("crossline").fit(X)
     with pytest.raises(ValueError, match=r"folds are of inlines.*'iline', 'xline', 'twt'"):
         BlockKFold(2).split(X)
-    with pytest.raises(ValueError, match="those of `y` are not known.*'iline', 'xline', 'twt'"):
+    with pytest.raises(ValueError, match="axes of `y` are not known.*'iline', 'xline', 'twt'"):
         CubeSegmenter(ByDepth()).fit(X, cubes.target)
     segmenter = CubeSegmenter(ByDepth()).fit(cubes.data, cubes.target)
-    with pytest.raises(ValueError, match="those of `y` are not known"):
+    with pytest.raises(ValueError, match="axes of `y` are not known"):
         iou_scorer(segmenter, X, cubes.target)
     with pytest.raises(ValueError, match="results with the axes iline, xline, twt"):
         segmenter.predict(X, out=np.empty(X.shape, int))
@@ -164,7 +164,7 @@ def test_what_is_written_has_the_coordinates_of_its_own_axes(cubes):
 
 
 def message_of(X, y):
-    with pytest.raises(ValueError, match="`y` has other coordinates") as caught:
+    with pytest.raises(ValueError, match="`y` has .* coordinates that differ") as caught:
         CubeSegmenter(ByDepth()).fit(X, y)
     return str(caught.value)
 
@@ -175,7 +175,9 @@ def test_labels_of_a_part_are_told_how_to_become_whole(cubes, dim):
     part = y.isel({dim: slice(3, 7)})
     told = message_of(X, part)
     first, last = part[dim].values[[0, -1]]
-    assert f"other coordinates {dim!r} than `X`: 4 from {first} to {last}, not " in told
+    assert (
+        f"{dim!r} coordinates that differ from those of `X`: 4 from {first} to {last}, not " in told
+    )
     assert "y.reindex_like(X, fill_value=-1)" in told
     whole = part.reindex_like(X, fill_value=-1)  # the advice
     assert whole.dtype == y.dtype
@@ -202,7 +204,7 @@ def test_labels_of_the_same_size_at_other_places_are_refused(cubes, dim):
 
 def test_labels_in_other_units_of_time_are_refused(cubes):
     X, y = named(cubes.data), named(cubes.target)
-    assert "another unit" in message_of(X, y.assign_coords(twt=y.twt / 1000))
+    assert "only the unit" in message_of(X, y.assign_coords(twt=y.twt / 1000))
 
 
 def test_the_advice_has_the_ignore_label_of_the_estimator(cubes, make_tiny):
@@ -214,13 +216,19 @@ def test_the_advice_has_the_ignore_label_of_the_estimator(cubes, make_tiny):
 def test_labels_of_a_part_are_refused_in_scores_and_validation_too(cubes):
     X, y = named(cubes.data), named(cubes.target)
     segmenter = CubeSegmenter(ByDepth()).fit(X, y)
-    with pytest.raises(ValueError, match=r"`y` has other .*y.reindex_like\(X, fill_value=-1\)"):
+    with pytest.raises(
+        ValueError, match=r"`y` has .* coordinates that differ.*y.reindex_like\(X, fill_value=-1\)"
+    ):
         segmenter.score(X, y[1:])
-    with pytest.raises(ValueError, match="`y` has other coordinates 'inline'"):
+    with pytest.raises(ValueError, match="`y` has 'inline' coordinates that differ"):
         iou_scorer(segmenter, X, y[::-1])
-    with pytest.raises(ValueError, match=r"`validation_data\[1\]` has other coordinates 'twt'"):
+    with pytest.raises(
+        ValueError, match=r"`validation_data\[1\]` has 'twt' coordinates that differ"
+    ):
         segmenter.fit(X, y, validation_data=(X, y[..., 1:]))
-    with pytest.raises(ValueError, match="`sample_weight` has other .*fill_value=0"):
+    with pytest.raises(
+        ValueError, match="`sample_weight` has .* coordinates that differ.*fill_value=0"
+    ):
         segmenter.fit(X, y, sample_weight=xarray.ones_like(X)[1:])
 
 
@@ -266,9 +274,11 @@ def test_scores_pair_labels_by_name_and_place(cubes):
     )
     errors = contact_error(truth.transpose(*turned.dims), turned)
     assert_array_equal(errors.mean, contact_error(truth.values, predicted.values).mean)
-    with pytest.raises(ValueError, match="`y_true` has other coordinates 'inline' than `y_pred`"):
+    with pytest.raises(
+        ValueError, match="`y_true` has 'inline' coordinates that differ from those of `y_pred`"
+    ):
         iou_score(truth[::-1], predicted)
-    with pytest.raises(ValueError, match="those of `y_true` are not known"):
+    with pytest.raises(ValueError, match="axes of `y_true` are not known"):
         iou_score(truth.values, turned)
     renamed = predicted.rename(inline="iline", crossline="xline")
     assert iou_score(truth, renamed) == expected

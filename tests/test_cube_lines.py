@@ -191,6 +191,6 @@ def test_the_cost_of_a_line_has_no_file(cubes):
 
 def test_a_line_of_the_cube_is_its_own_neighbor_in_training_too(cubes):
     segmenter = CubeSegmenter(Traces(), neighbors=1)
-    with pytest.warns(UserWarning, match="`X` has 1 inline.* stand for their own neighbors"):
+    with pytest.warns(UserWarning, match="`X` has 1 inline.* stand in for their own neighbors"):
         segmenter.fit(cubes.data[:1], cubes.target[:1])
     assert segmenter.estimator_.seen_ == [(*SHAPE[1:], 3)]

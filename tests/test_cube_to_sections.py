@@ -216,15 +216,15 @@ def test_fill_value_of_each_type(dtype, fill_value, expected, result):
 @pytest.mark.parametrize(
     ("dtype", "fill_value", "message"),
     [
-        ("u1", None, "`fill_value`=-1, the default, cannot be held by sections of type uint8"),
-        ("?", None, "`fill_value`=-1, the default, cannot be held by sections of type bool"),
-        ("i1", 300, "`fill_value`=300 cannot be held by sections of type int8"),
-        ("i1", 0.5, "`fill_value`=0.5 cannot be held"),
-        ("i1", np.nan, "`fill_value`=nan cannot be held"),
-        ("i1", np.inf, "`fill_value`=inf cannot be held"),
-        ("i1", "none", "`fill_value`='none' cannot be held"),
-        ("f4", "none", "`fill_value`='none' cannot be held by sections of type float32"),
-        ("U3", -1, "`fill_value`=-1 cannot be held by sections of type <U3"),
+        ("u1", None, "`fill_value`=-1, the default, cannot be stored in sections of type uint8"),
+        ("?", None, "`fill_value`=-1, the default, cannot be stored in sections of type bool"),
+        ("i1", 300, "`fill_value`=300 cannot be stored in sections of type int8"),
+        ("i1", 0.5, "`fill_value`=0.5 cannot be stored"),
+        ("i1", np.nan, "`fill_value`=nan cannot be stored"),
+        ("i1", np.inf, "`fill_value`=inf cannot be stored"),
+        ("i1", "none", "`fill_value`='none' cannot be stored"),
+        ("f4", "none", "`fill_value`='none' cannot be stored in sections of type float32"),
+        ("U3", -1, "`fill_value`=-1 cannot be stored in sections of type <U3"),
     ],
 )
 def test_a_fill_value_that_does_not_fit_is_refused(dtype, fill_value, message):
@@ -406,7 +406,7 @@ def test_cut_labels_are_taken(params):
 def test_on_a_square_survey_no_labels_are_taken_with_crosslines():
     square = numbered((4, 4, 5))
     cutter = CubeToSections("crossline")
-    message = "Cut labels have this shape, too, and cannot be told from uncut ones"
+    message = "Cut labels have the same shape and cannot be distinguished from uncut ones"
     with pytest.raises(ValueError, match=message):
         cutter.fit(square, cutter.fit_transform(square))
     cutter.fit(square)
@@ -514,7 +514,7 @@ def test_a_sparse_matrix_is_refused():
         ({"indices": [0, 4]}, r"positions from -4 to 3, since the cube has 4 inlines; got \[4\]"),
         ({"indices": [-5]}, r"positions from -4 to 3, .* got \[-5\]"),
         ({"indices": [6], "direction": "crossline"}, r"from -6 to 5, .* has 6 crosslines"),
-        ({"indices": [1, 3, -1]}, r"name each line once; \[3\] occur more often"),
+        ({"indices": [1, 3, -1]}, r"list each line once; got \[3\] more than once"),
     ],
 )
 def test_invalid_parameters_are_refused_in_fit(params, message):

@@ -738,7 +738,8 @@ def test_files_of_numbers_are_read_as_others_are(tmp_path):
     first, second = (read_horizon(path) for path in (plain, other))
     for key in ("data", "inlines", "crosslines"):
         assert_array_equal(first[key], second[key])
-    assert first.data[0, 0] == 40.25 and np.isnan(first.data[0, 1])
+    assert first.data[0, 0] == 40.25
+    assert np.isnan(first.data[0, 1])
 
 
 def test_lines_of_two_values_are_named_beside_comments_and_empty_lines(tmp_path):

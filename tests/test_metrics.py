@@ -718,9 +718,9 @@ def test_strings_in_some_sections_only_are_refused():
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([0, 1, 0], r"`labels` must be a list of different labels .* got \[0, 1, 0\]"),
-        ([], r"`labels` must be a list of different labels .* got \[\]"),
-        ([[0, 1]], r"`labels` must be a list of different labels .* got \[\[0, 1\]\]"),
+        ([0, 1, 0], r"`labels` must be a list of distinct labels .* got \[0, 1, 0\]"),
+        ([], r"`labels` must be a list of distinct labels .* got \[\]"),
+        ([[0, 1]], r"`labels` must be a list of distinct labels .* got \[\[0, 1\]\]"),
         ([-1, 0], r"without ignore_label=-1; got \[-1, 0\]"),
         (["0", "1"], "must all be strings or all be integers; got int64, int64, <U1"),
     ],
@@ -762,7 +762,7 @@ def test_names_that_do_not_fit_the_classes_are_refused(names):
     [
         (
             np.ones(3),
-            r"`sample_weight` must have shape \(2,\), one weight a section, .* got \(3,\)",
+            r"`sample_weight` must have shape \(2,\), one weight per section, .* got \(3,\)",
         ),
         (
             np.ones((2, 4)),
@@ -772,7 +772,7 @@ def test_names_that_do_not_fit_the_classes_are_refused(names):
         ([1.0, np.nan], "`sample_weight` must hold finite numbers >= 0"),
         ([1.0, np.inf], "`sample_weight` must hold finite numbers >= 0"),
         (np.array(["a", "b"]), "`sample_weight` must hold finite numbers >= 0"),
-        ([0.0, 0.0], "`y_true` has no labeled sample: .* or have no weight"),
+        ([0.0, 0.0], "`y_true` has no labeled sample: .* or have zero weight"),
     ],
 )
 def test_bad_weights_are_refused(score, weight, message):
@@ -782,9 +782,9 @@ def test_bad_weights_are_refused(score, weight, message):
 
 
 def test_contacts_need_two_units_and_traces():
-    with pytest.raises(ValueError, match=r"`labels` must be two or more units .* got \[0\]"):
+    with pytest.raises(ValueError, match=r"`labels` must have two or more units .* got \[0\]"):
         contact_error([[0, 0]], [[0, 0]])
-    with pytest.raises(ValueError, match=r"at least 2 axes, .* for one trace use y_true\[None\]"):
+    with pytest.raises(ValueError, match=r"at least 2 axes, .* for one trace, use y_true\[None\]"):
         contact_error([0, 0, 1], [0, 0, 1])
     with pytest.raises(ValueError, match="no labeled sample"):
         contact_error([[-1, -1]], [[0, 1]], labels=[0, 1])

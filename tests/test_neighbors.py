@@ -326,7 +326,9 @@ def test_other_numbers_of_channels_are_refused(make_tiny, cubes):
     segmenter.partial_fit(X, cubes.target)
     with pytest.raises(ValueError, match="`validation_data.0.` has sections of 1 channel"):
         make_tiny().fit(X, cubes.target, validation_data=(cubes.data, cubes.target))
-    with pytest.raises(ValueError, match=r"`X\[1\]` has the shape \(15, 16\), the first has"):
+    with pytest.raises(
+        ValueError, match=r"`X\[1\]` has the shape \(15, 16\), the first section has"
+    ):
         make_tiny().fit([X[0], cubes.data[1]], list(cubes.target[:2]))
 
 
@@ -341,7 +343,7 @@ def test_other_numbers_of_channels_are_refused(make_tiny, cubes):
             "is a cube, cut it into sections; if it has one channel before",
         ),
         ((2, 3, 20, 16), (2, 20, 16), "before the traces: move that axis to the end"),
-        ((2, 20, 16, 3), (2, 20, 16, 2), "without its channels, which come last; got"),
+        ((2, 20, 16, 3), (2, 20, 16, 2), "without the channels, which come last; got"),
     ],
 )
 def test_cubes_and_other_axes_are_not_taken_for_channels(make_tiny, X, y, message):
@@ -402,7 +404,7 @@ def test_parts_of_a_line_with_neighbors(cubes):
 
 def test_lines_that_are_their_own_neighbors_are_told(cubes):
     segmenter = CubeSegmenter(Recorder(), neighbors=1).fit(cubes.data, cubes.target)
-    with pytest.warns(UserWarning, match="lines stand for their own neighbors"):
+    with pytest.warns(UserWarning, match="lines stand in for their own neighbors"):
         segmenter.predict(cubes.data[3:4])
     with warnings.catch_warnings():
         warnings.simplefilter("error")

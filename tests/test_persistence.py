@@ -296,7 +296,8 @@ def test_card_tells_what_the_model_is(make_tiny, survey, tmp_path):
     assert summary["network"]["encoder_name"] == "tu-test_resnet"
     assert summary["n_epochs"] == 2
     assert summary["epoch_kept"] in model.estimator_.history_
-    assert summary["epoch_kept"]["best"]
+    assert summary["epoch_kept"]["epoch"] == 2
+    assert summary["report"] == model.estimator_.training_report_
 
 
 def test_card_has_what_is_known_of_the_training_data(fitted, tmp_path):
@@ -310,7 +311,7 @@ def test_card_has_what_is_known_of_the_training_data(fitted, tmp_path):
 
 def test_too_long_histories_are_refused(fitted, tmp_path, monkeypatch):
     monkeypatch.setattr(persistence, "_MAX_HEADER", 5000)
-    with pytest.raises(ValueError, match="history of the model are .* has room for 5000.*joblib"):
+    with pytest.raises(ValueError, match="history of the model are .* can hold 5000.*joblib"):
         save_model(fitted, tmp_path / "model")
     assert not list(tmp_path.iterdir())
 
@@ -398,7 +399,7 @@ def test_options_of_the_net_are_refused_by_name(net_params, fitted, tmp_path):
 def test_attributes_that_have_no_place_in_the_file_are_refused(fitted, tmp_path):
     model = copy.deepcopy(fitted)
     model.survey_ = "F3"
-    with pytest.raises(TypeError, match=r"FaciesSegmenter lacks \[\] and has \['survey_'\]"):
+    with pytest.raises(TypeError, match=r"FaciesSegmenter lacks \[\] and has .* \['survey_'\]"):
         save_model(model, tmp_path / "model")
 
 
@@ -461,7 +462,7 @@ def test_path_must_name_a_file_in_a_folder(fitted, tmp_path):
 def test_what_would_not_load_is_not_written(fitted, tmp_path):
     model = copy.deepcopy(fitted)
     model._module_options = {**model._module_options, "encoder_name": "resnet34"}
-    with pytest.raises(ValueError, match="cannot be saved, since it would not load.*joblib"):
+    with pytest.raises(ValueError, match="cannot be saved, because it would not load.*joblib"):
         save_model(model, tmp_path / "model")
     assert not list(tmp_path.iterdir())
 
@@ -477,7 +478,7 @@ def refused(path, match="cannot be loaded as a model of skfacies"):
 
 
 def test_missing_files(tmp_path):
-    with pytest.raises(FileNotFoundError, match="there is no file .*Give one that save_model"):
+    with pytest.raises(FileNotFoundError, match="does not exist. Give a file that save_model"):
         load_model(tmp_path / "model")
     with pytest.raises(OSError, match="directory"):
         load_model(tmp_path)
@@ -500,9 +501,9 @@ def test_files_of_another_kind(fitted, tmp_path):
         path.write_bytes(data)
         refused(path)
     joblib.dump(fitted, path)
-    refused(path, "If joblib wrote it, joblib.load reads it, where its origin is trusted")
+    refused(path, "If joblib wrote it and you trust its origin, use joblib.load")
     save_file({"weight": np.zeros(3)}, path)
-    refused(path, "it has tensors, but no document of skfacies")
+    refused(path, "it has tensors, but no skfacies document")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "NaN", '"x"', "{}", "[" * 100_000, "1" * 5000])
@@ -543,7 +544,7 @@ BIAS = "model.net_.module_.network.segmentation_head.0.bias"
     ("change", "message"),
     [
         (lambda tensors: tensors.pop(BIAS), "Missing key.*segmentation_head.0.bias"),
-        (lambda tensors: tensors.update(more=np.zeros(3)), r"belong to nothing: \['more'\]"),
+        (lambda tensors: tensors.update(more=np.zeros(3)), r"that nothing uses: \['more'\]"),
         (lambda tensors: tensors.update({BIAS + "2": np.zeros(3)}), "Unexpected key.*bias2"),
         (lambda tensors: tensors.update({BIAS: np.zeros(4, np.float32)}), "size mismatch.*bias"),
         (lambda tensors: tensors.update({BIAS: np.zeros(3)}), "bias are float64 of shape .3"),
@@ -623,7 +624,7 @@ def test_headers_of_gigabytes_are_not_read(tmp_path):
     with open(tmp_path / "model", "wb") as file:
         file.write((1 << 33).to_bytes(8, "little"))
         file.truncate(1 << 34)
-    refused(tmp_path / "model", "does not begin as a safetensors file")
+    refused(tmp_path / "model", "does not begin like a safetensors file")
 
 
 def test_networks_of_little_weight_cannot_take_much_memory():

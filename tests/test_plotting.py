@@ -163,7 +163,9 @@ def test_panels_are_drawn_in_the_order_asked_for(section, labels):
 
 @pytest.mark.parametrize("panels", ["entropy", ["section", "section"], [], ["depth"]])
 def test_panels_that_cannot_be_drawn_are_an_error(section, labels, panels):
-    with pytest.raises(ValueError, match="`panels` must be distinct names of what the display has"):
+    with pytest.raises(
+        ValueError, match="`panels` must be distinct names of panels that the display has"
+    ):
         SectionDisplay(section, labels=labels).plot(panels=panels)
 
 
@@ -448,7 +450,7 @@ def test_from_estimator_with_one_class_is_certain(section):
 
 
 def test_estimators_without_probabilities_are_an_error(section):
-    with pytest.raises(TypeError, match="must have predict_proba; object has not"):
+    with pytest.raises(TypeError, match="must have predict_proba; object does not"):
         SectionDisplay.from_estimator(object(), section)
 
 

@@ -288,7 +288,7 @@ def test_the_input_is_never_changed(X, dtype):
 @pytest.mark.parametrize("method", ["fit", "transform", "inverse_transform"])
 def test_a_single_section_is_refused_with_advice(X, method):
     scaler = AmplitudeScaler().fit(X)
-    with pytest.raises(ValueError, match=r"got a 2-D array .* For one section use X\[None\]"):
+    with pytest.raises(ValueError, match=r"got a 2-D array .* For one section, use X\[None\]"):
         getattr(scaler, method)(X[0])
 
 

@@ -67,19 +67,19 @@ def put(content, byte, value, kind=">i2"):
 @pytest.mark.parametrize(
     ("size", "message"),
     [
-        (0, "is no SEG-Y file, or cut short: it has 0 bytes"),
-        (100, "cut short"),
-        (3199, "cut short"),
-        (3200, "cut short"),
-        (3599, "cut short"),
-        (3600, "the file of 3600 bytes has no whole trace"),
-        (3601, "no whole number of traces"),
-        (3600 + 239, "no whole number of traces"),
-        (3600 + 240, "no whole number of traces"),
-        (3600 + TRACE - 1, "With 25, 0 whole traces and 339 bytes follow the headers"),
-        (3600 + TRACE + 100, "With 25, 1 whole traces and 100 bytes follow the headers"),
-        (3600 + 7 * TRACE + 250, "It is cut short, or its traces differ in length: copy it"),
-        (SIZE - 1, "no whole number of traces"),
+        (0, "is not a SEG-Y file, or is truncated: it has 0 bytes"),
+        (100, "truncated"),
+        (3199, "truncated"),
+        (3200, "truncated"),
+        (3599, "truncated"),
+        (3600, "the file of 3600 bytes has no complete trace"),
+        (3601, "not a whole number of traces"),
+        (3600 + 239, "not a whole number of traces"),
+        (3600 + 240, "not a whole number of traces"),
+        (3600 + TRACE - 1, "With 25, 0 complete traces and 339 bytes follow the headers"),
+        (3600 + TRACE + 100, "With 25, 1 complete traces and 100 bytes follow the headers"),
+        (3600 + 7 * TRACE + 250, "It is truncated, or its traces differ in length: copy it"),
+        (SIZE - 1, "not a whole number of traces"),
     ],
 )
 def test_truncated_files_are_named(tmp_path, content, size, message):
@@ -126,7 +126,7 @@ def test_absurd_numbers_of_samples_of_revision_2(tmp_path, content):
 def test_text_headers_that_do_not_fit_are_not_believed(tmp_path, content, count):
     absurd = put(content, 3505, count)
     assert open_all(tmp_path / "bad.sgy", absurd) is None
-    assert "cut short" in open_all(tmp_path / "bad.sgy", absurd[:-1])
+    assert "truncated" in open_all(tmp_path / "bad.sgy", absurd[:-1])
 
 
 def test_number_of_samples_of_the_traces_stands_in(tmp_path, content):
@@ -134,7 +134,7 @@ def test_number_of_samples_of_the_traces_stands_in(tmp_path, content):
         damaged = put(content, 3221, wrong)
         assert open_all(tmp_path / "cube.sgy", damaged) is None
         message = open_all(tmp_path / "cube.sgy", put(damaged, 3600 + 115, wrong))
-        assert f"tells {wrong % 2**16} samples a trace" in message
+        assert f"says {wrong % 2**16} samples per trace" in message
 
 
 def test_zero_sample_interval_is_asked_for(tmp_path, content):
@@ -159,7 +159,7 @@ def test_extended_headers_are_passed_over(tmp_path, content):
         assert open_all(path, longer) is None
         assert open_cube(path).shape == (*SHAPE, N_SAMPLES)
         cut = longer[: 3600 + 3200 + 1000]
-        assert "cut short" in open_all(path, cut)
+        assert "truncated" in open_all(path, cut)
 
 
 def test_huge_sparse_file_takes_no_memory(tmp_path, content):
@@ -227,5 +227,5 @@ def test_file_cut_short_after_it_was_opened(tmp_path, content):
     with pytest.raises(OSError, match="has changed since it was opened"):
         cube.load()
     file = _segy.SegyFile(str(path), 3600, 20, N_SAMPLES, 1)
-    with pytest.raises(OSError, match="has been cut short since it was opened. Copy it again"):
+    with pytest.raises(OSError, match="has been truncated since it was opened. Copy it again"):
         _segy.read_samples(file, np.arange(20), (0, N_SAMPLES))

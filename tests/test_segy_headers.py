@@ -329,8 +329,8 @@ def test_traces_at_one_crossing_are_named(path, same):
     equal = "equal" if same else "different"
     with pytest.raises(
         ValueError,
-        match=rf"3 traces have inline 100 and crossline 301.* 2 crossings are held twice or more, "
-        rf"by traces with {equal} samples. Use duplicates='first' or 'last'",
+        match=rf"3 traces have inline 100 and crossline 301.* 2 crossings have two or more traces, "
+        rf"with {equal} samples. Use duplicates='first' or 'last'",
     ):
         open_cube(path)
 

@@ -247,7 +247,7 @@ def test_unknown_codes_name_the_way_out(path, survey, code, order):
 def test_sizes_that_fit_no_format_name_it_too(path, survey):
     data = np.round(flat(survey[0]) * 100).astype("i2")
     write_traces(path, data, LINES, code=3, binary={(3225, "u2"): 5})
-    with pytest.raises(ValueError, match="samples are of another type than ieee, give `sample_f"):
+    with pytest.raises(ValueError, match="sample format is not ieee, give `sample_format`"):
         open_cube(path)
     assert_array_equal(flat(open_cube(path, sample_format="int16").values), data)
     with pytest.raises(ValueError, match=r"`sample_format` must be one of \['ibm'.*got 'float'"):

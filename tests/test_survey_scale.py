@@ -26,7 +26,7 @@ def test_amplitudes_of_another_scale_are_warned_of_and_can_be_rescaled(fitted, s
     expected = fitted.predict(X)
     with pytest.warns(UserWarning, match="rescale='survey'"):
         wrong = fitted.predict(change(X))
-    assert (wrong == expected).mean() < 0.9
+    assert (wrong == expected).mean() < 0.95
     model = copy.deepcopy(fitted).set_params(rescale="survey")
     assert (model.predict(change(X)) == expected).mean() > 0.97
     assert model.score(change(X), survey.target[8:]) > 0.9 * fitted.score(X, survey.target[8:])
@@ -88,7 +88,7 @@ def test_another_interval_is_warned_of(make_tiny, sections, survey):
     assert model.sample_interval_ == 4.0
     expected = model.predict(survey.data)  # which does not tell
     assert_array_equal(model.predict(sections(4.0)), expected)
-    with pytest.warns(UserWarning, match="interval of 8, the training had 4.*Resample"):
+    with pytest.warns(UserWarning, match="interval of 8, but the training had 4.*Resample"):
         model.predict(sections(8.0))
 
 
@@ -119,7 +119,7 @@ def test_cubes_of_another_interval_are_warned_of(make_tiny, sections, survey):
     labels = cube.copy(data=survey.target.transpose(2, 0, 1))
     model = CubeSegmenter(make_tiny()).fit(cube, labels)
     assert model.sample_interval_ == 4.0
-    with pytest.warns(UserWarning, match="interval of 2, the training had 4"):
+    with pytest.warns(UserWarning, match="interval of 2, but the training had 4"):
         model.predict(sections(2.0))
 
 
@@ -150,7 +150,7 @@ def test_sections_of_different_intervals_are_warned_of(make_tiny, survey):
         make_tiny(max_epochs=1).fit(coarse + fine, y)
     model = make_tiny(max_epochs=1).fit(fine, y[4:], surveys=[np.nan] * 4)
     assert model.sample_interval_ == 4
-    with pytest.warns(UserWarning, match="sample interval of 8, the training had 4"):
+    with pytest.warns(UserWarning, match="sample interval of 8, but the training had 4"):
         model.predict(fine[:1] + coarse[:1])
 
 

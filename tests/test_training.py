@@ -77,7 +77,8 @@ def test_a_validation_block_without_weight_has_no_loss_and_is_never_best(make_ti
     """Two of three classes weigh nothing, and the validation data hold only these."""
     below = survey.target.max()
     valid = np.where(survey.target[:2] == below, -1, survey.target[:2])
-    segmenter = make_tiny(max_epochs=3, class_weight={0: 0.0, 1: 0.0, 2: 1.0})
+    weights = {0: 0.0, 1: 0.0, 2: 1.0}
+    segmenter = make_tiny(max_epochs=3, class_weight=weights, early_stopping=3)
     segmenter.fit(survey.data, survey.target, validation_data=(survey.data[:2], valid))
     assert np.isnan([row["valid_loss"] for row in segmenter.history_]).all()
     assert not any(row["best"] for row in segmenter.history_)
@@ -276,7 +277,8 @@ def test_sections_of_weight_zero_are_neither_trained_on_nor_validated_on(make_ti
 
 
 def test_the_training_loss_is_watched_where_nothing_can_be_held_out(make_tiny, survey):
-    segmenter = make_tiny(max_epochs=2).fit(survey.data[:1], survey.target[:1])
+    segmenter = make_tiny(max_epochs=2, early_stopping=2)
+    segmenter.fit(survey.data[:1], survey.target[:1])
     assert "valid_loss" not in segmenter.history_[0]
     assert any(row["best"] for row in segmenter.history_)
 

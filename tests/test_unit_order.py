@@ -97,18 +97,18 @@ def test_units_that_were_never_seen_together_have_no_order():
     left, right = layers(5, 5, 5), np.array([0, 3, 2])[layers(5, 5, 5)]
     order, reason = explain_unit_order([left, right], 4, ["a", "b", "c", "d"])
     assert order is None
-    assert "do not tell which of 'b' and 'd'" in reason
+    assert "do not show which of 'b' and 'd'" in reason
     together = np.array([0, 1, 3, 2])[layers(3, 4, 4, 4, n_traces=1)]
     assert explain_unit_order([left, right, together], 4) == ((0, 1, 3, 2), None)
 
 
 def test_the_reason_why_there_is_no_order_names_the_units():
     circle = [np.array(pair)[layers(5, 5)] for pair in ([0, 1], [1, 2], [2, 0])]
-    assert "0, 1, 2 lie above each other in a circle" in explain_unit_order(circle, 3)[1]
-    assert "no line that was looked at has 2" in explain_unit_order([layers(5, 5)], 3)[1]
+    assert "0, 1, 2 lie above each other in a cycle" in explain_unit_order(circle, 3)[1]
+    assert "none of the examined lines has 2" in explain_unit_order([layers(5, 5)], 3)[1]
     folded = layers(4, 4, 4, n_traces=30)
     folded[:10, -1] = 1
-    assert "less than 95%" in explain_unit_order([folded], 3)[1]
+    assert "fewer than 95%" in explain_unit_order([folded], 3)[1]
 
 
 def test_labels_that_are_no_class_are_passed_by():
@@ -126,7 +126,7 @@ def test_a_given_order_is_turned_into_positions():
 
 @pytest.mark.parametrize("order", [[0, 1], [0, 1, 1], [0, 1, 3], [[0, 1, 2]], ["a", 1, 2]])
 def test_a_given_order_holds_every_class_once(order):
-    with pytest.raises(ValueError, match="`unit_order` must hold every class once"):
+    with pytest.raises(ValueError, match="`unit_order` must list every class once"):
         check_unit_order(order, np.array([0, 1, 2]))
 
 
@@ -372,7 +372,7 @@ def test_a_given_order_wins(make_tiny, survey):
 
 def test_a_bad_order_leaves_the_estimator_unfitted(make_tiny, survey):
     segmenter = make_tiny(unit_order=[1, 2])
-    with pytest.raises(ValueError, match="`unit_order` must hold every class once"):
+    with pytest.raises(ValueError, match="`unit_order` must list every class once"):
         segmenter.fit(survey.data, survey.target)
     assert not hasattr(segmenter, "net_")
 
@@ -382,7 +382,7 @@ def test_units_without_an_order_are_left_alone(make_tiny, survey):
     mixed[:, :, -5:] = 0  # the shallowest unit again at the bottom
     segmenter = make_tiny().fit(survey.data, mixed)
     assert segmenter.unit_order_ is None
-    assert "do not tell which of 0 and 1 lies above" in segmenter.unit_order_reason_
+    assert "do not show which of 0 and 1 lies above" in segmenter.unit_order_reason_
     segmenter.set_params(unit_order=[0, 1, 2])
     assert segmenter.unit_order_reason_ is None
 

@@ -151,8 +151,8 @@ def test_validation_does_not_import_torch():
     ("shape", "message"),
     [
         ((24,), r"`X` must be sections of shape \(n_sections, n_traces, n_samples\); got a 1-D"),
-        ((10, 24), r"got a 2-D array of shape \(10, 24\). For one section use X\[None\]"),
-        ((3, 1, 10, 65), r"has the shape \(3, 1, 10, 65\): an axis after the samples is for chann"),
+        ((10, 24), r"got a 2-D array of shape \(10, 24\). For one section, use X\[None\]"),
+        ((3, 1, 10, 65), r"has the shape \(3, 1, 10, 65\): an axis after the samples holds chann"),
         ((2, 2, 2, 2, 2), "got a 5-D array .* list of 2-D sections"),
         ((0, 10, 24), r"Found array with 0 section\(s\) \(shape=\(0, 10, 24\)\)"),
         ((3, 0, 24), r"Found array with 0 trace\(s\)"),
@@ -368,8 +368,8 @@ def test_integer_objects_in_one_section_go_with_integers_in_another(X, y):
         (None, "requires y to be passed, but the target y is None"),
         (np.zeros((3, 10, 23), int), r"`y` must have the shape of `X`, \(3, 10, 24\); got"),
         (np.zeros((3, 24, 10), int), "axes seem to be transposed: samples come last"),
-        (np.zeros(3, int), r"got \(3,\). Every sample needs a value of its own"),
-        (np.zeros((3, 10), int), "Every sample needs a value of its own"),
+        (np.zeros(3, int), r"got \(3,\). Every sample needs its own value"),
+        (np.zeros((3, 10), int), "Every sample needs its own value"),
         (0, r"got \(\). Every sample"),
         ([np.zeros((2, 3)), np.zeros((3, 3))], "`y` is not a regular array"),
         (np.full((3, 10, 24), 0.5), "Unknown label type: `y` is continuous"),
@@ -415,7 +415,7 @@ def test_strings_in_one_section_and_numbers_in_another_are_refused(X, y, as_list
 
 
 def test_labels_that_are_not_among_given_classes_are_listed(X, y):
-    message = re.escape("not in the classes [0, 1]: [2, 3]. Give all classes at the first call")
+    message = re.escape("not in the classes [0, 1]: [2, 3]. Give all classes in the first call")
     with pytest.raises(ValueError, match=message):
         check_labels(y, X, classes=np.array([0, 1]))
 
@@ -439,24 +439,24 @@ INTERPRETERS = np.random.default_rng(1).integers(0, 4, (3, 10, 24, 3))
 @pytest.mark.parametrize(
     ("labels", "advice"),
     [
-        (HOT, r"For one-hot labels use y\.argmax\(3\)\.$"),
-        (HOT.transpose(0, 3, 1, 2), r"For one-hot labels use y\.argmax\(1\)\.$"),
-        (HOT.transpose(3, 0, 1, 2), r"For one-hot labels use y\.argmax\(0\)\.$"),
-        (HOT * 0.6 + 0.08, r"For probabilities use classes\[y\.argmax\(3\)\]"),
+        (HOT, r"For one-hot labels, use y\.argmax\(3\)\.$"),
+        (HOT.transpose(0, 3, 1, 2), r"For one-hot labels, use y\.argmax\(1\)\.$"),
+        (HOT.transpose(3, 0, 1, 2), r"For one-hot labels, use y\.argmax\(0\)\.$"),
+        (HOT * 0.6 + 0.08, r"For probabilities, use classes\[y\.argmax\(3\)\]"),
         (SOME, r"use np\.where\(y\.any\(3\), y\.argmax\(3\), -1\)\.$"),
-        (HOT[..., :1] * 7, r"Leave out the axis of length 1: y\[\.\.\., 0\]\.$"),
-        (HOT[None, ..., 0], r"Leave out the axis of length 1: y\[0\]\.$"),
-        (HOT[:, None, :, :, 0], r"Leave out the axis of length 1: y\[:, 0\]\.$"),
-        (PICTURE, "It seems to hold colors: map each color to a number"),
+        (HOT[..., :1] * 7, r"Remove the axis of length 1: y\[\.\.\., 0\]\.$"),
+        (HOT[None, ..., 0], r"Remove the axis of length 1: y\[0\]\.$"),
+        (HOT[:, None, :, :, 0], r"Remove the axis of length 1: y\[:, 0\]\.$"),
+        (PICTURE, "It seems to hold colors: map each color to its own number"),
         (PICTURE.transpose(3, 0, 1, 2), "It seems to hold colors"),
         (PICTURE / 255, "It seems to hold colors"),
         (PICTURE[..., [0, 0, 0]], r"Its 3 channels are equal: use y\[\.\.\., 0\]\.$"),
         (
             np.concatenate([PICTURE[..., [0, 0, 0]], np.full_like(PICTURE[..., :1], 255)], -1),
-            r"a grey picture with equal channels: use y\[\.\.\., 0\]\.$",
+            r"a gray image with equal channels: use y\[\.\.\., 0\]\.$",
         ),
         (np.stack([HOT[..., 0]] * 2, axis=1) * 4, r"Its 2 channels are equal: use y\[:, 0\]\.$"),
-        (INTERPRETERS, "Axis 3 has 3 values for each sample, which are neither one-hot nor"),
+        (INTERPRETERS, "Axis 3 has 3 values for each sample, which are neither one-hot labels nor"),
         (np.full((3, 10, 24, 2), "salt"), "Axis 3 has 2 values for each sample"),
         (HOT * np.nan, "Axis 3 has 5 values for each sample"),
     ],
@@ -468,7 +468,7 @@ def test_advice_on_an_axis_too_many_follows_the_values(X, labels, advice):
 
 
 def test_advice_on_sections_of_a_list_names_the_section(X):
-    with pytest.raises(ValueError, match=r"one-hot labels use y\[0\]\.argmax\(2\)"):
+    with pytest.raises(ValueError, match=r"one-hot labels, use y\[0\]\.argmax\(2\)"):
         check_labels([HOT[0], HOT[1, :6], HOT[2, 2:, :16]], ragged(X))
     with pytest.raises(ValueError, match=r"length 1: y\[0\]\[\.\.\., 0\]"):
         check_labels([HOT[0, ..., :1], HOT[1, :6], HOT[2, 2:, :16]], ragged(X))
@@ -482,7 +482,7 @@ def test_labels_of_a_wrong_shape_are_not_read_as_a_whole():
 
 
 def test_labels_of_one_section_need_an_axis_for_it(X, y):
-    with pytest.raises(ValueError, match=r"For one section use y\[None\]"):
+    with pytest.raises(ValueError, match=r"For one section, use y\[None\]"):
         check_labels(y[0], X[:1])
 
 
@@ -522,7 +522,9 @@ def test_labels_that_are_not_a_number_are_counted_with_the_remedy(X, y):
 def test_nan_that_was_cast_to_integers_is_refused(X, y, dtype):
     labels = y.astype(dtype)
     labels[2, 3] = np.iinfo(dtype).min
-    with pytest.raises(ValueError, match="which is outside of 32-bit integers: it holds amplit"):
+    with pytest.raises(
+        ValueError, match="which is outside the range of 32-bit integers: it holds amplit"
+    ):
         check_labels(labels, X)
 
 
@@ -748,13 +750,13 @@ def test_weights_and_sections_may_be_on_disk(X):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (np.ones(4), r"`sample_weight` must have shape \(3,\), one weight a section"),
+        (np.ones(4), r"`sample_weight` must have shape \(3,\), one weight per section"),
         ([1, 2], r"must have shape \(3,\)"),
         (np.ones((3, 24, 10)), "`sample_weight` must have the shape of `X`.*transposed"),
         (np.ones((3, 10)), "`sample_weight` must have the shape of `X`"),
-        ([1, -0.5, 1], "finite numbers >= 0; section 1 has others"),
-        ([1, 1, np.nan], "finite numbers >= 0; section 2 has others"),
-        ([np.inf, 1, 1], "finite numbers >= 0; section 0 has others"),
+        ([1, -0.5, 1], "finite numbers >= 0; section 1 has other values"),
+        ([1, 1, np.nan], "finite numbers >= 0; section 2 has other values"),
+        ([np.inf, 1, 1], "finite numbers >= 0; section 0 has other values"),
         (np.full((3, 10, 24), -1), "finite numbers >= 0; section 0"),
         (np.array(["a", "b", "c"]), "finite numbers >= 0"),
         (np.array([1j, 1, 1]), "finite numbers >= 0"),

@@ -12,12 +12,15 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 
 from skfacies._estimators.fitting import Fitted
+from skfacies._nn import data as nn_data
 from skfacies._nn.augmentation import check_augmentation
 from skfacies._nn.callbacks import check_callbacks
 from skfacies._nn.hardware import choose_device
 from skfacies._nn.losses import LOSSES
 from skfacies._nn.network import choose_widths, seeded_torch
 from skfacies._nn.training import check_net_params, make_net
+from skfacies._sections.survey_scale import sample_interval, warn_of_other_interval
+from skfacies._sections.validation import check_channels, check_sections
 from skfacies._stratigraphy.order import check_unit_order
 from skfacies._stratigraphy.reflectors import DEFAULT_DIP_SMOOTHING
 
@@ -50,7 +53,7 @@ class BaseSegmenter(BaseEstimator):
         "lr_schedule": [StrOptions({"cosine", "constant"})],
         "loss": [StrOptions(set(LOSSES)), HasMethods(["forward"])],
         "class_weight": [StrOptions({"balanced"}), dict, None],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
         "early_stopping": ["boolean", Interval(Integral, 1, None, closed="left")],
         "callbacks": [list, tuple, None],
         "net_params": [dict, None],
@@ -87,7 +90,7 @@ class BaseSegmenter(BaseEstimator):
         lr_schedule="cosine",
         loss="cross_entropy",
         class_weight=None,
-        validation_fraction=0.1,
+        validation_fraction="auto",
         early_stopping=False,
         callbacks=None,
         net_params=None,
@@ -257,6 +260,20 @@ class BaseSegmenter(BaseEstimator):
     def _known(self, old):
         """What sections must agree with if a training goes on."""
         return {"classes": old.classes_, "trained_channels": self.n_channels_} if old else {}
+
+    # --- what is predicted ---------------------------------------------------------------------
+
+    def _check_prediction_data(self, X):
+        check_is_fitted(self, "net_")
+        self._validate_params()
+        self._check_label_of_missing()
+        X = check_sections(X, nan_policy=self.nan_policy, check_finite=False)
+        check_channels(X, self.n_channels_)
+        warn_of_other_interval(self.sample_interval_, sample_interval(X))
+        return X
+
+    def _conditioner(self, levels=None):
+        return nn_data.Conditioner(self.scaler_, self._depth_range, self.n_channels_, levels)
 
     # --- pickle -------------------------------------------------------------------------------
 

@@ -10,12 +10,12 @@ import torch
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from skfacies._estimators.evidence import examine, warn_of_poor_recall
 from skfacies._nn import data as nn_data
 from skfacies._nn.augmentation import AUGMENTATION, Augmentation
 from skfacies._nn.callbacks import epoch_callbacks, plateau_options, training_callbacks
 from skfacies._nn.hardware import choose_device, choose_precision
 from skfacies._nn.normalization import prior_for
-from skfacies._nn.speed import freed_memory_kept
 from skfacies._nn.training import auto_epochs, make_net, train_net
 from skfacies._nn.weights import resolve_encoder_weights
 from skfacies._sections.scaler import AmplitudeScaler
@@ -27,16 +27,13 @@ from skfacies._sections.survey_scale import (
 )
 from skfacies._sections.validation import n_channels, own_amplitudes, section_shape
 from skfacies._stratigraphy.order import check_unit_order, explain_unit_order
-from skfacies._stratigraphy.reflectors import DEFAULT_DIP_SMOOTHING, labels_follow_reflectors
+from skfacies._stratigraphy.reflectors import labels_follow_reflectors
 from skfacies._version import __version__
 
 __all__ = ["NORM_PRIOR", "Fitted", "train"]
 
 #: Training lines that the order of units is learned from: neighbors have the same.
 ENOUGH_RUNS = 64
-
-#: Runs of traces that tell whether means along reflectors help.
-ENOUGH_EVIDENCE = 8
 
 #: Places of a feature map that the statistics of the training count for beside a section's own.
 NORM_PRIOR = 128.0
@@ -67,6 +64,7 @@ class Fitted:
     n_iter_: int = 0
     _net_options: dict | None = None
     _smoothing_helps: bool = True
+    training_report_: dict | None = None
     _training_summary: dict | None = None
     _version: str = __version__
 
@@ -141,7 +139,16 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
     fitted._training_summary = _summarize(sections, runs)
     # Many single epochs would spend a third of their time on it: after 1, 2, 4, 8, … is enough.
     if not one_epoch or fitted.n_iter_.bit_count() == 1:
-        fitted._smoothing_helps = smoothing_helps(params, fitted, *(valid or (sections, runs)))
+        fitted._smoothing_helps, fitted.training_report_ = examine(
+            make_probe(params, fitted),
+            [str(label) for label in fitted.classes_.tolist()],
+            params.dip_smoothing,
+            fitted._follows_reflectors,
+            (sections, runs),
+            valid,
+        )
+    if not one_epoch:
+        warn_of_poor_recall(fitted.training_report_, fitted.classes_)
     return fitted
 
 
@@ -355,6 +362,20 @@ def _validation_prior(params, valid, heights):
 # --- after the training -------------------------------------------------------------------------
 
 
+def make_probe(params, fitted):
+    """An estimator whose classes are codes, to predict what it was trained on."""
+    order = params.unit_order
+    if order is not None and not isinstance(order, str):
+        order = list(check_unit_order(order, fitted.classes_))
+    probe = clone(params).set_params(
+        unit_order=order, nan_policy="ignore", ignore_label=IGNORED, rescale=None, tta=False
+    )
+    # What it predicts are not amplitudes of another survey.
+    codes_as_classes = np.arange(len(fitted.classes_))
+    replace(fitted, classes_=codes_as_classes, _amplitude_level=None).hand_to(probe)
+    return probe
+
+
 def _summarize(sections, runs):
     """Plain values about the data of the fit, for the card of a model file."""
     shapes = {tuple(map(int, section_shape(sections.X, run.section))) for run in runs}
@@ -363,30 +384,3 @@ def _summarize(sections, runs):
         "shapes": sorted(shapes),
         "support": sections.count(runs).tolist(),
     }
-
-
-def smoothing_helps(params, fitted, sections, runs):
-    """Whether means along reflectors make this network's prediction of some runs no worse."""
-    if not fitted._follows_reflectors:
-        return False
-    runs = [run for run in runs if sections.count([run]).any()]
-    runs = runs[:: max(1, len(runs) // ENOUGH_EVIDENCE)]
-    if not runs:
-        return False
-    codes = [sections.codes(run.section, run.traces) for run in runs]
-    amplitudes = [np.asarray(sections.X[run.section])[run.traces] for run in runs]
-    order = params.unit_order
-    if order is not None and not isinstance(order, str):
-        order = list(check_unit_order(order, fitted.classes_))
-    probe = clone(params).set_params(
-        unit_order=order, nan_policy="ignore", ignore_label=IGNORED, rescale=None, tta=False
-    )
-    # Its classes are codes, and what it predicts are no other survey's amplitudes.
-    codes_as_classes = np.arange(len(fitted.classes_))
-    replace(fitted, classes_=codes_as_classes, _amplitude_level=None).hand_to(probe)
-    with freed_memory_kept(give_back=True):
-        with_means, without = (
-            probe.set_params(dip_smoothing=length).score(amplitudes, codes)
-            for length in (DEFAULT_DIP_SMOOTHING, None)
-        )
-    return bool(with_means >= without)

@@ -12,17 +12,14 @@ from skfacies._estimators.training_data import (
     scale_surveys,
     training_sections,
 )
-from skfacies._nn import data as nn_data
 from skfacies._nn.inference import PredictionOptions, iterate_scores, prediction_bytes
 from skfacies._sections.labels import ignore_missing, prediction_dtype
 from skfacies._sections.survey_scale import (
     sample_interval,
     warn_of_mixed_intervals,
-    warn_of_other_interval,
     warn_of_other_scale,
 )
 from skfacies._sections.validation import (
-    check_channels,
     check_same_structure,
     check_sections,
     is_listlike,
@@ -121,15 +118,17 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         Weights of the classes in the loss, relative to the mean weight of all training samples.
         "balanced" is ``n_labeled / (n_classes * count)``. A dict has labels as keys; labels that
         it leaves out have weight 1.
-    validation_fraction : float in [0, 1), default=0.1
+    validation_fraction : "auto" or float in [0, 1), default="auto"
         Part of the traces that is held out, in a contiguous block, to monitor the loss. Lines that
-        cross the block are cut there. The training loss is monitored if this is 0, or if the
-        sections are too few and small to spare a block, unless `fit` is given `validation_data`.
+        cross the block are cut there. "auto" is 0.1 if `early_stopping` or one of the `callbacks`
+        monitors it, and otherwise 0: all labels are learned. The training loss is monitored if
+        nothing is held out, or if the sections are too few and small to spare a block, unless `fit`
+        is given `validation_data`.
     early_stopping : bool or int, default=False
-        Number of epochs without improvement after which training stops. True: a third of
-        `max_epochs`, at least 10. The best weights are restored in any case. The best epoch is the
-        one with the lowest mean loss over the last tenth of the epochs so far; early stopping
-        monitors the same mean.
+        Number of epochs without improvement after which training stops; True is a third of
+        `max_epochs`, at least 10. The weights of the best epoch are then restored: the one with the
+        lowest mean loss over the last tenth of the epochs so far. Early stopping monitors the same
+        mean. False keeps the weights of the last epoch, when the learning rate is lowest.
     callbacks : list of (name, skorch callback), or None, default=None
         Added to those of the estimator. They are copied, so that yours do not change. Callbacks
         that score with scikit-learn's metrics, such as ``EpochScoring("accuracy")``, expect one
@@ -142,8 +141,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         ``"module__decoder_attention_type"``, ….
     warm_start : bool, default=False
         Continue from the fitted weights in the next `fit`, with the scaler, the order of units and
-        all else that the first fit learned from the data. The best epoch is then chosen within the
-        new fit.
+        all else that the first fit learned from the data.
     tta : bool, default=False
         Average the probabilities of each section and of its mirror image.
     dip_smoothing : "auto", float or None, default="auto"
@@ -151,8 +149,8 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         reflectors. Weights fall by a factor of e over this distance, and where the network is
         unsure. Predicted contacts then do not jump between similar reflectors, but units that end
         at a contact or a fault suffer. "auto" is 100 if the interpreted contacts follow reflectors
-        and if this network predicts the held-out traces (or else training traces) no worse with
-        it; otherwise None. The evidence of a single trace is capped at 6 logits per class, so a
+        and if this network predicts held-out traces, or else training traces, no worse with it;
+        otherwise None. The evidence of a single trace is capped at 6 logits per class, so a
         few confidently wrong traces cannot outvote many. Where units have an order, contacts that
         leave their neighbors for up to three traces are moved back to them. None or 0 turns this
         off and saves an eighth of the time.
@@ -197,8 +195,13 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     n_channels_ : int
         Number of channels of the sections.
     history_ : list of dict
-        One entry per epoch: "train_loss", "valid_loss", "valid_miou", "lr", "dur" in seconds, ….
-        "best" marks epochs whose weights were the best so far; the last of them was kept.
+        One entry per epoch: "train_loss", "lr", "dur" in seconds, …; "valid_loss" and "valid_miou"
+        where something is held out. With `early_stopping`, "best" marks epochs whose weights were
+        the best so far; the last of them was kept.
+    training_report_ : dict
+        Recall, precision, IoU and support of each class on a sample of the training lines, in the
+        form of ``facies_report(..., output_dict=True)``. A class with a recall below 0.8 has not
+        been learned well; `fit` then warns.
     n_iter_ : int
         Number of epochs trained.
     scaler_ : transformer or None
@@ -224,8 +227,8 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     Notes
     -----
     A cube ``(n_inlines, n_crosslines, n_samples)`` is a valid stack of inline sections.
-    Ctrl-C during `fit` ends the training and keeps the best epoch so far, as skorch does; in the
-    first epoch it leaves the estimator as it was.
+    Ctrl-C during `fit` ends the training and keeps the weights so far, as skorch does; in the first
+    epoch it leaves the estimator as it was.
     Pickled and joblib files hold the weights once, load without a network and on machines without
     the device of the training. AdamW's moments are not kept.
 
@@ -285,6 +288,11 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
             If `encoder_weights` are asked for by name or path and cannot be had.
         FloatingPointError
             If the loss becomes infinite or NaN.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the model does not find 80 % of a class again on its own training lines.
         """
         self._check_parameters()
         old = self._go_on_from() if self.warm_start and hasattr(self, "net_") else None
@@ -341,7 +349,10 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         y : array or list in the shape of `X`
             Members of ``classes_``; `ignore_label` where amplitudes are NaN.
         """
-        X = self._check_prediction_data(X)
+        return self._predict(self._check_prediction_data(X))
+
+    def _predict(self, X):
+        """`predict` of sections that have been checked."""
         dtype = prediction_dtype(self.classes_, self.ignore_label, self.nan_policy)
         classes = self.classes_.astype(dtype)
         labels = _empty_like(X, dtype)
@@ -407,15 +418,6 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
             y, self.predict(X), ignore_label=self.ignore_label, sample_weight=sample_weight
         )
 
-    def _check_prediction_data(self, X):
-        check_is_fitted(self, "net_")
-        self._validate_params()
-        self._check_label_of_missing()
-        X = check_sections(X, nan_policy=self.nan_policy, check_finite=False)
-        check_channels(X, self.n_channels_)
-        warn_of_other_interval(self.sample_interval_, sample_interval(X))
-        return X
-
     def rescaled_to(self, X):
         """A copy of the fitted model that predicts by the scale of another survey.
 
@@ -438,9 +440,6 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         vars(model).update({k: v for k, v in vars(self).items() if k not in self.get_params()})
         model.scaler_ = clone(self.scaler_).fit([own_amplitudes(np.asarray(X[i])) for i in some])
         return model
-
-    def _conditioner(self, levels=None):
-        return nn_data.Conditioner(self.scaler_, self._depth_range, self.n_channels_, levels)
 
     def prediction_memory(self, shape):
         """Bytes that the network takes to predict a section, about, for `CubeSegmenter`.
@@ -480,7 +479,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         yield from iterate_scores(self.net_.module_, X, self._conditioner(levels), options)
         warn_of_other_scale(self._amplitude_level, levels)
 
-    # --- scikit-learn and pickle --------------------------------------------------------------
+    # --- scikit-learn -------------------------------------------------------------------------
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

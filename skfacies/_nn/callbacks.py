@@ -11,7 +11,13 @@ from tqdm.auto import tqdm
 from skfacies._nn.losses import codes_and_weights
 from skfacies._sections.sections import IGNORED
 
-__all__ = ["check_callbacks", "epoch_callbacks", "plateau_options", "training_callbacks"]
+__all__ = [
+    "check_callbacks",
+    "epoch_callbacks",
+    "monitor_validation",
+    "plateau_options",
+    "training_callbacks",
+]
 
 #: How arguments of ReduceLROnPlateau begin in `net_params`.
 _PLATEAU = "callbacks__lr_plateau__"
@@ -88,9 +94,9 @@ class StopIfDiverged(Callback):
 class BestWeights(Callback):
     """Keep the weights of the best epoch in memory and restore them when training ends.
 
-    The best is where the mean loss of the last epochs is smallest: of the last tenth of the epochs
-    so far. Of many epochs a single one has the smallest loss by chance, long before the learning
-    rate is low. That mean is recorded as "mean_loss", which early stopping goes by.
+    The best epoch has the smallest mean loss over the last tenth of the epochs so far. A single
+    epoch may have the smallest loss by chance, long before the learning rate is low. That mean is
+    recorded as "mean_loss", and early stopping monitors it.
     """
 
     def __init__(self, monitor):
@@ -195,6 +201,13 @@ def check_callbacks(callbacks):
             )
 
 
+def monitor_validation(callbacks):
+    """Whether callbacks monitor what is recorded of a validation block, as skorch's do."""
+    found = [entry[-1] if isinstance(entry, (tuple, list)) else entry for entry in callbacks or []]
+    monitors = [getattr(callback, "monitor", None) for callback in found]
+    return any(isinstance(name, str) and name.startswith("valid_") for name in monitors)
+
+
 def plateau_options(net_params):
     """Those of `net_params` that ReduceLROnPlateau takes, such as its patience."""
     return {k: v for k, v in (net_params or {}).items() if k.startswith(_PLATEAU)}
@@ -218,8 +231,9 @@ def training_callbacks(
         ("losses", Losses()),
         ("valid_scores", ValidationScores(n_classes)),
         ("lr_record", RecordLearningRate()),
-        ("best_weights", BestWeights(monitor)),
     ]
+    if patience:
+        callbacks.append(("best_weights", BestWeights(monitor)))
     callbacks += copy.deepcopy(list(user or []))  # skorch changes the instances it is given
     callbacks.append(
         ("lr_plateau", LRScheduler("ReduceLROnPlateau", monitor=plateau_value, **options))

@@ -1,7 +1,8 @@
-"""Models in files of numbers and text only: safetensors and JSON, nothing that is executed.
+"""Models in files that hold only numbers and text: safetensors and JSON, nothing executable.
 
-A file is in the safetensors format. Its metadata hold ``"skfacies"``, a JSON document; the tensor
-``crc32`` is a checksum of that and of all other tensors. docs/persistence.rst has the details.
+A file is in the safetensors format. Its metadata hold a JSON document under ``"skfacies"``; the
+tensor ``crc32`` is a checksum of the document and of all other tensors. docs/persistence.rst has
+the details.
 """
 
 import importlib.metadata
@@ -22,36 +23,36 @@ __all__ = ["load_model", "save_model"]
 
 FORMAT_VERSION = 1
 
-#: Bytes of a header: 30 000 epochs of history. Parsed JSON takes some twenty times as much memory.
+#: Bytes of a header: 30 000 epochs of history. Parsed JSON takes about 20 times as much memory.
 _MAX_HEADER = 8 << 20
 
 _PACKAGES = ("numpy", "scikit-learn", "segmentation-models-pytorch", "skorch", "timm", "torch")
 
 
 def save_model(model, path, *, label_names=None):
-    """Write a fitted model to one file of weights and text, which is safe to load.
+    """Write a fitted model to one file of weights and text that is safe to load.
 
-    Unlike pickle and joblib files, these execute nothing when they are loaded, so that models can
-    be taken from anybody. The loaded model has the same parameters and predicts the same, bit by
-    bit. The file is written beside its target, read back, and then renamed: a run that is killed
-    leaves the old file, or none.
+    Unlike pickle and joblib files, these files execute nothing when they are loaded, so you can
+    load models from anyone. The loaded model has the same parameters and makes bitwise identical
+    predictions. The file is written beside its target, read back, and then renamed: a run that is
+    killed leaves the old file, or none.
 
     Parameters
     ----------
     model : FaciesSegmenter, CubeSegmenter, AmplitudeScaler, CubeToSections or Pipeline of these
         Fitted. Segmenters may be nested, such as ``CubeSegmenter(make_pipeline(...))``.
     path : str or path
-        Such as "facies.safetensors". A file of this name is replaced.
+        File to write, such as "facies.safetensors". An existing file is replaced.
     label_names : list of str in the order of ``classes_``, dict {label: str}, or None, default=None
-        What the facies are called. None keeps the ``label_names_`` of a model that was loaded.
+        Names of the facies. None keeps the ``label_names_`` of a model that was loaded.
 
     Raises
     ------
     NotFittedError
         If the model, or a step of its Pipeline, is not fitted.
     TypeError
-        If a part of the model is no plain value and no class of this package, such as a scaler or
-        callbacks of your own. Nothing is written then.
+        If a part of the model is neither a plain value nor of a class of this package, such as
+        your own scaler or callbacks. In that case, nothing is written.
     OSError
         If the file cannot be written.
 
@@ -61,9 +62,9 @@ def save_model(model, path, *, label_names=None):
 
     Notes
     -----
-    Parameters that are estimators, such as the `estimator` of CubeSegmenter, are kept as `clone`
-    keeps them: unfitted. Metadata requests (``set_fit_request``) are not kept, nor are AdamW's
-    moments. An attribute ``reading_`` of the model is kept: a dict of options of
+    Parameters that are estimators, such as the `estimator` of CubeSegmenter, are saved unfitted,
+    as by `clone`. Metadata requests (``set_fit_request``) and AdamW's moments are not saved. The
+    attribute ``reading_`` of a model is saved if it has one: a dict of options of
     `skfacies.io.open_cube`, such as ``{"inline_byte": 9}``, with which ``skfacies predict`` and
     ``skfacies score`` open cubes.
 
@@ -91,7 +92,7 @@ def save_model(model, path, *, label_names=None):
     if target.is_dir() or not target.parent.is_dir():
         kind = IsADirectoryError if target.is_dir() else FileNotFoundError
         reason = "is a folder" if target.is_dir() else "is in a folder that does not exist"
-        raise kind(f"`path` {reason}: {path}. Give the name of a file in a folder that exists.")
+        raise kind(f"`path` {reason}: {path}. Give the name of a file in an existing folder.")
     writer = Writer()
     document = {"format_version": FORMAT_VERSION, "versions": _versions()}
     document["model"] = writer.encode_estimator(model, "model", fitted=True)
@@ -102,28 +103,30 @@ def save_model(model, path, *, label_names=None):
 
 
 def load_model(path, *, device=None):
-    """Read a model that `save_model` wrote, without executing anything that the file says.
+    """Read a model that `save_model` wrote, without executing anything in the file.
 
     Parameters
     ----------
     path : str or path
-        File of `save_model`.
+        File written by `save_model`.
     device : str or None, default=None
-        Where the network goes: "auto" is CUDA, then MPS, then the CPU; or a torch device. None is
-        the device of the training, or the CPU, with a warning, where that is not available.
+        Device for the network: "auto" is the first available of CUDA, MPS and the CPU; or name a
+        torch device. None is the training device, or the CPU, with a warning, if that device is not
+        available.
 
     Returns
     -------
     model : FaciesSegmenter, CubeSegmenter, AmplitudeScaler, CubeToSections or Pipeline
-        Fitted. If the file has names of the facies, ``label_names_`` is a dict {label: name}; if
-        it says how the cube of the training was opened, ``reading_`` is a dict of these options.
+        Fitted model. If the file has names of the facies, ``label_names_`` is a dict
+        {label: name}; if it has the options that opened the training cube, ``reading_`` is a dict
+        of them.
 
     Raises
     ------
     ValueError
-        If the file is damaged, no model of this package, or of a newer format.
+        If the file is damaged, is not a model of this package, or has a newer format.
     OSError
-        If there is no such file, or it cannot be read.
+        If the file does not exist or cannot be read.
 
     See Also
     --------
@@ -131,8 +134,8 @@ def load_model(path, *, device=None):
 
     Notes
     -----
-    No network connection is used. Sizes are checked against that of the file before any memory is
-    taken. What is trained further starts with fresh moments of the optimizer, as from a pickle.
+    No network connection is used. Sizes are checked against the file size before any memory is
+    allocated. Further training starts with fresh optimizer moments, as it does from a pickle.
 
     Examples
     --------
@@ -158,13 +161,13 @@ def load_model(path, *, device=None):
 def read_card(path):
     """Document of a file as a dict, for the command line.
 
-    The network is not built, and the checksum not looked at: it takes a millisecond.
+    This takes a millisecond, because the network is not built and the checksum is not verified.
 
     Returns
     -------
     card : dict
-        "format_version", "versions", "summary" with plain values and arrays, "model" as it is in
-        the file, "file_size" in bytes.
+        "format_version", "versions", "summary" with plain values and arrays, "model" as stored in
+        the file, and "file_size" in bytes.
     """
     card = _read(path, tensors=False)[0]
     with _reporting(path):
@@ -181,7 +184,7 @@ def _load(path, device):
     with _reporting(path, document["versions"]):
         model = reader.decode_estimator(document["model"])
         if tensors:
-            raise ValueError(f"it has tensors that belong to nothing: {sorted(tensors)[:5]}")
+            raise ValueError(f"it has tensors that nothing uses: {sorted(tensors)[:5]}")
         summary = reader.decode(document["summary"])
         names, reading = summary.get("label_names"), _check_reading(summary.get("reading"))
         if names is not None:
@@ -203,7 +206,7 @@ def _pack(document, tensors):
     if int.from_bytes(data[:8], "little") > _MAX_HEADER:
         raise ValueError(
             f"the parameters and the history of the model are {len(text)} bytes of text; a file "
-            f"has room for {_MAX_HEADER}. {JOBLIB}"
+            f"can hold {_MAX_HEADER}. {JOBLIB}"
         )
     return data
 
@@ -218,20 +221,20 @@ def _checksum(text, tensors):
 
 
 def _write(target, data):
-    """Write beside the target, read back, rename: there is an old file, or a whole new one."""
+    """Write beside the target, read back, rename: an old file stays until the new one is valid."""
     with whole_file(target) as part:
         part.write_bytes(data)
         try:
             _load(part, "cpu")
         except ValueError as error:
             raise ValueError(
-                "the model cannot be saved, since it would not load: "
+                "the model cannot be saved, because it would not load: "
                 f"{_shorten(error.__cause__)}. {JOBLIB}"
             ) from error
 
 
 def _read(path, *, tensors=True):
-    """Document and tensors of a file; no more is read than the size of the file has room for."""
+    """Document and tensors of a file; never reads more than the file size allows."""
     from safetensors import safe_open
 
     path = os.fspath(path)
@@ -241,29 +244,29 @@ def _read(path, *, tensors=True):
             start = file.read(8)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"`path`: there is no file {path}. Give one that save_model wrote."
+            f"`path` {path} does not exist. Give a file that save_model wrote."
         ) from error
     arrays = {}
     with _reporting(path):
         n_header = int.from_bytes(start, "little")
         if len(start) < 8 or n_header > size - 8 or n_header > _MAX_HEADER:
-            raise ValueError("it does not begin as a safetensors file, or is cut short")
+            raise ValueError("it does not begin like a safetensors file, or is truncated")
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             if "skfacies" not in metadata:
-                raise ValueError("it has tensors, but no document of skfacies")
+                raise ValueError("it has tensors, but no skfacies document")
             document = json.loads(metadata["skfacies"], parse_constant=_refuse_constant)
             version = document["format_version"]
             if tensors and version == FORMAT_VERSION:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 checksum = arrays.pop("crc32", None)
                 if not np.array_equal(checksum, _checksum(metadata["skfacies"], arrays)):
-                    raise ValueError("its checksum does not agree: bytes of it have changed")
+                    raise ValueError("its checksum does not match: some of its bytes have changed")
         if type(version) is not int or version < 1:
             raise ValueError(f"its format_version is {version!r}")
         versions = document["versions"]
         if not all(isinstance(v, str) for v in [*versions, *versions.values()]):
-            raise ValueError("its versions are no text")
+            raise ValueError("its versions are not text")
     if version > FORMAT_VERSION:
         raise ValueError(
             f"{path} has version {version} of the format, written by skfacies "
@@ -274,25 +277,25 @@ def _read(path, *, tensors=True):
 
 
 def _refuse_constant(name):
-    raise ValueError(f"its document has {name}, which is no JSON")
+    raise ValueError(f"its document has {name}, which is not valid JSON")
 
 
 @contextmanager
 def _reporting(path, versions=None):
-    """Turn whatever goes wrong with the contents of a file into a ValueError."""
+    """Turn any error from the contents of a file into a ValueError."""
     try:
         yield
     except OSError:
         raise
-    except Exception as error:  # a file can hold anything, and all parties have their own errors
+    except Exception as error:  # a file can hold anything, and each library has its own errors
         here = _versions()
         differing = [
             f"{package} {version} (here {here.get(package)})"
             for package, version in (versions or {}).items()
             if here.get(package) != version
         ]
-        advice = "If it was copied, copy it again. If joblib wrote it, joblib.load reads it, "
-        advice += "where its origin is trusted."
+        advice = "If it was copied, copy it again. If joblib wrote it and you trust its origin, "
+        advice += "use joblib.load."
         if differing:
             advice = f"It was written with {', '.join(differing)}; install these versions."
         raise ValueError(
@@ -313,11 +316,11 @@ def _versions():
     return found
 
 
-# --- what people want to know of it ---------------------------------------------------------------
+# --- summary --------------------------------------------------------------------------------------
 
 
 def _summarize(model):
-    """Plain values about a fitted model; nothing is rebuilt from them."""
+    """Plain values that describe a fitted model; nothing is rebuilt from them."""
     summary, names = {}, []
     while True:
         names.append(type(model).__name__)
@@ -344,6 +347,7 @@ def _summarize(model):
             "epoch_kept": best[-1] if best else None,
             "device": model.device_,
             "training": getattr(model, "_training_summary", None),
+            "report": model.training_report_,
         }
     return summary
 
@@ -378,7 +382,7 @@ def _check_reading(reading):
         for name, value in reading.items()
     ):
         raise ValueError(
-            f"`reading_` must be a dict of options of open_cube, plain values by name; got "
+            f"`reading_` must be a dict of open_cube options, with plain values by name; got "
             f"{reading!r}."
         )
     return reading

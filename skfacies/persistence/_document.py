@@ -1,6 +1,6 @@
-"""Fitted estimators as JSON values and arrays, and back: the contents of model files.
+"""Conversion between fitted estimators and JSON values with arrays: the contents of model files.
 
-What a document names is looked up in tables: nothing else is imported, called or built.
+Names in a document are looked up in tables: nothing else is imported, called or built.
 """
 
 import math
@@ -13,18 +13,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfacies.persistence._states import (
     _FITTED,
-    _check_params,
-    _check_state,
-    _optimizer,
-    _optimizer_name,
+    check_params,
+    check_state,
+    name_of_optimizer,
+    optimizer_of,
 )
 
 __all__ = ["JOBLIB", "Reader", "Writer"]
 
-#: Bytes that the values of an array in a document may take: as many as a document.
+#: Bytes that the values of one array in a document may take: as many as a whole document.
 _MAX_ARRAY = 8 << 20
 
-# Matters of scikit-learn's configuration, and what the document has elsewhere.
+# Parts of scikit-learn's configuration, and attributes that the document stores elsewhere.
 _NOT_KEPT = {
     *("_metadata_request", "_sklearn_output_config", "_sklearn_version"),
     *("label_names_", "reading_"),
@@ -33,7 +33,7 @@ _NOT_KEPT = {
 
 _SPARE_BYTES = 512 << 20
 
-JOBLIB = "joblib.dump(model, path) keeps any model, in a file that only who trusts it should load."
+JOBLIB = "joblib.dump(model, path) saves any model; load such a file only if you trust its origin."
 
 
 def _classes():
@@ -47,7 +47,7 @@ def _classes():
 
 
 class Writer:
-    """Turns estimators into JSON values; arrays are collected, by the expressions for them."""
+    """Converts estimators to JSON values; arrays are collected by their attribute paths."""
 
     def __init__(self):
         self.tensors = {}
@@ -68,9 +68,9 @@ class Writer:
             "fitted": None,
         }
         try:
-            _check_params(estimator)
+            check_params(estimator)
             if fitted:
-                _check_state(estimator, state)
+                check_state(estimator, state)
         except (TypeError, ValueError) as error:
             raise TypeError(f"`{where}` cannot be saved: {error} {JOBLIB}") from error
         if fitted:
@@ -108,7 +108,7 @@ class Writer:
             return {"$scalar": {"dtype": value.dtype.str, "value": self.encode(value.tolist(), "")}}
         if isinstance(value, Path):
             return {"$path": str(value)}
-        if kind is type and (name := _optimizer_name(value)):
+        if kind is type and (name := name_of_optimizer(value)):
             return {"$optimizer": name}
         if kind.__module__ == "torch" and kind.__name__ == "Tensor":
             return {"$torch": self._encode_array(value.detach().cpu().numpy(), where)}
@@ -129,7 +129,7 @@ class Writer:
 
 
 class Reader:
-    """Turns JSON values back into estimators; takes their arrays out of `tensors`."""
+    """Converts JSON values back to estimators; removes their arrays from `tensors`."""
 
     def __init__(self, tensors, device=None):
         self.tensors = tensors
@@ -142,13 +142,13 @@ class Reader:
         cls = _classes()[name]
         unknown = sorted(set(params) - set(cls._get_param_names()))
         if unknown:
-            raise ValueError(f"{name} has no parameters {unknown} here")
+            raise ValueError(f"{name} has no parameters {unknown} in this version")
         estimator = cls(**{key: self.decode(value) for key, value in params.items()})
-        _check_params(estimator)
+        check_params(estimator)
         if state is None:
             return estimator
         state = {key: self.decode(value) for key, value in state.items()}
-        _check_state(estimator, state)
+        check_state(estimator, state)
         if name == "FaciesSegmenter":
             state["device_"] = self.device or state["device_"]
             _build_network(estimator, state)
@@ -169,7 +169,7 @@ class Reader:
             "$dict": lambda pairs: {self.decode(k): self.decode(v) for k, v in pairs},
             "$estimator": self.decode_estimator,
             "$float": lambda text: {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[text],
-            "$optimizer": _optimizer,
+            "$optimizer": optimizer_of,
             "$path": lambda text: Path(text),
             "$scalar": lambda scalar: _dtype(scalar["dtype"]).type(self.decode(scalar["value"])[0]),
             "$torch": self._decode_torch,
@@ -185,7 +185,7 @@ class Reader:
             array = self._take(content["tensor"])
             dtype = _dtype(content["dtype"])
             if dtype.newbyteorder("<") != array.dtype.newbyteorder("<"):
-                raise ValueError(f"{content['tensor']} is of {array.dtype}, not {dtype}")
+                raise ValueError(f"{content['tensor']} has dtype {array.dtype}, not {dtype}")
             return array.astype(dtype)
         dtype = np.dtype(object) if content["dtype"] == "object" else _dtype(content["dtype"])
         values = self.decode(content["values"])
@@ -218,9 +218,9 @@ def _unknown_value_message(value, where):
     owner, name = re.match(r"(.*?)\.?(\w*)(?:\[\d+\])*$", where).groups()
     if name in ("callbacks", "random_state"):
         return (
-            f"`{where}` is a {kind}, which a file of plain values cannot hold. It matters for "
-            f"training only: {owner}.set_params({name}=None) leaves predictions as they are. "
-            f"Or {JOBLIB}"
+            f"`{where}` is a {kind}, which a file of plain values cannot hold. It matters only for "
+            f"training: {owner}.set_params({name}=None) does not change predictions. "
+            f"Alternatively, {JOBLIB}"
         )
     return f"`{where}` is a {kind}, neither a plain value nor one of {sorted(_FITTED)}. {JOBLIB}"
 
@@ -230,22 +230,22 @@ def _holdable(dtype):
 
 
 def _is_short(array):
-    """Tell whether an array is written as text: labels and lines, that people may want to read."""
+    """Whether an array is written as text: labels and lines, which people may want to read."""
     short = array.ndim == 1 and array.size <= 256 and array.dtype.kind in "biuf"
     return short and _holdable(array.dtype) and bool(np.isfinite(array).all())
 
 
 def _dtype(text):
     if not isinstance(text, str) or not re.fullmatch(r"[<>|=]?[biufSU]\d{1,7}", text):
-        raise ValueError(f"it has an array of the type {text!r}")
+        raise ValueError(f"it has an array of the unsupported type {text!r}")
     return np.dtype(text)
 
 
-# --- what may be in it ----------------------------------------------------------------------------
+# --- networks -------------------------------------------------------------------------------------
 
 
 def _build_network(segmenter, state):
-    """Give a segmenter its fitted state, in no more memory than its weights can account for."""
+    """Give a segmenter its fitted state, using no more memory than its weights justify."""
     weights = state["_weights"]
     n_bytes = sum(array.nbytes for array in weights.values())
     with _limited_memory(10 * n_bytes + _SPARE_BYTES):
@@ -256,12 +256,12 @@ def _build_network(segmenter, state):
         if (kind, tuple(value.shape)) != (array.dtype.name, array.shape):
             raise ValueError(
                 f"the weights {name} are {array.dtype.name} of shape {array.shape}; the network "
-                f"takes {kind} of shape {tuple(value.shape)}"
+                f"expects {kind} of shape {tuple(value.shape)}"
             )
 
 
 def _limited_memory(n_bytes):
-    """Context in which torch makes new tensors up to so many bytes, counted before it does."""
+    """Context that limits the bytes of new torch tensors, counted before they are allocated."""
     import torch
     from torch.overrides import TorchFunctionMode
 
@@ -277,7 +277,7 @@ def _limited_memory(n_bytes):
                 size = size[0] if size and isinstance(size[0], (list, tuple)) else size
                 self.left -= 4 * math.prod(size)
                 if self.left < 0:
-                    raise ValueError("the network needs more memory than its weights account for")
+                    raise ValueError("the network needs more memory than its weights justify")
             return function(*args, **kwargs)
 
     return Limit()

@@ -9,8 +9,8 @@ from skfacies._sections.validation import MOST_CHANNELS
 
 __all__ = []
 
-# Fitted attributes of the classes that a file may hold, and their types. What the file names is
-# looked up here and nowhere else: no import by name.
+# Fitted attributes of the classes that a file may hold, and their types. Names in a file are looked
+# up only here: nothing is imported by name.
 _FITTED = {
     "AmplitudeScaler": {
         "_histogram": tuple,
@@ -44,6 +44,7 @@ _FITTED = {
         "_follows_reflectors": bool,
         "_heights": (tuple, type(None)),
         "_smoothing_helps": bool,
+        "training_report_": (dict, type(None)),
         "_training_summary": dict,
         "_unit_order": (tuple, type(None)),
         "_unit_order_reason": (str, type(None)),
@@ -68,13 +69,13 @@ _PLAIN_NET_OPTIONS = ("optimizer__", "criterion__label_smoothing", "callbacks__l
 _TIMM_OPTIONS = {"dynamic_img_size", "strict_img_size", "drop_rate", "drop_path_rate"}
 
 
-# Networks of this width or less are small, whatever else they are. What is built may take ten times
-# the memory of its weights, and this besides: VGG is built with a classifier that is thrown away,
-# encoders of timm with levels below `encoder_depth`.
+# Networks of this width or less are always small. Building a network may take ten times the memory
+# of its weights, and a fixed amount in addition: VGG is built with a classifier that is discarded,
+# timm encoders with levels below `encoder_depth`.
 _MAX_FREE_WIDTH = 1024
 
 
-def _optimizer(name):
+def optimizer_of(name):
     import torch
 
     if name not in _OPTIMIZERS:
@@ -82,45 +83,45 @@ def _optimizer(name):
     return getattr(torch.optim, name)
 
 
-def _optimizer_name(cls):
+def name_of_optimizer(cls):
     found = [name for name in _OPTIMIZERS if cls.__name__ == name]
-    return found[0] if found and _optimizer(found[0]) is cls else None
+    return found[0] if found and optimizer_of(found[0]) is cls else None
 
 
-def _check_params(estimator):
-    """Check parameters by the constraints of the class, and what these leave open."""
+def check_params(estimator):
+    """Check parameters against the constraints of the class, and what these do not cover."""
     estimator._validate_params()
     if isinstance(estimator, Pipeline):
         if estimator.memory is not None:
-            raise ValueError("`memory` of a Pipeline is a cache of this machine: set it to None.")
+            raise ValueError("`memory` of a Pipeline is a cache on this machine: set it to None.")
         for step in estimator.steps:
             name, part = step
             idle = part is None or (isinstance(part, str) and part == "passthrough")
             if not isinstance(name, str) or not (idle or type(part).__name__ in _FITTED):
-                raise ValueError(f"a Pipeline has the step {step!r}.")
+                raise ValueError(f"a Pipeline has the unsupported step {step!r}.")
     elif hasattr(estimator, "net_params"):
         _check_net_options(estimator.net_params or {})
 
 
 def _check_net_options(options, own=()):
-    """Refuse options of the net that could run, read or take more than a network of this kind."""
+    """Reject net options that could execute code, read files or use excessive memory."""
     from skfacies._nn.training import check_net_params
 
     options = {name: value for name, value in options.items() if name not in own}
     check_net_params(options)
     for name, value in options.items():
         if name == "optimizer":
-            fine = isinstance(value, type) and _optimizer_name(value)
+            fine = isinstance(value, type) and name_of_optimizer(value)
         elif name.startswith("module__"):
             fine = name[8:] in _network_options() and _is_plain(value)
         else:
             fine = name.startswith(_PLAIN_NET_OPTIONS) and _is_plain(value)
         if not fine:
-            raise ValueError(f"`net_params` has {name!r} as {value!r}, which a file cannot hold.")
+            raise ValueError(f"`net_params` has {name!r}: {value!r}, which a file cannot hold.")
 
 
 def _network_options():
-    """Names of options of all networks. Those of timm at large could read any file."""
+    """Names of the options of all networks. Arbitrary timm options could read any file."""
     import inspect
 
     import segmentation_models_pytorch as smp
@@ -137,13 +138,13 @@ def _is_plain(value):
     return value is None or isinstance(value, (bool, int, float, str))
 
 
-def _check_state(estimator, state):
-    """Check that a class has just the fitted attributes that it should have, of their types."""
+def check_state(estimator, state):
+    """Check that a class has exactly its fitted attributes, with the right types."""
     name = type(estimator).__name__
     required = _FITTED[name]
     missing, unknown = required.keys() - state, state.keys() - required
     if missing or unknown:
-        raise ValueError(f"{name} lacks {sorted(missing)} and has {sorted(unknown)} besides.")
+        raise ValueError(f"{name} lacks {sorted(missing)} and has the unknown {sorted(unknown)}.")
     for key, kinds in required.items():
         if not isinstance(state[key], kinds):
             raise ValueError(f"`{key}` of {name} is a {type(state[key]).__name__}.")
@@ -164,9 +165,9 @@ def _require(condition, message):
 
 def _check_scaler_state(state):
     parts = [getattr(part, "dtype", None) for part in state["_histogram"]]
-    _require(parts == [np.uint16, np.int64], f"the histogram of a scaler is of {parts}.")
+    _require(parts == [np.uint16, np.int64], f"the histogram of a scaler has the types {parts}.")
     bins, counts = state["_histogram"]
-    _require(bins.shape == counts.shape == (len(bins),), "the histogram of a scaler is cut.")
+    _require(bins.shape == counts.shape == (len(bins),), "the histogram of a scaler is damaged.")
 
 
 def _check_cutter_state(state):
@@ -177,12 +178,12 @@ def _check_cutter_state(state):
 
 def _check_cube_state(state):
     known = np.asarray(getattr(state["estimator_"], "classes_", ()))
-    _require(hasattr(state["estimator_"], "predict"), "`estimator_` is no segmenter.")
+    _require(hasattr(state["estimator_"], "predict"), "`estimator_` is not a segmenter.")
     _require(known.tolist() == state["classes_"].tolist(), "`classes_` are not the estimator's.")
     _require(
         set(state["lines_"]) <= {"inline", "crossline"}
         and all(isinstance(lines, np.ndarray) for lines in state["lines_"].values()),
-        "`lines_` are no arrays of inlines and crosslines.",
+        "`lines_` are not arrays of inlines and crosslines.",
     )
 
 
@@ -210,7 +211,7 @@ def _check_segmenter_state(state):
     n_positions = int(state["_depth_range"] is not None)
     _require(
         type(n_channels) is int and 0 < n_channels - n_positions <= MOST_CHANNELS,
-        f"{n_channels} channels.",
+        f"the network has {n_channels} channels.",
     )
     shape = {"architecture", "encoder_name", "encoder_depth", "decoder_channels", "precision"}
     _require(options.keys() == shape, f"the network has the options {sorted(options)}.")
@@ -225,17 +226,20 @@ def _check_segmenter_state(state):
     _require(type(mean_weight) is float and mean_weight > 0, f"`mean_weight` is {mean_weight!r}.")
     class_weight = net_options["criterion__class_weight"]
     n_weights = None if class_weight is None else tuple(class_weight.shape)
-    _require(n_weights in (None, (n_classes,)), f"`class_weight` is of shape {n_weights}.")
+    _require(n_weights in (None, (n_classes,)), f"`class_weight` has shape {n_weights}.")
     scaler, device = state["scaler_"], state["device_"]
     _require(scaler is None or hasattr(scaler, "transform"), "`scaler_` does not transform.")
     _require(not device.startswith("meta"), f"`device_` is {device!r}.")
-    _require(all(isinstance(row, dict) for row in state["history_"]), "`history_` is no list.")
+    _require(
+        all(isinstance(row, dict) for row in state["history_"]),
+        "`history_` is not a list of dicts.",
+    )
     dimensions = [n for array in state["_weights"].values() if array.size for n in array.shape]
     largest = max([_MAX_FREE_WIDTH, *dimensions])
     numbers = _numbers_in([options, {k: v for k, v in net_options.items() if "module__" in k}])
     _require(
         all(abs(n) <= largest for n in numbers),
-        f"the network is {max(numbers, default=0)} wide, its weights {largest} at most.",
+        f"the network is {max(numbers, default=0)} wide, but its weights at most {largest}.",
     )
 
 

@@ -1,0 +1,118 @@
+"""What a trained network makes of lines whose labels are known."""
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from skfacies._nn.speed import freed_memory_kept
+from skfacies._stratigraphy.reflectors import DEFAULT_DIP_SMOOTHING
+from skfacies.metrics import facies_report
+
+__all__ = ["examine", "warn_of_poor_recall"]
+
+#: Runs of traces that are predicted, and traces of each.
+ENOUGH_RUNS = 8
+ENOUGH_TRACES = 1024
+
+#: Means may make the prediction of training lines worse by this mean IoU. A network also fits
+#: labels that leave the reflectors, which does not help on other lines: on F3, means cost 0.003 to
+#: 0.004 on the training lines and gain 0.003 to 0.01 elsewhere. They cost more than 0.1 in networks
+#: that have not been trained for long enough to be sure.
+COST_ON_KNOWN_LINES = 0.01
+
+#: Recall on the training lines below which a class has not been learned well.
+LEAST_RECALL = 0.8
+
+
+def examine(probe, names, dip_smoothing, follows_reflectors, training, validation):
+    """Whether means along reflectors help a network, and how well it finds what it was taught.
+
+    Parameters
+    ----------
+    probe : FaciesSegmenter
+        Fitted; its classes are codes.
+    names : list of str
+        Of the classes, for the report.
+    dip_smoothing : "auto", float or None
+    follows_reflectors : bool
+        Whether "auto" may average at all.
+    training : tuple (Sections, list of Run)
+    validation : tuple (Sections, list of Run) or None
+
+    Returns
+    -------
+    helps : bool
+        Whether means make the prediction of the validation runs no worse, or else that of the
+        training runs worse by no more than `COST_ON_KNOWN_LINES`.
+    report : dict
+        Of `facies_report`, for the training runs.
+    """
+    known, helps, reports = _evidence(*training), False, {}
+    with freed_memory_kept(give_back=True):
+        if follows_reflectors and isinstance(dip_smoothing, str):
+            held_out = _evidence(*validation) if validation else None
+            judged = held_out or known
+            reports = {
+                length: _report(probe, names, length, *judged)
+                for length in (DEFAULT_DIP_SMOOTHING, None)
+            }
+            gain = reports[DEFAULT_DIP_SMOOTHING]["mean_iou"] - reports[None]["mean_iou"]
+            helps = gain >= (0 if held_out else -COST_ON_KNOWN_LINES)
+            if judged is not known:
+                reports = {}
+        if isinstance(dip_smoothing, str):
+            dip_smoothing = DEFAULT_DIP_SMOOTHING if helps else None
+        report = reports.get(dip_smoothing) or _report(probe, names, dip_smoothing, *known)
+    return bool(helps), report
+
+
+def _evidence(sections, runs):
+    """Amplitudes and codes of a few labeled runs, in which each class occurs if it can."""
+    counts = np.array([sections.count([run]) for run in runs])
+    labeled = np.flatnonzero(counts.any(axis=1))
+    chosen = labeled[:: max(1, len(labeled) // ENOUGH_RUNS)].tolist()
+    for code in np.flatnonzero(counts.any(axis=0)):
+        if not counts[chosen, code].any():
+            chosen.append(int(counts[:, code].argmax()))
+    amplitudes, codes = [], []
+    for run in (runs[i] for i in chosen):
+        own = sections.codes(run.section, run.traces)
+        first = max(0, run.n_traces - ENOUGH_TRACES) // 2
+        codes.append(own[first : first + ENOUGH_TRACES])
+        traces = slice(run.start + first, min(run.start + first + ENOUGH_TRACES, run.stop))
+        amplitudes.append(np.asarray(sections.X[run.section][traces]))
+    return amplitudes, codes
+
+
+def _report(probe, names, dip_smoothing, amplitudes, codes):
+    found = probe.set_params(dip_smoothing=dip_smoothing)._predict(amplitudes)
+    # Samples without an amplitude are predicted as ignored.
+    codes = [
+        np.where(prediction == probe.ignore_label, probe.ignore_label, own)
+        for prediction, own in zip(found, codes, strict=True)
+    ]
+    return facies_report(
+        codes,
+        found,
+        labels=probe.classes_,
+        target_names=names,
+        ignore_label=probe.ignore_label,
+        output_dict=True,
+    )
+
+
+def warn_of_poor_recall(report, classes):
+    """Warn of classes that a network does not find again on its own training lines."""
+    recalls = {label: report[str(label)]["recall"] for label in classes.tolist()}
+    poor = [
+        f"{label!r} ({recall:.0%})" for label, recall in recalls.items() if recall < LEAST_RECALL
+    ]
+    if poor:
+        warnings.warn(
+            f"the model finds too few samples of these classes, even on its own training lines: "
+            f"{', '.join(poor)}. Train longer (`max_epochs`), give rare classes more weight "
+            "(class_weight='balanced'), or check their labels. `training_report_` has the figures.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )

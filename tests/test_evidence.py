@@ -1,0 +1,54 @@
+"""What a fit says of the classes on its own training lines."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+from skfacies.metrics import facies_report
+
+
+def test_the_report_is_that_of_the_training_lines(make_tiny, survey):
+    X, y = survey.data[:8], survey.target[:8]
+    segmenter = make_tiny(max_epochs=4).fit(X, y)
+    expected = facies_report(y, segmenter.predict(X), output_dict=True)
+    assert segmenter.training_report_ == expected
+    assert {"0", "1", "2", "mean_iou"} <= set(expected)
+
+
+def test_classes_that_were_not_learned_are_named(make_tiny, survey):
+    names = np.array(["chalk", "salt", "shale"])
+    segmenter = make_tiny(max_epochs=12, lr=1e-2, class_weight={"salt": 0.0}, unit_order=None)
+    with pytest.warns(ConvergenceWarning, match=r"training lines: 'salt' \(0%\)\. Train longer"):
+        segmenter.fit(survey.data, names[survey.target])
+    assert segmenter.training_report_["salt"]["recall"] == 0
+
+
+def test_no_warning_where_all_classes_were_learned(make_tiny, survey):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        segmenter = make_tiny(max_epochs=20, lr=1e-2).fit(survey.data, survey.target)
+    recalls = [segmenter.training_report_[name]["recall"] for name in "012"]
+    assert min(recalls) >= 0.8
+
+
+def test_a_rare_class_is_in_the_sample(make_tiny):
+    """Of 40 sections about 8 are looked at, and one has the class."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 32, 32), dtype=np.float32)
+    y = np.zeros(X.shape, int)
+    y[:, :, 16:] = 1
+    y[13, :8, 4:8] = 2
+    with pytest.warns(ConvergenceWarning, match=r" 2 \("):
+        segmenter = make_tiny(max_epochs=1).fit(X, y)
+    assert segmenter.training_report_["2"]["support"] == 32
+    assert 0 < segmenter.training_report_["1"]["support"] <= 10 * 32 * 16
+
+
+def test_single_epochs_do_not_warn(make_tiny, survey):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        segmenter = make_tiny().partial_fit(survey.data, survey.target, classes=[0, 1, 2, 3])
+    assert segmenter.training_report_["0"]["support"] > 0
+    assert np.isnan(segmenter.training_report_["3"]["recall"])
