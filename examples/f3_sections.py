@@ -19,6 +19,9 @@ The survey is by dGB Earth Sciences and TNO-NLOG (CC BY-SA), the interpretation 
 import argparse
 import time
 
+import numpy as np
+import xarray
+
 from skfacies import FaciesSegmenter
 from skfacies.datasets import load_sections
 from skfacies.metrics import contact_error, facies_report
@@ -41,15 +44,21 @@ def cut(lines, inlines, crosslines):
     names, sections, labels = [], [], []
     for name, section, label in zip(lines.names, lines.data, lines.target, strict=True):
         direction, number = name.split("_")
-        across, along, first = (
-            (inlines, crosslines, FIRST_CROSSLINE)
+        across, along, first, other = (
+            (inlines, crosslines, FIRST_CROSSLINE, "crossline")
             if direction == "inline"
-            else (crosslines, inlines, FIRST_INLINE)
+            else (crosslines, inlines, FIRST_INLINE, "inline")
         )
         if across[0] <= int(number) <= across[1]:
             traces = slice(along[0] - first, along[1] - first + 1)
             names.append(name)
-            sections.append(section[traces])
+            numbers = first + np.arange(len(section))[traces]
+            places = {
+                direction: int(number),
+                other: numbers,
+                "twt": 4.0 * np.arange(section.shape[1]),
+            }
+            sections.append(xarray.DataArray(section[traces], places, (other, "twt")))
             labels.append(label[traces])
     return names, sections, labels
 

@@ -170,7 +170,8 @@ def test_sections_of_many_sizes_do_not_all_wait(fitted, monkeypatch):
             read.append(i)
             return super().__getitem__(i)
 
-    expected = [fitted.predict_proba(section[None])[0] for section in sections]
+    unordered = copy.deepcopy(fitted).set_params(unit_order=None)
+    expected = [unordered.predict_proba(section[None])[0] for section in sections]
     results = fitted._iterate(Sections(sections), probabilities=True)
     found = {}
     for i, traces, scores, *_ in results:

@@ -237,6 +237,7 @@ def test_best_weights_are_restored(make_tiny, survey, monkeypatch):
         callbacks=[("ruin", Ruin())],
         batch_size=2,
         early_stopping=5,
+        unit_order=None,
     )
     segmenter.fit(
         survey.data[train],

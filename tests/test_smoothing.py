@@ -189,7 +189,6 @@ def test_predictions_and_probabilities_are_smoothed(smoothed, fitted, survey):
     probabilities = smoothed.predict_proba(survey.data[:2])
     assert_allclose(probabilities.sum(axis=-1), 1, atol=1e-5)
     assert np.abs(probabilities - fitted.predict_proba(survey.data[:2])).max() > 0.01
-    smoothed.set_params(unit_order=None)
     labels = smoothed.predict(survey.data[:2])
     assert_array_equal(labels, smoothed.classes_[probabilities.argmax(-1)])
 

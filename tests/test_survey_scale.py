@@ -87,6 +87,7 @@ def test_another_interval_is_warned_of(make_tiny, sections, survey):
     model = make_tiny().fit(sections(4.0), survey.target)
     assert model.sample_interval_ == 4.0
     expected = model.predict(survey.data)  # which does not tell
+    model.set_params(positions=None)
     assert_array_equal(model.predict(sections(4.0)), expected)
     with pytest.warns(UserWarning, match="interval of 8, but the training had 4.*Resample"):
         model.predict(sections(8.0))

@@ -95,15 +95,18 @@ def test_the_order_of_traces_counts_and_not_that_of_mean_depths(relabel):
 
 def test_units_that_were_never_seen_together_have_no_order():
     left, right = layers(5, 5, 5), np.array([0, 3, 2])[layers(5, 5, 5)]
-    order, reason = explain_unit_order([left, right], 4, ["a", "b", "c", "d"])
+    order, reason, stack = explain_unit_order([left, right], 4, ["a", "b", "c", "d"])
     assert order is None
+    assert stack in [(0, 1, 3, 2), (0, 3, 1, 2)]
     assert "do not show which of 'b' and 'd'" in reason
     together = np.array([0, 1, 3, 2])[layers(3, 4, 4, 4, n_traces=1)]
-    assert explain_unit_order([left, right, together], 4) == ((0, 1, 3, 2), None)
+    together_as_well = explain_unit_order([left, right, together], 4)
+    assert together_as_well == ((0, 1, 3, 2), None, (0, 1, 3, 2))
 
 
 def test_the_reason_why_there_is_no_order_names_the_units():
     circle = [np.array(pair)[layers(5, 5)] for pair in ([0, 1], [1, 2], [2, 0])]
+    assert explain_unit_order(circle, 3)[2] is None
     assert "0, 1, 2 lie above each other in a cycle" in explain_unit_order(circle, 3)[1]
     assert "none of the examined lines has 2" in explain_unit_order([layers(5, 5)], 3)[1]
     folded = layers(4, 4, 4, n_traces=30)
@@ -313,13 +316,27 @@ def test_predictions_are_in_the_order_of_the_training_labels(fitted, survey):
     assert_array_equal(fitted.unit_order_, [0, 1, 2])
     noise = np.random.default_rng(0).standard_normal(survey.data.shape)
     noisy = survey.data + survey.data.std() * noise
-    probable = fitted.classes_[fitted.predict_proba(noisy).argmax(-1)]
+    unordered = joblib_copy(fitted).set_params(unit_order=None)
+    probable = fitted.classes_[unordered.predict_proba(noisy).argmax(-1)]
     predicted = fitted.predict(noisy)
     assert not in_order(probable)
     assert in_order(predicted)
     stay = (np.diff(probable.astype(int), axis=-1) >= 0).all(-1)
     assert stay.any()
     assert_array_equal(predicted[stay], probable[stay])
+
+
+def test_labels_in_order_are_the_most_probable(fitted, survey):
+    """Each swaps its probability with that of the class that it replaces."""
+    noise = np.random.default_rng(0).standard_normal(survey.data.shape)
+    noisy = survey.data + survey.data.std() * noise
+    before = joblib_copy(fitted).set_params(unit_order=None).predict_proba(noisy)
+    after, labels = fitted.predict_proba(noisy), fitted.predict(noisy)
+    assert_array_equal(fitted.classes_[after.argmax(-1)], labels)
+    assert_array_equal(np.sort(after), np.sort(before))
+    changed = (after != before).any(-1)
+    assert 0 < changed.mean() < 0.5
+    assert_array_equal(np.count_nonzero(after[changed] != before[changed], axis=-1), 2)
 
 
 @pytest.mark.parametrize("options", [{"tta": True}, {"memory_limit": 3e5}])
@@ -408,10 +425,12 @@ def test_both_directions_are_put_in_order_after_their_mean(make_tiny, survey):
     cubes = CubeSegmenter(make_tiny(max_epochs=2), "both").fit(survey.data, survey.target)
     predicted = cubes.predict(survey.data)
     assert in_order(predicted)
-    assert not in_order(cubes.classes_[np.asarray(cubes.predict_proba(survey.data)).argmax(-1)])
+    assert_array_equal(cubes.classes_[cubes.predict_proba(survey.data).argmax(-1)], predicted)
     da = pytest.importorskip("dask.array")
-    lazy = cubes.predict(da.from_array(survey.data, chunks=(6, 40, 48)))
-    assert_array_equal(lazy.compute(scheduler="synchronous"), predicted)
+    chunks = da.from_array(survey.data, chunks=(6, 40, 48))
+    lazy = [cubes.predict(chunks), cubes.predict_proba(chunks).argmax(-1)]
+    for labels in lazy:
+        assert_array_equal(labels.compute(scheduler="synchronous"), predicted)
 
 
 def test_spikes_are_removed_where_scores_are_averaged_along_reflectors(

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from skfacies._cubes.positions import place
 from skfacies._cubes.slabs import copies_of_amplitudes, neighbor_positions, stack_neighbors
 
 __all__ = ["predict_lazily"]
@@ -17,11 +18,13 @@ def predict_lazily(
     axes,
     *,
     to_labels,
+    in_order,
     dtype,
     n_classes,
     probabilities,
     memory_limit,
     neighbors=0,
+    numbers=None,
 ):
     """Labels or probabilities of a Dask cube as a lazy Dask array.
 
@@ -34,6 +37,8 @@ def predict_lazily(
         Directions to predict in; the probabilities of two directions are averaged.
     to_labels : function of probabilities
         Turns averages into labels. Must be picklable.
+    in_order : function of probabilities
+        Averages that agree with these labels. Must be picklable.
     dtype : dtype of the labels
     n_classes : int
     probabilities : bool
@@ -42,12 +47,14 @@ def predict_lazily(
         Bytes for the sections and results of one task.
     neighbors : int
         Number of lines on either side that sections have as channels.
+    numbers : tuple of arrays (n_inlines,), (n_crosslines,), or None
+        Line numbers, for an estimator that uses them.
     """
     import dask
 
     _warn_of_split_traces(cube)
     model = dask.delayed(estimator, name=f"skfacies-model-{uuid.uuid4().hex}", traverse=False)
-    options = {"memory_limit": memory_limit, "neighbors": neighbors}
+    options = {"memory_limit": memory_limit, "neighbors": neighbors, "numbers": numbers}
     if len(axes) == 1 and not probabilities:
         return _map_sections(cube, model, axes[0], "predict", dtype, **options)
     options["n_classes"] = n_classes
@@ -59,6 +66,8 @@ def predict_lazily(
         lines = [part.chunks[axis] for part, axis in zip(parts, axes, strict=True)]
         parts = [part.rechunk({0: lines[0], 1: lines[1]}) for part in parts]
         parts = [(parts[0] + parts[1]) / np.float32(2)]
+        if probabilities:
+            return parts[0].map_blocks(in_order, dtype=np.float32, meta=parts[0]._meta)
     if probabilities:
         return parts[0]
     return parts[0].map_blocks(
@@ -77,7 +86,9 @@ def _warn_of_split_traces(cube):
         )
 
 
-def _map_sections(cube, model, axis, method, dtype, *, memory_limit, neighbors, n_classes=None):
+def _map_sections(
+    cube, model, axis, method, dtype, *, memory_limit, neighbors, numbers, n_classes=None
+):
     """Pass blocks of whole sections of one direction through a method of the model."""
     # Keep the cube's own chunks along the lines, unless they are too large for a task.
     per_sample = copies_of_amplitudes(neighbors) * cube.dtype.itemsize + 4 * (n_classes or 2)
@@ -98,6 +109,8 @@ def _map_sections(cube, model, axis, method, dtype, *, memory_limit, neighbors, 
         axis=axis,
         method=method,
         neighbors=neighbors,
+        numbers=numbers,
+        starts=np.cumsum([0, *chunks[axis]]).tolist(),
         most=most,
         result=np.empty((0, 0, 0, *(() if n_classes is None else (n_classes,))), dtype),
         dtype=dtype,
@@ -119,18 +132,24 @@ def _with_neighbors(cube, axis, neighbors):
     return overlap(cube, depth, boundary="none", allow_rechunk=False), cube.chunks
 
 
-def _predict_block(block, model, *, axis, method, neighbors, most, result, block_info=None):
+def _predict_block(
+    block, model, *, axis, method, neighbors, numbers, starts, most, result, block_info=None
+):
     if 0 in block.shape:
         return np.empty((*block.shape, *result.shape[3:]), result.dtype)
     sections = block.swapaxes(0, 1) if axis else block
-    predict = getattr(model, method)
+    first_line = starts[block_info[0]["chunk-location"][axis]]
+
+    def predict(sections, first=0):
+        return getattr(model, method)(place(sections, numbers, axis, first_line + first))
+
     with _fair_threads():
         if neighbors:
             rows = _rows_of_block(len(sections), axis, neighbors, block_info[0])
             predicted = np.concatenate(
                 [
-                    np.asarray(predict(stack_neighbors(sections, rows[first : first + most])))
-                    for first in range(0, len(rows), most)
+                    np.asarray(predict(stack_neighbors(sections, rows[i : i + most]), i))
+                    for i in range(0, len(rows), most)
                 ]
             )
         else:

@@ -6,21 +6,27 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 
-from skfacies._estimators.fitting import Fitted
+from skfacies._estimators.fitting import ENOUGH_RUNS, Fitted
 from skfacies._nn import data as nn_data
 from skfacies._nn.augmentation import check_augmentation
 from skfacies._nn.callbacks import check_callbacks
 from skfacies._nn.hardware import choose_device
+from skfacies._nn.inference import prediction_bytes
 from skfacies._nn.losses import LOSSES
 from skfacies._nn.network import choose_widths, seeded_torch
 from skfacies._nn.training import check_net_params, make_net
 from skfacies._sections.survey_scale import sample_interval, warn_of_other_interval
-from skfacies._sections.validation import check_channels, check_sections
+from skfacies._sections.validation import (
+    check_channels,
+    check_sections,
+    n_sections,
+    own_amplitudes,
+)
 from skfacies._stratigraphy.order import check_unit_order
 from skfacies._stratigraphy.reflectors import DEFAULT_DIP_SMOOTHING
 
@@ -62,6 +68,7 @@ class BaseSegmenter(BaseEstimator):
         "dip_smoothing": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left"), None],
         "section_statistics": ["boolean"],
         "unit_order": [StrOptions({"auto"}), "array-like", None],
+        "positions": [StrOptions({"auto"}), None],
         "rescale": [StrOptions({"survey"}), None],
         "memory_limit": [Interval(Real, 0, None, closed="neither"), None],
         "device": [str],
@@ -99,6 +106,7 @@ class BaseSegmenter(BaseEstimator):
         dip_smoothing="auto",
         section_statistics=True,
         unit_order="auto",
+        positions="auto",
         rescale=None,
         memory_limit=1_000_000_000,
         device="auto",
@@ -132,6 +140,7 @@ class BaseSegmenter(BaseEstimator):
         self.dip_smoothing = dip_smoothing
         self.section_statistics = section_statistics
         self.unit_order = unit_order
+        self.positions = positions
         self.rescale = rescale
         self.memory_limit = memory_limit
         self.device = device
@@ -274,6 +283,48 @@ class BaseSegmenter(BaseEstimator):
 
     def _conditioner(self, levels=None):
         return nn_data.Conditioner(self.scaler_, self._depth_range, self.n_channels_, levels)
+
+    def rescaled_to(self, X):
+        """A copy of the fitted model that predicts by the scale of another survey.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
+            Amplitudes of that survey; some sections of it are enough.
+
+        Returns
+        -------
+        model : FaciesSegmenter
+            It shares the network.
+        """
+        check_is_fitted(self, "net_")
+        if self.scaler_ is None:
+            raise ValueError("rescale='survey' needs a `scaler`; the model was fitted with None.")
+        X = check_sections(X, nan_policy="ignore", check_finite=False)
+        some = range(0, n_sections(X), max(1, n_sections(X) // ENOUGH_RUNS))
+        model = clone(self).set_params(rescale=None, positions=None)  # it is another survey
+        vars(model).update({k: v for k, v in vars(self).items() if k not in self.get_params()})
+        model.scaler_ = clone(self.scaler_).fit([own_amplitudes(np.asarray(X[i])) for i in some])
+        return model
+
+    def prediction_memory(self, shape):
+        """Bytes that the network takes to predict a section, about, for `CubeSegmenter`.
+
+        Parameters
+        ----------
+        shape : tuple (n_traces, n_samples)
+
+        Returns
+        -------
+        n_bytes : float
+        """
+        return prediction_bytes(
+            self.net_.module_,
+            self._conditioner(),
+            shape,
+            device=self.device_,
+            memory_limit=self.memory_limit,
+        )
 
     # --- pickle -------------------------------------------------------------------------------
 

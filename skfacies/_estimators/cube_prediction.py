@@ -17,11 +17,12 @@ from skfacies._cubes.holders import (
     shape_of,
     write_lines,
 )
+from skfacies._cubes.positions import place
 from skfacies._cubes.probability_store import make_store, scratch_bytes
 from skfacies._cubes.slabs import copies_of_amplitudes, plan_slabs, read_slabs
 from skfacies._sections.estimators import last_step
 from skfacies._sections.undefined import dead_samples
-from skfacies._stratigraphy.order import check_unit_order, labels_from_scores
+from skfacies._stratigraphy.order import check_unit_order, give_to_labels, labels_from_scores
 
 __all__ = ["CubePrediction"]
 
@@ -42,6 +43,8 @@ class CubePrediction:
     memory_limit : int
     scratch_dir : path or None
     verbose : int
+    numbers : tuple of arrays (n_inlines,), (n_crosslines,), or None
+        Line numbers of the cube, for an estimator that uses them.
     """
 
     estimator: object
@@ -53,6 +56,7 @@ class CubePrediction:
     memory_limit: float
     scratch_dir: object
     verbose: int
+    numbers: tuple | None = None
 
     # --- labels -------------------------------------------------------------------------------
 
@@ -92,6 +96,22 @@ class CubePrediction:
         dead : list of masks (n_traces, n_samples) or None, one for each section, default=None
             Samples that have no say in the labels of others. Missing ones have none anyway.
         """
+        codes, missing = self._to_codes(probabilities, dead)
+        labels = self.classes.astype(self.label_type)[codes]
+        if missing.any():
+            labels[missing] = self.ignore_label
+        return labels
+
+    def in_order(self, probabilities, dead=None):
+        """Means of probabilities in which the labels of `to_labels` are the most probable."""
+        codes, missing = self._to_codes(probabilities, dead)
+        result = np.where(missing[..., None], 0, probabilities)
+        for own, labels in zip(result, codes, strict=True):
+            give_to_labels(own, labels)
+        result[missing] = np.nan
+        return result
+
+    def _to_codes(self, probabilities, dead):
         last = last_step(self.estimator)
         order = getattr(last, "unit_order_", None)
         order = None if order is None else check_unit_order(order, self.classes)
@@ -111,10 +131,7 @@ class CubePrediction:
                 missing=silent if silent.any() else None,
                 without_spikes=smooth,
             )
-        labels = self.classes.astype(self.label_type)[codes]
-        if missing.any():
-            labels[missing] = self.ignore_label
-        return labels
+        return codes, missing
 
     def labels_from_probabilities(self, cube, probabilities):
         """Yield (axis, lines, labels) from probabilities of the whole cube, a line at a time."""
@@ -135,6 +152,7 @@ class CubePrediction:
                 if number:
                     probabilities = probabilities + read_lines(result, axis, lines)
                     probabilities /= 2
+                    probabilities = self.in_order(probabilities, _dead_samples_of(sections))
                 write_lines(result, axis, lines, probabilities)
 
     def _probabilities(self, sections):
@@ -152,11 +170,13 @@ class CubePrediction:
             self.estimator,
             section_axes(self.direction, shape_of(cube)),
             to_labels=self.to_labels,
+            in_order=self.in_order,
             dtype=self.label_type,
             n_classes=len(self.classes),
             probabilities=probabilities,
             memory_limit=self.memory_limit,
             neighbors=self.neighbors,
+            numbers=self.numbers,
         )
 
     # --- memory ---------------------------------------------------------------------------------
@@ -194,7 +214,7 @@ class CubePrediction:
         with bar:
             plan = self._plan(cube, axis)
             for lines, sections in read_slabs(cube, axis, plan, self.neighbors):
-                yield lines, sections
+                yield lines, place(sections, self.numbers, axis, lines.start)
                 bar.update(lines.stop - lines.start)
                 release_pages(cube)
                 release_pages(out)

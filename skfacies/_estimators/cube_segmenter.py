@@ -21,7 +21,9 @@ from skfacies._cubes.holders import (
     check_axes,
     check_cube,
     check_place,
+    has_named_axes,
     is_dask,
+    ordered_dims,
     read_lines,
     section_axes,
     shape_of,
@@ -30,6 +32,7 @@ from skfacies._cubes.holders import (
     write_lines,
 )
 from skfacies._cubes.pairing import check_pair, check_weights, interval_of
+from skfacies._cubes.positions import axis_numbers, numbers_of_lines
 from skfacies._cubes.training_lines import (
     allocator,
     check_lines,
@@ -60,8 +63,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     estimator : estimator of sections
-        `FaciesSegmenter`, or a Pipeline that ends in one, or your own with `fit` and `predict`
-        (and `predict_proba` for ``direction="both"``) on sections.
+        `FaciesSegmenter`, a Pipeline that ends in one, or your own with `fit` and `predict` (and
+        `predict_proba` for ``direction="both"``) on sections.
     direction : {"inline", "crossline", "both"}, default="inline"
         Sections to train on and to predict. "both" trains on sections of both directions, and
         averages the probabilities of both before the best facies is chosen.
@@ -90,15 +93,12 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     Attributes
     ----------
-    estimator_ : estimator
-        The fitted clone of `estimator`.
+    estimator_ : fitted clone of `estimator`
     classes_ : ndarray of shape (n_classes,)
-        Labels that were learned.
     lines_ : dict of arrays
         Positions of the lines trained on, by "inline" and "crossline".
     sample_interval_ : float or None
-        Interval of the vertical coordinate of the training cube, if it was a DataArray with one.
-        Predicting a cube with another interval warns.
+        Interval of the vertical coordinate of the training cube; another one in prediction warns.
 
     See Also
     --------
@@ -116,8 +116,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     folds a `gap` of at least `neighbors`. In `fit`, sections with neighbors are objects that
     ``numpy.asarray`` reads.
 
+    The line numbers of a DataArray are handed on to `FaciesSegmenter`, see its `positions`.
     Every fit trains a fresh clone of `estimator`: `warm_start` has no effect inside.
-
     Crosslines are cut from the inlines given to `fit`: in cross-validation over inlines, nothing
     held out reaches training in any direction.
 
@@ -127,8 +127,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     >>> from skfacies.datasets import make_facies_cube
     >>> survey = make_facies_cube((24, 20, 32), n_facies=2, random_state=0)
     >>> sections = FaciesSegmenter(
-    ...     encoder_weights=None, encoder_depth=3, decoder_channels=(16, 8, 8), max_epochs=2,
-    ...     validation_fraction=0, random_state=0)
+    ...     encoder_depth=3, decoder_channels=(16, 8, 8), max_epochs=2, random_state=0)
     >>> segmenter = CubeSegmenter(sections, direction="both")
     >>> labels = survey.target.copy()
     >>> labels[1::2] = -1  # every other inline is interpreted
@@ -211,6 +210,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             prefix="skfacies-", dir=self.scratch_dir, ignore_cleanup_errors=True
         ) as folder:
             sections, section_labels, lines = self._cut(cube, labels, folder)
+            sections.trace_numbers = numbers_of_lines(axis_numbers(X), lines)
             for name, value in params.items():
                 if value is not None and name.endswith("sample_weight"):
                     weights = check_weights(value, X, cube)
@@ -320,7 +320,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         cube, wrap = self._check_prediction_data(X)
         self._check_label_type(out.dtype if hasattr(out, "dtype") else dtype)
-        model = self._prediction(cube, dtype)
+        model = self._prediction(cube, dtype, axis_numbers(X))
         if is_dask(cube):
             return wrap(model.lazy(cube, out, probabilities=False), "facies")
         if out is None:
@@ -352,7 +352,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             In the order of ``classes_``; NaN where amplitudes are missing.
         """
         cube, wrap = self._check_prediction_data(X)
-        model = self._prediction(cube)
+        model = self._prediction(cube, numbers=axis_numbers(X))
         if is_dask(cube):
             return wrap(model.lazy(cube, out, probabilities=True), "probability", self.classes_)
         shape = (*shape_of(cube), len(self.classes_))
@@ -384,6 +384,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         cube, labels = check_pair(X, y, self._ignore_label())
         if sample_weight is not None:
             sample_weight = check_weights(sample_weight, X, cube)
+        cube = X.transpose(*ordered_dims(X)) if has_named_axes(X) else cube  # with line numbers
         return iou_scorer(self, cube, labels, sample_weight)
 
     def estimate_memory(self, shape):
@@ -406,7 +407,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             )
         return self._prediction().cost(shape)
 
-    def _prediction(self, cube=None, dtype=None):
+    def _prediction(self, cube=None, dtype=None, numbers=None):
         """How cubes are predicted; by the amplitude scale of `cube`, if it is to be learned."""
         return CubePrediction(
             self.estimator_ if cube is None else self._rescaled_to(cube),
@@ -418,6 +419,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             self.memory_limit,
             self.scratch_dir,
             self.verbose,
+            numbers if getattr(last_step(self.estimator_), "contacts_", None) is not None else None,
         )
 
     def _check_prediction_data(self, X):

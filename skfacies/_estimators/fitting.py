@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skfacies._estimators.evidence import examine, warn_of_poor_recall
+from skfacies._estimators.placing import learn_contacts
 from skfacies._nn import data as nn_data
 from skfacies._nn.augmentation import AUGMENTATION, Augmentation
 from skfacies._nn.callbacks import epoch_callbacks, plateau_options, training_callbacks
@@ -52,6 +53,7 @@ class Fitted:
     _module_options: dict
     _unit_order: tuple | None
     _unit_order_reason: str | None
+    _stack: tuple | None
     _follows_reflectors: bool
     _amplitude_level: tuple | None
     _dead_rows: tuple
@@ -65,6 +67,7 @@ class Fitted:
     _net_options: dict | None = None
     _smoothing_helps: bool = True
     training_report_: dict | None = None
+    contacts_: object = None
     _training_summary: dict | None = None
     _version: str = __version__
 
@@ -137,6 +140,7 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
     fitted.net_, fitted.n_iter_, fitted._version = net, len(net.history), __version__
     fitted.history_ = [{k: v for k, v in row.items() if k != "batches"} for row in net.history]
     fitted._training_summary = _summarize(sections, runs)
+    fitted.contacts_ = learn_contacts(sections, runs, fitted._stack, old and old.contacts_)
     # Many single epochs would spend a third of their time on it: after 1, 2, 4, 8, … is enough.
     if not one_epoch or fitted.n_iter_.bit_count() == 1:
         fitted._smoothing_helps, fitted.training_report_ = examine(
@@ -173,7 +177,7 @@ def _look_at_data(params, sections, runs, interval):
     some = runs[:: max(1, len(runs) // ENOUGH_RUNS)]
     if params.unit_order is not None and not isinstance(params.unit_order, str):
         check_unit_order(params.unit_order, sections.classes)
-    order, reason = explain_unit_order(
+    order, reason, stack = explain_unit_order(
         # All are held at once.
         (sections.codes(run.section, run.traces).astype(np.int16) for run in some),
         n_classes,
@@ -192,6 +196,7 @@ def _look_at_data(params, sections, runs, interval):
         _module_options={**params._structure(n_channels(sections.X)), "n_classes": n_classes},
         _unit_order=order,
         _unit_order_reason=reason,
+        _stack=stack,
         _follows_reflectors=follows,
         _amplitude_level=typical_level(levels),
         _dead_rows=tuple(np.max(margins, axis=0).tolist()) if margins else (0, 0),
@@ -368,7 +373,12 @@ def make_probe(params, fitted):
     if order is not None and not isinstance(order, str):
         order = list(check_unit_order(order, fitted.classes_))
     probe = clone(params).set_params(
-        unit_order=order, nan_policy="ignore", ignore_label=IGNORED, rescale=None, tta=False
+        unit_order=order,
+        nan_policy="ignore",
+        ignore_label=IGNORED,
+        rescale=None,
+        tta=False,
+        positions=None,  # on the training lines, the picks would be their own evidence
     )
     # What it predicts are not amplitudes of another survey.
     codes_as_classes = np.arange(len(fitted.classes_))

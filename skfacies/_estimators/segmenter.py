@@ -1,18 +1,19 @@
 """The estimator: a scikit-learn classifier of every sample of a section."""
 
 import numpy as np
-from sklearn.base import ClassifierMixin, clone
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import ClassifierMixin
 
+from skfacies._cubes.positions import trace_numbers
 from skfacies._estimators.base import BaseSegmenter
-from skfacies._estimators.fitting import ENOUGH_RUNS, NORM_PRIOR, train
+from skfacies._estimators.fitting import NORM_PRIOR, train
+from skfacies._estimators.placing import add_contacts
 from skfacies._estimators.training_data import (
     choose_classes,
     hold_out,
     scale_surveys,
     training_sections,
 )
-from skfacies._nn.inference import PredictionOptions, iterate_scores, prediction_bytes
+from skfacies._nn.inference import PredictionOptions, iterate_scores
 from skfacies._sections.labels import ignore_missing, prediction_dtype
 from skfacies._sections.survey_scale import (
     sample_interval,
@@ -21,12 +22,9 @@ from skfacies._sections.survey_scale import (
 )
 from skfacies._sections.validation import (
     check_same_structure,
-    check_sections,
     is_listlike,
-    n_sections,
-    own_amplitudes,
 )
-from skfacies._stratigraphy.order import labels_from_scores
+from skfacies._stratigraphy.order import give_to_labels, labels_from_scores
 from skfacies.metrics import iou_score
 
 __all__ = ["FaciesSegmenter"]
@@ -165,8 +163,14 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         labels that are; units may be absent. "auto" learns from the training traces which unit
         lies above which. There is no order if that gives none, or if less than 95 % of the traces
         of a class follow it; ``unit_order_reason_`` says why. None turns this off. An array must
-        hold every class once, and may hold more. The order is applied to labels only, so `predict`
-        may differ from the most probable class of `predict_proba`.
+        hold every class once, and may hold more. In `predict_proba` these labels have the highest
+        probability: each swaps its own with that of the class that it replaces.
+    positions : "auto" or None, default="auto"
+        "auto" also uses the place of the sections: contacts that were picked on the training lines
+        are interpolated to each trace by kriging, and count as much as they are certain there. It
+        needs sections with line numbers: those that `CubeSegmenter` cuts from a cube with
+        coordinates, or `xarray.DataArray` with coordinates such as "inline" and "crossline". Lines
+        of other surveys must be predicted with None.
     rescale : {"survey"} or None, default=None
         None scales amplitudes as in training. "survey" learns the scale anew from all sections of
         a prediction (`CubeSegmenter`: from the cube), for surveys of another scale.
@@ -212,6 +216,9 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         Why there is no order; None if there is one.
     dip_smoothing_ : float or None
         Number of traces over which scores are averaged.
+    contacts_ : KrigedContacts or None
+        Picked contacts of the training lines, if their place is known: ``contacts_.predict`` of an
+        array (n_traces, 2) of inline and crossline numbers gives depths and scales of errors.
     sample_interval_ : float or None
         Interval of the vertical coordinate of training sections that are DataArrays.
     encoder_weights_ : str or None
@@ -389,9 +396,11 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         """
         X = self._check_prediction_data(X)
         result = _empty_like(X, np.float32, len(self.classes_))
-        for i, traces, probabilities, missing, _ in self._iterate(X, probabilities=True):
+        for i, traces, probabilities, missing, dead in self._iterate(X, probabilities=True):
             part = result[i][traces]  # a view
             part[...] = probabilities.permute(1, 2, 0).cpu().numpy()
+            if self._order_of_codes() is not None:
+                give_to_labels(part, self._most_likely(probabilities.clamp_min(1e-30).log_(), dead))
             if missing is not None:
                 part[missing] = np.nan
         return result
@@ -418,48 +427,6 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
             y, self.predict(X), ignore_label=self.ignore_label, sample_weight=sample_weight
         )
 
-    def rescaled_to(self, X):
-        """A copy of the fitted model that predicts by the scale of another survey.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
-            Amplitudes of that survey; some sections of it are enough.
-
-        Returns
-        -------
-        model : FaciesSegmenter
-            It shares the network.
-        """
-        check_is_fitted(self, "net_")
-        if self.scaler_ is None:
-            raise ValueError("rescale='survey' needs a `scaler`; the model was fitted with None.")
-        X = check_sections(X, nan_policy="ignore", check_finite=False)
-        some = range(0, n_sections(X), max(1, n_sections(X) // ENOUGH_RUNS))
-        model = clone(self).set_params(rescale=None)
-        vars(model).update({k: v for k, v in vars(self).items() if k not in self.get_params()})
-        model.scaler_ = clone(self.scaler_).fit([own_amplitudes(np.asarray(X[i])) for i in some])
-        return model
-
-    def prediction_memory(self, shape):
-        """Bytes that the network takes to predict a section, about, for `CubeSegmenter`.
-
-        Parameters
-        ----------
-        shape : tuple (n_traces, n_samples)
-
-        Returns
-        -------
-        n_bytes : float
-        """
-        return prediction_bytes(
-            self.net_.module_,
-            self._conditioner(),
-            shape,
-            device=self.device_,
-            memory_limit=self.memory_limit,
-        )
-
     def _iterate(self, X, *, probabilities):
         if self.rescale is not None:
             yield from self.rescaled_to(X)._iterate(X, probabilities=probabilities)
@@ -476,7 +443,13 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
             nan_policy=self.nan_policy,
             memory_limit=self.memory_limit,
         )
-        yield from iterate_scores(self.net_.module_, X, self._conditioner(levels), options)
+        parts = iterate_scores(self.net_.module_, X, self._conditioner(levels), options)
+        for i, traces, scores, missing, dead in parts:
+            numbers = trace_numbers(X, i) if self.positions and self.contacts_ else None
+            if numbers is not None:
+                where = numbers[traces], self.contacts_, self._stack
+                scores = add_contacts(scores, *where, probabilities=probabilities)
+            yield i, traces, scores, missing, dead
         warn_of_other_scale(self._amplitude_level, levels)
 
     # --- scikit-learn -------------------------------------------------------------------------

@@ -242,7 +242,7 @@ def _map_sections(function, X):
     result = np.empty(X.shape, dtype=np.float32)
     for i in range(n_sections(X)):
         result[i] = function(X[i], i)
-    return result
+    return type(X)(result, X.trace_numbers) if hasattr(X, "trace_numbers") else result
 
 
 def _live_samples(section):

@@ -57,16 +57,21 @@ class Lines(list):
         0 for inlines, 1 for crosslines.
     positions : sequence of int
         Position of each section along the axis across which it is cut.
+    trace_numbers : list of arrays (n_traces, 2), or None
+        Inline and crossline numbers of the traces of each section.
     """
 
-    def __init__(self, sections, directions, positions):
+    def __init__(self, sections, directions, positions, trace_numbers=None):
         super().__init__(sections)
         self.directions, self.positions = list(directions), list(positions)
+        self.trace_numbers = trace_numbers
 
 
 def like_sections(X, sections):
     """List of sections with the positions of those in `X`, if `X` has positions."""
-    return Lines(sections, X.directions, X.positions) if isinstance(X, Lines) else sections
+    if not isinstance(X, Lines):
+        return sections
+    return Lines(sections, X.directions, X.positions, X.trace_numbers)
 
 
 def n_sections(sections):

@@ -6,6 +6,7 @@ __all__ = [
     "best_ranks",
     "check_unit_order",
     "explain_unit_order",
+    "give_to_labels",
     "labels_from_scores",
     "learn_unit_order",
     "put_in_order",
@@ -56,6 +57,8 @@ def explain_unit_order(sections, n_classes, names=None):
         rare body may be enclosed by another unit wherever it occurs.
     reason : str or None
         Why there is no order.
+    stack : tuple of int, or None
+        The order; or one that agrees with all traces, although they do not say it of all units.
     """
     sections = list(sections)
     names = list(range(n_classes)) if names is None else list(names)
@@ -68,16 +71,18 @@ def explain_unit_order(sections, n_classes, names=None):
             traces = present[upper] & present & (last[upper] < first)
             above[upper] += np.count_nonzero(traces, axis=1)
     if not seen.all():
-        return None, f"none of the examined lines has {_listed(names, np.flatnonzero(~seen))}"
-    order, reason = _sort_by_pairs(above, names)
-    if reason is None:
-        unruly = _classes_out_of_order(sections, order)
+        reason = f"none of the examined lines has {_listed(names, np.flatnonzero(~seen))}"
+        return None, reason, None
+    stack, reason = _sort_by_pairs(above, names)
+    if stack is not None:
+        unruly = _classes_out_of_order(sections, stack)
         if len(unruly):
-            reason = (
+            reason = reason or (
                 f"fewer than {MOST_TRACES:.0%} of the traces with {_listed(names, unruly)} have "
-                f"their units in the order {[names[code] for code in order]}"
+                f"their units in the order {[names[code] for code in stack]}"
             )
-    return (None, reason) if reason else (order, None)
+            stack = None
+    return (None if reason else stack), reason, stack
 
 
 def _extents(codes, n_classes):
@@ -93,7 +98,7 @@ def _extents(codes, n_classes):
 
 
 def _sort_by_pairs(above, names):
-    """Topological order of classes, or the reason why there is none or more than one."""
+    """Topological order of classes, and the reason why there is none or more than one."""
     known = above > above.T
     order, left = [], list(range(len(above)))
     while left:
@@ -105,7 +110,7 @@ def _sort_by_pairs(above, names):
     # The order is unique if each unit is known to lie above the next.
     for upper, lower in zip(order[:-1], order[1:], strict=True):
         if not known[upper, lower]:
-            return None, (
+            return tuple(order), (
                 f"the traces do not show which of {names[upper]!r} and {names[lower]!r} lies above "
                 "the other"
             )
@@ -182,6 +187,26 @@ def labels_from_scores(codes, log_scores, order, *, missing=None, without_spikes
     if live.any():
         codes[live] = remove_spikes(codes[live], order, missing[live])
     return codes
+
+
+def give_to_labels(probabilities, codes):
+    """Make labels the most probable classes, in place: each takes the place of the one that was.
+
+    Where the order of units rules out the class that the network prefers, its probability goes to
+    the label that takes its place, and the other way round. So thresholds, votes and means of
+    probabilities know the order, and say how sure the network is as before.
+
+    Parameters
+    ----------
+    probabilities : array of shape (n_traces, n_samples, n_classes)
+    codes : int array of shape (n_traces, n_samples)
+    """
+    best = probabilities.argmax(axis=-1)
+    differ = best != codes
+    own = probabilities[differ]
+    rows, best, codes = np.arange(len(own)), best[differ], codes[differ]
+    own[rows, best], own[rows, codes] = own[rows, codes], own[rows, best]
+    probabilities[differ] = own
 
 
 def put_in_order(codes, log_scores, order, missing=None):

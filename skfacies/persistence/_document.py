@@ -41,8 +41,10 @@ def _classes():
     from skfacies._estimators.cube_segmenter import CubeSegmenter
     from skfacies._estimators.segmenter import FaciesSegmenter
     from skfacies._sections.scaler import AmplitudeScaler
+    from skfacies._stratigraphy.contacts import KrigedContacts
 
-    classes = (AmplitudeScaler, CubeToSections, CubeSegmenter, FaciesSegmenter, Pipeline)
+    classes = (AmplitudeScaler, CubeToSections, CubeSegmenter, FaciesSegmenter, KrigedContacts)
+    classes += (Pipeline,)
     return {cls.__name__: cls for cls in classes}
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from skfacies._sections.validation import MOST_CHANNELS
+from skfacies._stratigraphy.contacts import MAX_POINTS, KrigedContacts
 
 __all__ = []
 
@@ -18,6 +19,14 @@ _FITTED = {
         "n_samples_seen_": Integral,
         "center_": float,
         "scale_": float,
+    },
+    "KrigedContacts": {
+        "points_": np.ndarray,
+        "depths_": np.ndarray,
+        "lines_": np.ndarray,
+        "scales_": np.ndarray,
+        "variogram_": tuple,
+        "growth_": float,
     },
     "CubeToSections": {"cube_shape_": tuple, "n_sections_": Integral},
     "CubeSegmenter": {
@@ -48,6 +57,8 @@ _FITTED = {
         "_training_summary": dict,
         "_unit_order": (tuple, type(None)),
         "_unit_order_reason": (str, type(None)),
+        "_stack": (tuple, type(None)),
+        "contacts_": object,
         "sample_interval_": (float, type(None)),
     },
     "Pipeline": {},
@@ -151,6 +162,7 @@ def check_state(estimator, state):
     checks = {
         "AmplitudeScaler": _check_scaler_state,
         "CubeToSections": _check_cutter_state,
+        "KrigedContacts": _check_contacts_state,
         "CubeSegmenter": _check_cube_state,
         "FaciesSegmenter": _check_segmenter_state,
     }
@@ -176,6 +188,16 @@ def _check_cutter_state(state):
     _require(fine, f"`cube_shape_` is {sizes!r}.")
 
 
+def _check_contacts_state(state):
+    n_points, n_contacts = len(state["points_"]), len(state["scales_"])
+    shapes = [state[key].shape for key in ("points_", "depths_", "lines_", "scales_")]
+    expected = [(n_points, 2), (n_points, n_contacts), (n_points,), (n_contacts,)]
+    _require(shapes == expected, f"contacts have the shapes {shapes}.")
+    numbers = [*state["variogram_"], state["growth_"]]
+    fine = all(type(n) is float and 0 < n < 100 for n in numbers) and n_points <= MAX_POINTS
+    _require(fine and len(numbers) == 3, "the variogram of contacts is damaged.")
+
+
 def _check_cube_state(state):
     known = np.asarray(getattr(state["estimator_"], "classes_", ()))
     _require(hasattr(state["estimator_"], "predict"), "`estimator_` is not a segmenter.")
@@ -196,11 +218,20 @@ def _check_segmenter_state(state):
         n_classes == len(state["classes_"]) and state["classes_"].ndim == 1,
         f"the network has {n_classes} classes, `classes_` are {state['classes_']}.",
     )
-    order = state["_unit_order"]
+    for order in (state["_unit_order"], state["_stack"]):
+        _require(
+            order is None
+            or (
+                all(type(place) is int for place in order)
+                and sorted(order) == list(range(n_classes))
+            ),
+            f"the order of units is {order}, for {n_classes} classes.",
+        )
+    contacts = state["contacts_"]
+    fits = isinstance(contacts, KrigedContacts) and len(contacts.scales_) == n_classes - 1
     _require(
-        order is None
-        or (all(type(place) is int for place in order) and sorted(order) == list(range(n_classes))),
-        f"the order of units is {order}, for {n_classes} classes.",
+        contacts is None or (fits and state["_stack"] is not None),
+        "the contacts do not fit the classes.",
     )
     heights = state["_heights"]
     _require(

@@ -2,7 +2,8 @@
 
 RECIPES = {
     "default": {},
-    "nothing held out": {"validation_fraction": 0.0},
+    "no positions": {"positions": None},
+    "a tenth held out": {"validation_fraction": 0.1},
     "training's statistics": {"section_statistics": False},
     "no averages along reflectors": {"dip_smoothing": None},
     "no order": {"unit_order": None},

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import xarray
 from _surveys import FAMILIES, TEST, TRAIN
 
 from skfacies._cubes.slabs import neighbor_positions, stack_neighbors
@@ -32,6 +33,14 @@ class Line:
     first: int
     seismic: np.ndarray
     labels: np.ndarray
+
+    @property
+    def placed(self):
+        """Amplitudes with the numbers of the line and of its traces."""
+        along = "crossline" if self.direction == "inline" else "inline"
+        traces = self.first + np.arange(len(self.seismic))
+        dims = (along, "twt", "channel")[: self.seismic.ndim]
+        return xarray.DataArray(self.seismic, {self.direction: self.number, along: traces}, dims)
 
     def cut(self, inlines, crosslines):
         """The part that lies in the ranges, both ends included; None if nothing does."""

@@ -63,7 +63,7 @@ def seconds_for(split, seconds):
 
 def fit_in(split, recipe, seed, seconds):
     """Fit as many epochs as take so long, or as many as it likes; the model and its seconds."""
-    X, y = [line.seismic for line in split.train], [line.labels for line in split.train]
+    X, y = [line.placed for line in split.train], [line.labels for line in split.train]
     ends = []
     options = {"random_state": seed, "nan_policy": "ignore"} | RECIPES[recipe]
     options.pop("neighbors", None)  # the split has them
@@ -111,7 +111,7 @@ def score(split, predictions):
 
 def doubt(split, model, predictions):
     """Calibration error, agreement of labels and probabilities, worst recall on training lines."""
-    of_lines = model.predict_proba([line.seismic for line in split.test])
+    of_lines = model.predict_proba([line.placed for line in split.test])
     truth = np.concatenate([line.labels.ravel() for line in split.test])
     labels = np.concatenate([prediction.ravel() for prediction in predictions])
     probabilities = np.concatenate([p.reshape(-1, p.shape[-1]) for p in of_lines])
@@ -119,7 +119,7 @@ def doubt(split, model, predictions):
     most_probable = model.classes_[probabilities.argmax(axis=1)]
     known = facies_confusion_matrix(
         [line.labels for line in split.train],
-        model.predict([line.seismic for line in split.train]),
+        model.set_params(positions=None).predict([line.seismic for line in split.train]),
         labels=np.arange(split.n_classes),
     )
     recall = known.diagonal() / np.maximum(known.sum(axis=1), 1)
@@ -149,7 +149,7 @@ def run_one(split, name, seed, seconds):
         row = score(split, RIVALS[name](split, seed, seconds))
         return row | {"seconds": round(time.process_time() - start, 1)}
     model, seconds = fit_in(split, name, seed, seconds)
-    predictions = model.predict([line.seismic for line in split.test])
+    predictions = model.predict([line.placed for line in split.test])
     row = score(split, predictions) | doubt(split, model, predictions)
     return row | {"seconds": round(seconds, 1), "epochs": model.n_iter_}
 

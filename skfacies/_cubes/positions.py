@@ -1,0 +1,105 @@
+"""Where the traces of sections lie: their inline and crossline numbers."""
+
+import numpy as np
+
+from skfacies._cubes.axes import known_axes
+from skfacies._cubes.holders import AXES, has_named_axes, ordered_dims
+from skfacies._sections.validation import is_listlike
+
+__all__ = ["PlacedSections", "axis_numbers", "numbers_of_lines", "place", "trace_numbers"]
+
+
+class PlacedSections:
+    """A stack of sections with the inline and crossline number of each trace.
+
+    Parameters
+    ----------
+    sections : array of shape (n_sections, n_traces, n_samples), with channels last if there are any
+    numbers : sequence of arrays of shape (n_traces, 2)
+        One for each section.
+    """
+
+    def __init__(self, sections, numbers):
+        self.sections, self.trace_numbers = sections, numbers
+        self.shape, self.dtype, self.ndim = sections.shape, sections.dtype, sections.ndim
+
+    def __len__(self):
+        return len(self.sections)
+
+    def __getitem__(self, key):
+        return self.sections[key]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.sections, dtype=dtype)
+
+
+def trace_numbers(X, i):
+    """Inline and crossline numbers of the traces of section i, or None if they are not known.
+
+    Parameters
+    ----------
+    X : sections
+        They are known of sections that `CubeSegmenter` cuts from a cube with coordinates, and of
+        `xarray.DataArray` with coordinates for inlines and crosslines, such as
+        ``open_cube(path).sel(inline=300)``.
+
+    Returns
+    -------
+    numbers : float array of shape (n_traces, 2), or None
+    """
+    numbers = getattr(X, "trace_numbers", None)
+    if numbers is not None:
+        return numbers[i]
+    if not is_listlike(X) and not has_named_axes(X):
+        return None
+    section = X[i]
+    if not has_named_axes(section):
+        return None
+    # A 2-D line may have been placed on the survey that it crosses.
+    names = {"path_inline": "inline", "path_crossline": "crossline"} | known_axes(section.coords)
+    columns = {}
+    for name, axis in names.items():
+        if name in section.coords and section.coords[name].dims in ((), section.dims[:1]):
+            columns.setdefault(axis, section.coords[name])
+    if not set(AXES) <= set(columns):
+        return None
+    return _stack([np.asarray(columns[axis]) for axis in AXES], section.shape[0])
+
+
+def axis_numbers(X):
+    """Inline and crossline numbers of the lines of a cube, or None if they are not known."""
+    if not has_named_axes(X):
+        return None
+    dims = ordered_dims(X)[:2]
+    if not all(dim in X.coords and X.coords[dim].dtype.kind in "iuf" for dim in dims):
+        return None
+    return tuple(np.asarray(X.coords[dim], dtype=np.float64) for dim in dims)
+
+
+def numbers_of_line(numbers, axis, line):
+    """Inline and crossline numbers of the traces of a line, from those of the axes of a cube."""
+    columns = [numbers[axis][line], numbers[1 - axis]]
+    return _stack(columns[::-1] if axis else columns, len(numbers[1 - axis]))
+
+
+def place(sections, numbers, axis, first):
+    """Sections of adjacent lines with the numbers of their traces, if these are known."""
+    if numbers is None:
+        return sections
+    lines = range(first, first + len(sections))
+    return PlacedSections(sections, [numbers_of_line(numbers, axis, line) for line in lines])
+
+
+def numbers_of_lines(numbers, lines):
+    """Those of some lines, by axis, as `take_sections` cuts them; None if they are not known."""
+    if numbers is None:
+        return None
+    return [numbers_of_line(numbers, axis, i) for axis, chosen in lines.items() for i in chosen]
+
+
+def _stack(columns, n_traces):
+    if any(column.dtype.kind not in "iuf" for column in columns):
+        return None
+    stacked = np.empty((n_traces, 2))
+    stacked[:, 0], stacked[:, 1] = columns
+    return stacked if np.isfinite(stacked).all() else None
