@@ -210,7 +210,8 @@ def _add_rescale(command):
     command.add_argument(
         "--rescale",
         choices=["survey"],
-        help="relearn the amplitude scale from SEISMIC, for another survey",
+        help="SEISMIC is another survey than that of the training: learn its amplitude scale, and "
+        "do not use the places of the training lines",
     )
 
 
@@ -346,6 +347,7 @@ def _training_params(arguments):
 
 def _fit(arguments):
     from skfacies._cli.commands import fit_model
+    from skfacies._cli.info import recall_words
 
     result = fit_model(
         arguments.seismic,
@@ -362,9 +364,8 @@ def _fit(arguments):
     for name, numbers in result.lines.items():
         shown = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
         print(f"trained on {len(numbers)} {name}{'s' if len(numbers) > 1 else ''}: {shown}")
-    last = result.model.estimator_.history_[-1]
-    if "valid_miou" in last:
-        print(f"mean IoU of the held-out validation block: {last['valid_miou']:.3f}")
+    segmenter = result.model.estimator_
+    print(f"recall on training lines: {recall_words(segmenter.training_report_)}")
     print(f"wrote {arguments.out}")
 
 

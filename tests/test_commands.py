@@ -1,6 +1,7 @@
 """From SEG-Y to SEG-Y on the command line."""
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -108,6 +109,7 @@ def test_info_of_cubes_and_models(survey, model, capsys):
     assert "0: " in capsys.readouterr().out
     assert main(["info", model]) == 0
     text = capsys.readouterr().out
+    assert re.search(r"recall on training lines +0 0\.\d\d, 1 ", text)
     assert "CubeSegmenter" in text
     assert "format 1" in text
 

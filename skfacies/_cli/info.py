@@ -32,11 +32,20 @@ def describe_model(path):
     reading = summary.pop("reading", None)
     yield "file", f"{path}, {card['file_size'] / 1e6:.1f} MB, format {card['format_version']}"
     yield "made with", ", ".join(f"{name} {text}" for name, text in card["versions"].items())
+    report = summary.pop("report", None)
+    if report:
+        yield "recall on training lines", recall_words(report)
     for name, value in summary.items():
         if value is not None:
             yield name, _short(value)
     if reading:
         yield "amplitudes opened with", reading_words(reading)
+
+
+def recall_words(report):
+    """Recall of each class in a `training_report_`."""
+    recalls = {name: row["recall"] for name, row in report.items() if isinstance(row, dict)}
+    return ", ".join(f"{name} {recall:.2f}" for name, recall in recalls.items())
 
 
 def _describe_axes(cube):

@@ -166,14 +166,15 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         hold every class once, and may hold more. In `predict_proba` these labels have the highest
         probability: each swaps its own with that of the class that it replaces.
     positions : "auto" or None, default="auto"
-        "auto" also uses the place of the sections: contacts that were picked on the training lines
-        are interpolated to each trace by kriging, and count as much as they are certain there. It
-        needs sections with line numbers: those that `CubeSegmenter` cuts from a cube with
-        coordinates, or `xarray.DataArray` with coordinates such as "inline" and "crossline". Lines
-        of other surveys must be predicted with None.
+        "auto" also uses the place of the sections, where it is known: contacts that were picked on
+        the training lines are interpolated to each trace by kriging, and count as much as they are
+        certain there. The place is known of sections that `CubeSegmenter` cuts from a cube with
+        line numbers, and of `xarray.DataArray` with coordinates "inline" and "crossline". None
+        ignores it.
     rescale : {"survey"} or None, default=None
-        None scales amplitudes as in training. "survey" learns the scale anew from all sections of
-        a prediction (`CubeSegmenter`: from the cube), for surveys of another scale.
+        None scales amplitudes as in training. "survey" predicts another survey: the scale is
+        learned anew from all sections of a prediction (`CubeSegmenter`: from the cube), and
+        `positions` are not used.
     memory_limit : int or None, default=1_000_000_000
         Approximate number of bytes that the network may use in prediction. Larger sections are
         predicted in overlapping tiles of all their samples and blended. None sets no limit.
