@@ -25,11 +25,11 @@ install: $(READY)  ## make .venv with the package (editable) and all tools
 test: $(READY)  ## run tests and doctests
 	$(PYTHON) -m pytest
 
-check: $(READY)  ## look for faults in style, change nothing
+check: $(READY)  ## check style, change nothing
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 
-format: $(READY)  ## bring the code into shape
+format: $(READY)  ## format the code
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 

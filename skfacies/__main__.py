@@ -200,8 +200,8 @@ def _add_training(command):
     command.add_argument("--seed", type=int, default=0, help="default: 0")
     command.add_argument(
         "--weights",
-        default="auto",
-        help="encoder weights: auto, imagenet, none, or a file; default: %(default)s",
+        default="none",
+        help="encoder weights: none (random), auto, imagenet, or a file; default: %(default)s",
     )
     command.add_argument("--encoder", default="resnet18", help="default: %(default)s")
 

@@ -287,6 +287,15 @@ def test_labels_come_back_in_their_type(make_tiny, survey, plain, names):
     assert_array_equal(predicted, names[plain.predict(survey.data[:2])])
 
 
+def test_a_string_that_looks_like_the_ignore_label_is_named(make_tiny, survey):
+    y = np.array(["-1", "salt", "shale"])[survey.target]
+    with pytest.warns(UserWarning, match=r"class '-1', a string.*set ignore_label='-1'"):
+        segmenter = make_tiny(max_epochs=1).fit(survey.data, y)
+    assert "-1" in segmenter.classes_
+    segmenter = make_tiny(max_epochs=1, ignore_label="-1").fit(survey.data, y)
+    assert segmenter.classes_.tolist() == ["salt", "shale"]
+
+
 def test_two_classes_as_booleans(make_tiny, survey):
     predicted = make_tiny().fit(survey.data, survey.target == 1).predict(survey.data[:1])
     assert predicted.dtype == bool

@@ -1,5 +1,6 @@
 """Labels of samples: valid values, classes, and positions in the classes."""
 
+import warnings
 from numbers import Integral
 
 import numpy as np
@@ -159,6 +160,14 @@ def check_labels(y, X, *, ignore_label=-1, classes=None, name="y", like="X"):
     if not len(found):
         raise ValueError(
             f"`{name}` has no labeled sample: all labels equal ignore_label={ignore_label!r}."
+        )
+    if isinstance(ignore_label, Integral) and str(ignore_label) in found.tolist():
+        warnings.warn(
+            f"`{name}` has the class {str(ignore_label)!r}, a string, but ignore_label="
+            f"{ignore_label!r} is a number. To leave these samples out, set ignore_label="
+            f"{str(ignore_label)!r}.",
+            UserWarning,
+            stacklevel=3,
         )
     if classes is None:
         return y, found

@@ -198,15 +198,16 @@ def run(arguments):
 
 
 def make_table(rows, column="miou"):
-    """Mean of each recipe on each survey over its seeds, worst regret, and mean.
+    """Mean of each recipe on each kind of survey over its seeds, worst regret, and mean.
 
-    Columns are recipes that were run on most surveys, rivals last.
+    Columns are recipes from the least worst regret on, then rivals.
     """
     found = {}
     for row in rows:
         if row[column]:
             name = row["recipe"] + ("" if row["budget"] == "150" else f", {row['budget']}")
-            found.setdefault(name, {}).setdefault(row["split"], []).append(float(row[column]))
+            cells = found.setdefault(name, {})
+            cells.setdefault(kind_of(row["split"]), []).append(float(row[column]))
     means = {
         name: {split: np.mean(scores) for split, scores in cells.items()}
         for name, cells in found.items()
@@ -215,7 +216,7 @@ def make_table(rows, column="miou"):
     recipes = sorted(means.keys() - set(rivals), key=lambda name: regret(means, rivals, name))
     names = recipes + rivals
     lines = [f"| survey | {' | '.join(names)} |", "|---" + "|---:" * len(names) + "|"]
-    for split in SPLITS:
+    for split in dict.fromkeys(map(kind_of, SPLITS)):
         cells = [means[name].get(split) for name in names]
         if any(cell is not None for cell in cells):
             lines.append(f"| {split} | {' | '.join(map(describe, cells))} |")
@@ -224,6 +225,11 @@ def make_table(rows, column="miou"):
     mean = [describe(np.mean(list(means[name].values()))) for name in names]
     lines.append(f"| mean | {' | '.join(mean)} |")
     return "\n".join(lines)
+
+
+def kind_of(split):
+    """Kind of a split: "six" and "synth" stand for several."""
+    return next((kind for kind in ("six", "synth") if split.startswith(kind)), split)
 
 
 def regret(means, rivals, name):
