@@ -116,9 +116,9 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     folds a `gap` of at least `neighbors`. In `fit`, sections with neighbors are objects that
     ``numpy.asarray`` reads.
 
-    The line numbers of a DataArray are handed on to `FaciesSegmenter`, see its `positions`. Every fit
-    trains a fresh clone of `estimator`: `warm_start` has no effect inside. Crosslines are cut from
-    the inlines given to `fit`, so that nothing held out leaks in cross-validation over inlines.
+    `FaciesSegmenter` gets the line numbers of a DataArray, see its `positions`. Every fit trains a
+    fresh clone of `estimator`: `warm_start` has no effect inside. Crosslines are cut from the
+    inlines given to `fit`: cross-validation over inlines does not leak.
 
     Examples
     --------
