@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.pipeline import make_pipeline
 
 from skfacies import AmplitudeScaler, CubeSegmenter
-from skfacies._cubes.positions import trace_numbers
+from skfacies._cubes.positions import PlacedSections, trace_numbers
 from skfacies.datasets import make_facies_cube
 from skfacies.persistence import load_model, save_model
 
@@ -114,6 +114,8 @@ def test_damaged_contacts_are_not_loaded(placed, tmp_path):
         ("scales_", np.ones(5), "contacts do not fit the classes"),
         ("lines_", np.arange(3), "contacts have the shapes"),
         ("variogram_", (-1.0, 1.0), "variogram of contacts is damaged"),
+        ("vertical_", (0.0, -4.0), "vertical axis of contacts is damaged"),
+        ("depths_", np.full(placed.estimator_.contacts_.depths_.shape, "a"), "points of contacts"),
     ):
         damaged = copy.deepcopy(placed)
         setattr(damaged.estimator_.contacts_, name, value)
@@ -163,3 +165,45 @@ def test_units_side_by_side_have_contacts_without_an_order(make_tiny, cubes):
     segmenter.fit([X.sel(inline=i) for i in lines], [y.sel(inline=i) for i in lines])
     assert segmenter.unit_order_ is None
     assert segmenter.contacts_.depths_.shape[1] == 3
+
+
+def test_contacts_of_dense_lines_are_not_those_of_one_crossline(make_tiny):
+    survey = make_facies_cube((150, 20, 32), n_facies=2, random_state=0)
+    axes = {"inline": range(150), "crossline": range(20), "twt": range(32)}
+    X = xarray.DataArray(survey.data, axes, list(axes))
+    segmenter = CubeSegmenter(make_tiny(max_epochs=1)).fit(X, survey.target)
+    points = segmenter.estimator_.contacts_.points_
+    assert len(np.unique(points[:, 1])) == 20
+    assert np.ptp(points[:, 0]) > 140
+
+
+def test_depths_are_those_of_the_vertical_axis(cubes, placed):
+    """A cube that begins elsewhere, and one with twice the samples."""
+    X, y, _ = cubes
+    contacts = placed.estimator_.contacts_
+    assert contacts.vertical_ == (0.0, 4.0)
+    whole = placed.predict(X)
+    part = X.isel(twt=slice(8, None))
+    assert placed.score(part, y.isel(twt=slice(8, None))) > 0.8 * placed.score(X, y)
+    fine = X.interp(twt=np.arange(0, 189, 2)).astype("f4")
+    with pytest.warns(UserWarning, match="interval"):
+        labels = placed.predict(fine)
+    assert np.mean(labels.sel(twt=X.twt).values == whole.values) > 0.9
+
+
+def test_far_away_nothing_is_known(cubes, placed):
+    X, *_ = cubes
+    far = X.assign_coords(inline=X.inline + 10_000)
+    expected = without_positions(placed).predict(X).values
+    assert np.mean(placed.predict(far).values == expected) > 0.999
+
+
+def test_what_is_read_as_an_array_may_be_changed(cubes):
+    sections = PlacedSections(cubes[0].values, None)
+    assert not np.shares_memory(np.array(sections, copy=True), cubes[0].values)
+
+
+def test_scaled_sections_keep_their_places(cubes):
+    X, *_ = cubes
+    scaled = AmplitudeScaler().fit_transform([X.sel(inline=210), X.sel(crossline=405)])
+    assert_array_equal(trace_numbers(scaled, 1)[0], [200, 405])

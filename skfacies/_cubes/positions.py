@@ -6,7 +6,14 @@ from skfacies._cubes.axes import known_axes
 from skfacies._cubes.holders import AXES, has_named_axes, ordered_dims
 from skfacies._sections.validation import is_listlike
 
-__all__ = ["PlacedSections", "axis_numbers", "numbers_of_lines", "place", "trace_numbers"]
+__all__ = [
+    "PlacedSections",
+    "axis_numbers",
+    "place",
+    "place_lines",
+    "trace_numbers",
+    "vertical_axis",
+]
 
 
 class PlacedSections:
@@ -17,10 +24,12 @@ class PlacedSections:
     sections : array of shape (n_sections, n_traces, n_samples), with channels last if there are any
     numbers : sequence of arrays of shape (n_traces, 2)
         One for each section.
+    vertical : tuple (first, interval) or None
+        Vertical axis.
     """
 
-    def __init__(self, sections, numbers):
-        self.sections, self.trace_numbers = sections, numbers
+    def __init__(self, sections, numbers, vertical=None):
+        self.sections, self.trace_numbers, self.vertical_axis = sections, numbers, vertical
         self.shape, self.dtype, self.ndim = sections.shape, sections.dtype, sections.ndim
 
     def __len__(self):
@@ -30,7 +39,8 @@ class PlacedSections:
         return self.sections[key]
 
     def __array__(self, dtype=None, copy=None):
-        return np.asarray(self.sections, dtype=dtype)
+        array = np.asarray(self.sections, dtype=dtype)
+        return array.copy() if copy else array
 
 
 def trace_numbers(X, i):
@@ -66,14 +76,43 @@ def trace_numbers(X, i):
     return _stack([np.asarray(columns[axis]) for axis in AXES], section.shape[0])
 
 
+def vertical_axis(X, i):
+    """First value and interval of the vertical axis of section i, or None if they are not known."""
+    if hasattr(X, "vertical_axis"):
+        return X.vertical_axis
+    section = X[i] if is_listlike(X) or has_named_axes(X) else None
+    return _first_and_interval(section, 1) if has_named_axes(section) else None
+
+
+def vertical_axis_of_cube(X):
+    """First value and interval of the vertical axis of a cube, or None if they are not known."""
+    if not has_named_axes(X):
+        return None
+    return _first_and_interval(X, X.dims.index(ordered_dims(X)[2]))
+
+
+def _first_and_interval(array, axis):
+    dim = array.dims[axis]
+    if dim not in array.coords or array.coords[dim].dtype.kind not in "iuf":
+        return None
+    values = np.asarray(array.coords[dim], dtype=np.float64)
+    if len(values) < 2 or not np.isfinite(values[[0, -1]]).all() or values[-1] <= values[0]:
+        return None
+    return float(values[0]), float((values[-1] - values[0]) / (len(values) - 1))
+
+
 def axis_numbers(X):
-    """Inline and crossline numbers of the lines of a cube, or None if they are not known."""
+    """Inline and crossline numbers of the lines of a cube, and its vertical axis.
+
+    None if the numbers are not known.
+    """
     if not has_named_axes(X):
         return None
     dims = ordered_dims(X)[:2]
     if not all(dim in X.coords and X.coords[dim].dtype.kind in "iuf" for dim in dims):
         return None
-    return tuple(np.asarray(X.coords[dim], dtype=np.float64) for dim in dims)
+    lines = (np.asarray(X.coords[dim], dtype=np.float64) for dim in dims)
+    return (*lines, vertical_axis_of_cube(X))
 
 
 def numbers_of_line(numbers, axis, line):
@@ -87,14 +126,17 @@ def place(sections, numbers, axis, first):
     if numbers is None:
         return sections
     lines = range(first, first + len(sections))
-    return PlacedSections(sections, [numbers_of_line(numbers, axis, line) for line in lines])
+    own = [numbers_of_line(numbers, axis, line) for line in lines]
+    return PlacedSections(sections, own, numbers[2])
 
 
-def numbers_of_lines(numbers, lines):
-    """Those of some lines, by axis, as `take_sections` cuts them; None if they are not known."""
-    if numbers is None:
-        return None
-    return [numbers_of_line(numbers, axis, i) for axis, chosen in lines.items() for i in chosen]
+def place_lines(sections, numbers, lines):
+    """Give `Lines`, as `take_sections` cuts them, the numbers of their traces, if known."""
+    if numbers is not None:
+        sections.trace_numbers = [
+            numbers_of_line(numbers, axis, i) for axis, chosen in lines.items() for i in chosen
+        ]
+        sections.vertical_axis = numbers[2]
 
 
 def _stack(columns, n_traces):

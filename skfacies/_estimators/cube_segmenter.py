@@ -32,7 +32,7 @@ from skfacies._cubes.holders import (
     write_lines,
 )
 from skfacies._cubes.pairing import check_pair, check_weights, interval_of
-from skfacies._cubes.positions import axis_numbers, numbers_of_lines
+from skfacies._cubes.positions import axis_numbers, place_lines
 from skfacies._cubes.training_lines import (
     allocator,
     check_lines,
@@ -209,7 +209,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             prefix="skfacies-", dir=self.scratch_dir, ignore_cleanup_errors=True
         ) as folder:
             sections, section_labels, lines = self._cut(cube, labels, folder)
-            sections.trace_numbers = numbers_of_lines(axis_numbers(X), lines)
+            place_lines(sections, axis_numbers(X), lines)
             for name, value in params.items():
                 if value is not None and name.endswith("sample_weight"):
                     weights = check_weights(value, X, cube)

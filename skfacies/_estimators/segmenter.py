@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from skfacies._cubes.positions import trace_numbers
+from skfacies._cubes.positions import trace_numbers, vertical_axis
 from skfacies._estimators.base import BaseSegmenter
 from skfacies._estimators.fitting import NORM_PRIOR, train
 from skfacies._estimators.placing import add_contacts
@@ -451,7 +451,8 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
             numbers = trace_numbers(X, i) if self.positions and self.contacts_ else None
             if numbers is not None:
                 where = numbers[traces], self.contacts_, self._stack
-                scores = add_contacts(scores, *where, probabilities=probabilities)
+                options_of_scores = {"axis": vertical_axis(X, i), "probabilities": probabilities}
+                scores = add_contacts(scores, *where, **options_of_scores)
             yield i, traces, scores, missing, dead
         warn_of_other_scale(self._amplitude_level, levels)
 

@@ -238,11 +238,22 @@ def scale_section(scaler, section):
 def _map_sections(function, X):
     """Apply a function section by section, so that only the result is held in memory."""
     if is_listlike(X):
-        return like_sections(X, [function(section, i) for i, section in enumerate(X)])
+        return like_sections(
+            X, [_like(section, function(section, i)) for i, section in enumerate(X)]
+        )
     result = np.empty(X.shape, dtype=np.float32)
     for i in range(n_sections(X)):
         result[i] = function(X[i], i)
-    return type(X)(result, X.trace_numbers) if hasattr(X, "trace_numbers") else result
+    if hasattr(X, "trace_numbers"):
+        return type(X)(result, X.trace_numbers, X.vertical_axis)
+    return _like(X, result)
+
+
+def _like(array, result):
+    """A result with the coordinates of an `xarray.DataArray`."""
+    return (
+        array.copy(data=result) if hasattr(array, "dims") and hasattr(array, "coords") else result
+    )
 
 
 def _live_samples(section):

@@ -59,19 +59,20 @@ class Lines(list):
         Position of each section along the axis across which it is cut.
     trace_numbers : list of arrays (n_traces, 2), or None
         Inline and crossline numbers of the traces of each section.
+    vertical_axis : tuple (first, interval), or None
     """
 
-    def __init__(self, sections, directions, positions, trace_numbers=None):
+    def __init__(self, sections, directions, positions, trace_numbers=None, vertical_axis=None):
         super().__init__(sections)
         self.directions, self.positions = list(directions), list(positions)
-        self.trace_numbers = trace_numbers
+        self.trace_numbers, self.vertical_axis = trace_numbers, vertical_axis
 
 
 def like_sections(X, sections):
     """List of sections with the positions of those in `X`, if `X` has positions."""
     if not isinstance(X, Lines):
         return sections
-    return Lines(sections, X.directions, X.positions, X.trace_numbers)
+    return Lines(sections, X.directions, X.positions, X.trace_numbers, X.vertical_axis)
 
 
 def n_sections(sections):

@@ -21,8 +21,10 @@ GROWTHS = (1.0, 1.5, 2.0, 3.0)
 #: Parts of a single line that are left out one after the other.
 N_PARTS = 4
 
-#: Least scale of an error, in samples: picks are not more exact.
+#: Least scale of an error, in samples, and how much it grows with each line of distance: picks are
+#: not more exact, and strata that are flat along one line may dip across it.
 MIN_SCALE = 0.5
+MIN_GROWTH = 0.03
 
 #: Traces of a contact that are enough to interpolate it.
 FEWEST_POINTS = 8
@@ -42,28 +44,23 @@ def contact_depths(codes, order):
     -------
     depths : float array of shape (n_traces, n_units - 1)
         First sample at or below a contact. Contacts coincide where a unit is absent. A unit that
-        begins above the first label of the section has its contact there, and one that is not
-        reached has it below the last. NaN where the sample above the contact has no label.
+        begins above a section that is labeled from its first sample has its contact there, and one
+        that is not reached by labels down to the last sample has it below. NaN where the sample
+        above the contact has no label.
     """
     n_samples, ranks = codes.shape[1], np.full(codes.shape, -1)
     for rank, code in enumerate(order):
         ranks[codes == code] = rank
     labeled = ranks >= 0
-    rows = np.flatnonzero(labeled.any(axis=0))
     depths = np.full((len(codes), len(order) - 1), np.nan)
-    if not len(rows):
-        return depths
-    first = labeled.argmax(axis=1)
-    last = n_samples - 1 - labeled[:, ::-1].argmax(axis=1)
     above = np.pad(labeled, ((0, 0), (1, 0)))[:, :-1]
     for k in range(1, len(order)):
         below = ranks >= k
         top = below.argmax(axis=1)
         known = np.take_along_axis(above, top[:, None], axis=1)[:, 0]
-        known |= (top == first) & (first == rows[0])
         reached = below.any(axis=1)
-        known = np.where(reached, known, labeled.any(axis=1) & (last == rows[-1]))
-        depths[:, k - 1] = np.where(known, np.where(reached, top, last + 1), np.nan)
+        known = np.where(reached, known | below[:, 0], labeled[:, -1])
+        depths[:, k - 1] = np.where(known, np.where(reached, top, n_samples), np.nan)
     return depths
 
 
@@ -88,6 +85,8 @@ class KrigedContacts(BaseEstimator):
         Power of the kriging standard deviation.
     scales_ : ndarray of shape (n_contacts,)
         Infinite for contacts that too few traces have.
+    vertical_ : tuple (first, interval) or None
+        Vertical axis that the depths are samples of, if it is known.
 
     References
     ----------
@@ -125,8 +124,11 @@ class KrigedContacts(BaseEstimator):
         -------
         self : KrigedContacts
         """
-        every = -(-len(points) // MAX_POINTS)
-        some = slice(every // 2, None, every)
+        # Where lines cross, one of them has the trace; else no line could be left out.
+        some = np.sort(np.unique(points, axis=0, return_index=True)[1])
+        if len(some) > MAX_POINTS:
+            chance = np.random.default_rng(0)
+            some = np.sort(chance.choice(some, MAX_POINTS, replace=False))
         self.points_ = np.asarray(points, dtype=np.float64)[some]
         self.depths_ = np.asarray(depths, dtype=np.float64)[some]
         self.lines_ = np.asarray(lines)[some]
@@ -140,6 +142,7 @@ class KrigedContacts(BaseEstimator):
                 misfit = _mean(np.log(spread) + 2 * np.log1p(np.abs(errors) / spread))
                 tried.append((misfit, variogram, growth, scales))
         _, self.variogram_, self.growth_, self.scales_ = min(tried, key=lambda one: one[0])
+        self.vertical_ = None
         self.__dict__.pop("_systems", None)
         return self
 
@@ -166,7 +169,9 @@ class KrigedContacts(BaseEstimator):
             depths[:, contacts] = weights[:, :-1] @ self.depths_[np.ix_(known, contacts)]
             variance = nugget - np.einsum("ij,ij->i", weights, right)
             units = np.maximum(variance, 0)[:, None] ** (self.growth_ / 2)
-            scales[:, contacts] = np.maximum(self.scales_[contacts] * units, MIN_SCALE)
+            distance = cdist(points, self.points_[known]).min(axis=1)[:, None]
+            least = MIN_SCALE + MIN_GROWTH * distance
+            scales[:, contacts] = np.maximum(self.scales_[contacts] * units, least)
         return depths, scales
 
     @functools.cached_property

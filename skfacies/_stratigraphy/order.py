@@ -206,6 +206,8 @@ def give_to_labels(probabilities, codes):
     own = probabilities[differ]
     rows, best, codes = np.arange(len(own)), best[differ], codes[differ]
     own[rows, best], own[rows, codes] = own[rows, codes], own[rows, best]
+    tied = own[rows, best] == own[rows, codes]
+    own[rows[tied], codes[tied]] = np.nextafter(own[rows[tied], codes[tied]], own.dtype.type(2))
     probabilities[differ] = own
 
 

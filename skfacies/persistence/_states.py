@@ -27,6 +27,7 @@ _FITTED = {
         "scales_": np.ndarray,
         "variogram_": tuple,
         "growth_": float,
+        "vertical_": (tuple, type(None)),
     },
     "CubeToSections": {"cube_shape_": tuple, "n_sections_": Integral},
     "CubeSegmenter": {
@@ -189,13 +190,21 @@ def _check_cutter_state(state):
 
 
 def _check_contacts_state(state):
-    n_points, n_contacts = len(state["points_"]), len(state["scales_"])
+    n_points, n_contacts = (state[key].shape[:1] or (0,) for key in ("points_", "scales_"))
+    (n_points,), (n_contacts,) = n_points, n_contacts
     shapes = [state[key].shape for key in ("points_", "depths_", "lines_", "scales_")]
     expected = [(n_points, 2), (n_points, n_contacts), (n_points,), (n_contacts,)]
     _require(shapes == expected, f"contacts have the shapes {shapes}.")
+    arrays = [state[key] for key in ("points_", "depths_", "lines_", "scales_")]
+    fine = all(array.dtype.kind in "iuf" for array in arrays) and 0 < n_points <= MAX_POINTS
+    fine = fine and np.isfinite(state["points_"]).all() and (state["scales_"] >= 0).all()
+    _require(fine, "the points of contacts are damaged.")
     numbers = [*state["variogram_"], state["growth_"]]
-    fine = all(type(n) is float and 0 < n < 100 for n in numbers) and n_points <= MAX_POINTS
-    _require(fine and len(numbers) == 3, "the variogram of contacts is damaged.")
+    fine = all(type(n) is float and 0 < n < 100 for n in numbers) and len(numbers) == 3
+    _require(fine, "the variogram of contacts is damaged.")
+    axis = state["vertical_"]
+    fine = axis is None or (len(axis) == 2 and all(type(n) is float for n in axis) and axis[1] > 0)
+    _require(fine, "the vertical axis of contacts is damaged.")
 
 
 def _check_cube_state(state):
