@@ -31,12 +31,15 @@ WITHOUT = {
 
 
 def seconds_of(sections, labels):
-    """Seconds of the second epoch of a fit, and of a prediction."""
-    segmenter = FaciesSegmenter(max_epochs=2, random_state=0).fit(sections, labels)
-    segmenter.set_params(dip_smoothing=None).predict(sections)
-    start = time.perf_counter()
-    segmenter.predict(sections)
-    return segmenter.history_[1]["dur"], time.perf_counter() - start
+    """Seconds of an epoch of a fit, and of a prediction: the fastest of some, but the first."""
+    segmenter = FaciesSegmenter(max_epochs=4, random_state=0).fit(sections, labels)
+    segmenter.set_params(dip_smoothing=None)
+    predictions = []
+    for _ in range(6):
+        start = time.perf_counter()
+        segmenter.predict(sections)
+        predictions.append(time.perf_counter() - start)
+    return min(row["dur"] for row in segmenter.history_[1:]), min(predictions[1:])
 
 
 def main(rounds=5):
