@@ -355,7 +355,7 @@ def _bare_fit(segmenter, scaled, codes):
     def run():
         order = torch.randperm(len(codes))
         for chosen in order.split(BATCH):
-            batch, target, _ = augment(amplitudes[chosen], codes[chosen])
+            batch, target = augment(amplitudes[chosen], codes[chosen])[:2]
             batch = batch.contiguous(memory_format=torch.channels_last)
             optimizer.zero_grad()
             with _autocast(segmenter.precision_):
