@@ -142,7 +142,9 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
     fitted._training_summary = _summarize(sections, runs)
     if params.unit_order is not None and not isinstance(params.unit_order, str):
         fitted._stack = check_unit_order(params.unit_order, fitted.classes_)
-    fitted.contacts_ = learn_contacts(sections, runs, fitted._stack, old and old.contacts_)
+    # Picks are no less certain where they watch the training.
+    picked = runs if one_epoch else sections.labeled_runs()
+    fitted.contacts_ = learn_contacts(sections, picked, fitted._stack, old and old.contacts_)
     # Many single epochs would spend a third of their time on it: after 1, 2, 4, 8, … is enough.
     if not one_epoch or fitted.n_iter_.bit_count() == 1:
         fitted._smoothing_helps, fitted.training_report_ = examine(

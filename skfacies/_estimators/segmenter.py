@@ -33,10 +33,9 @@ __all__ = ["FaciesSegmenter"]
 class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     """Assign every sample of a seismic section to a facies, learned from interpreted sections.
 
-    A U-Net with a ResNet-18 encoder is trained by AdamW on the cross-entropy of labeled samples. By
-    default all labels are learned. The learning rate follows a cosine schedule, and is also halved
-    when the monitored loss stops falling. Sections may differ in size and may be labeled in part.
-    They are never resized.
+    A U-Net with a ResNet-18 encoder is trained by AdamW on the cross-entropy of labeled samples.
+    The learning rate follows a cosine schedule, and is also reduced when the loss stops falling.
+    Sections may differ in size and may be labeled in part. They are never resized.
 
     Axes: sections are ``(n_sections, n_traces, n_samples)`` or a list of ``(n_traces, n_samples)``;
     samples point down. Labels have the shape of the amplitudes, probabilities one more axis at the
@@ -117,17 +116,17 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         Weights of the classes in the loss, relative to the mean weight of all training samples.
         "balanced" is ``n_labeled / (n_classes * count)``. A dict has labels as keys; labels that
         it leaves out have weight 1.
-    validation_fraction : "auto" or float in [0, 1), default="auto"
-        Part of the traces that is held out, in a contiguous block, to monitor the loss. Lines that
-        cross the block are cut there. "auto" is 0.1 if `early_stopping` or one of the `callbacks`
-        monitors it, and otherwise 0: all labels are learned. If nothing is held out, or no block
-        can be spared, the training loss is monitored. `validation_data` given to `fit` replaces the
-        block.
+    validation_fraction : float in [0, 1), default=0.05
+        Part of the traces that is held out, in a contiguous block, and watched: "valid_loss" and
+        "valid_miou" of ``history_`` show how the model does beside the training lines. Lines that
+        cross the block are cut there. Nothing is held out if this is 0, or if the sections are too
+        few and small to spare a block. `validation_data` given to `fit` replaces the block.
     early_stopping : bool or int, default=False
         Number of epochs without improvement after which training stops; True is a third of
         `max_epochs`, at least 10. The weights of the best epoch are then restored: the one with the
-        lowest mean loss over the last tenth of the epochs so far. Early stopping monitors the same
-        mean. False keeps the weights of the last epoch, when the learning rate is lowest.
+        lowest mean validation loss over the last tenth of the epochs so far, or training loss if
+        nothing is held out. Early stopping monitors the same mean. False keeps the weights of the
+        last epoch, when the learning rate is lowest.
     callbacks : list of (name, skorch callback), or None, default=None
         Added to those of the estimator. They are copied, so that yours do not change. Callbacks
         that score with scikit-learn's metrics, such as ``EpochScoring("accuracy")``, expect one
@@ -202,9 +201,9 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     n_channels_ : int
         Number of channels of the sections.
     history_ : list of dict
-        One entry per epoch: "train_loss", "lr", "dur" in seconds, …; "valid_loss" and "valid_miou"
-        where something is held out. With `early_stopping`, "best" marks epochs whose weights were
-        the best so far; the last of them was kept.
+        One entry per epoch: "train_loss", "valid_loss", "valid_miou", "lr", "dur" in seconds, ….
+        With `early_stopping`, "best" marks epochs whose weights were the best so far; the last of
+        them was kept.
     training_report_ : dict
         Recall, precision, IoU and support of each class on a sample of the training lines, in the
         form of ``facies_report(..., output_dict=True)``. A class with a recall below 0.8 has not

@@ -3,7 +3,6 @@
 import numpy as np
 
 from skfacies._holdout.blocks import split_validation_block
-from skfacies._nn.callbacks import monitor_validation
 from skfacies._sections.labels import check_classes, check_labels, ignore_missing, prediction_dtype
 from skfacies._sections.scaler import AmplitudeScaler
 from skfacies._sections.sections import Sections
@@ -71,11 +70,7 @@ def hold_out(params, sections, validation_data):
     if validation_data is not None:
         valid = _validation_sections(params, validation_data, sections)
         return sections.labeled_runs(), (valid, valid.labeled_runs())
-    fraction = params.validation_fraction
-    if isinstance(fraction, str):
-        needed = params.early_stopping or monitor_validation(params.callbacks)
-        fraction = 0.1 if needed else 0.0
-    train, valid = split_validation_block(sections, fraction)
+    train, valid = split_validation_block(sections, params.validation_fraction)
     return train, (sections, valid) if valid else None
 
 

@@ -14,7 +14,6 @@ from skfacies._sections.sections import IGNORED
 __all__ = [
     "check_callbacks",
     "epoch_callbacks",
-    "monitor_validation",
     "plateau_options",
     "training_callbacks",
 ]
@@ -201,20 +200,13 @@ def check_callbacks(callbacks):
             )
 
 
-def monitor_validation(callbacks):
-    """Whether callbacks monitor what is recorded of a validation block, as skorch's do."""
-    found = [entry[-1] if isinstance(entry, (tuple, list)) else entry for entry in callbacks or []]
-    monitors = [getattr(callback, "monitor", None) for callback in found]
-    return any(isinstance(name, str) and name.startswith("valid_") for name in monitors)
-
-
 def plateau_options(net_params):
     """Those of `net_params` that ReduceLROnPlateau takes, such as its patience."""
     return {k: v for k, v in (net_params or {}).items() if k.startswith(_PLATEAU)}
 
 
 def plateau_value(net):
-    """Validation loss of the last epoch, or the training loss where nothing was held out."""
+    """Validation loss of the last epoch, or the training loss if nothing was held out."""
     row = net.history[-1]
     return row.get("valid_loss", row["train_loss"])
 
