@@ -292,7 +292,7 @@ def _order_parts(ranks, traces, starts, stops, scores):
     outside = torch.from_numpy((units < least) | (units > most))
     part += (n_samples * float(MIN_LOG_SCORE) * outside)[..., None]
     rows = np.broadcast_to(rows, places.shape)
-    ranks[rows[inside], places[inside]] = best_ranks(part)[inside]
+    ranks[rows[inside], places[inside]] = _best_ranks(part)[inside]
 
 
 def remove_spikes(codes, order, missing=None):
@@ -373,9 +373,16 @@ def best_ranks(scores):
 
     Parameters
     ----------
-    scores : float32 tensor of shape (n_units, n_traces, n_samples)
+    scores : float32 array of shape (n_traces, n_samples, n_units)
         Units from top to bottom.
     """
+    import torch
+
+    return _best_ranks(torch.from_numpy(scores).permute(2, 0, 1))
+
+
+def _best_ranks(scores):
+    """`best_ranks` of a tensor with units first."""
     import torch
     from torch.nn import functional
 
