@@ -560,6 +560,7 @@ def test_cross_val_predict_predicts_every_section_once(survey, make_tiny):
     assert_array_equal(predicted, expected)
 
 
+@pytest.mark.slow
 def test_arrays_on_disk_are_cross_validated(survey, make_tiny, tmp_path):
     dask = pytest.importorskip("dask.array")
     h5py = pytest.importorskip("h5py")

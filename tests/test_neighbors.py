@@ -215,6 +215,7 @@ def channels_of(cubes, neighbors=1):
     return stacked(cubes.data, 0, neighbors)
 
 
+@pytest.mark.slow
 def test_the_network_learns_from_the_lines_beside(make_tiny):
     """What a sample is, only the line after it tells."""
     rng = np.random.default_rng(0)

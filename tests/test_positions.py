@@ -59,6 +59,7 @@ def test_numbers_by_other_names_and_of_lines_at_an_angle(cubes):
     assert_array_equal(trace_numbers([named.assign_coords(path)], 0)[:, 0], numbers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", ["inline", "crossline", "both"])
 def test_picked_lines_help_the_lines_between(make_tiny, cubes, direction):
     X, y, picked = cubes

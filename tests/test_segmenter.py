@@ -293,6 +293,7 @@ def test_two_classes_as_booleans(make_tiny, survey):
     assert predicted.dtype == bool
 
 
+@pytest.mark.slow
 def test_amplitudes_of_any_type(make_tiny, survey):
     rounded = np.round(survey.data * 20).clip(-128, 127).astype(np.float32)
     expected = make_tiny().fit(rounded, survey.target).predict(rounded)
@@ -367,6 +368,7 @@ def test_sections_without_labels_cost_no_training(make_tiny, survey):
     assert [section for section, *_ in Spy.seen[0][0]] == [2, 3, 7, 8, 10, 11]
 
 
+@pytest.mark.slow
 def test_batches_without_labels_are_harmless(make_tiny, survey):
     y = np.full_like(survey.target, -1)
     y[:, :2, :] = survey.target[:, :2, :]
@@ -525,6 +527,7 @@ def test_mirrored_sections_are_predicted_mirrored_with_tta(fitted, survey):
 # --- parameters ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_depth_channel_tells_equal_textures_apart(make_tiny):
     """White noise at all depths: only position says which of two layers it is."""
     X, unseen = np.random.RandomState(0).normal(size=(2, 8, 32, 64))
@@ -690,6 +693,7 @@ def test_without_warm_start_fit_begins_anew(make_tiny, survey):
         assert_array_equal(values, before[name])
 
 
+@pytest.mark.slow
 def test_partial_fit_learns_in_pieces(make_tiny, survey):
     segmenter = make_tiny(lr=3e-3)
     for _ in range(4):

@@ -48,6 +48,7 @@ def test_a_model_without_scaler_warns_but_cannot_rescale(make_tiny, survey):
         model.set_params(rescale="survey").predict(survey.data)
 
 
+@pytest.mark.slow
 def test_surveys_of_different_scale_train_together(make_tiny, survey):
     X = survey.data.copy()
     X[::2] = 500 * X[::2] + 20

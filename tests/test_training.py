@@ -191,6 +191,7 @@ def drawn_by(windows, call):
     return tuple(windows)
 
 
+@pytest.mark.slow
 def test_every_call_of_partial_fit_draws_anew_and_can_be_repeated(make_tiny, survey, windows):
     def calls(model):
         def go_on():

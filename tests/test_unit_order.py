@@ -421,6 +421,7 @@ def test_both_directions_are_put_in_order_within_other_estimators(make_tiny, sur
     assert in_order(cubes.predict(survey.data))
 
 
+@pytest.mark.slow
 def test_both_directions_are_put_in_order_after_their_mean(make_tiny, survey):
     cubes = CubeSegmenter(make_tiny(max_epochs=2), "both").fit(survey.data, survey.target)
     predicted = cubes.predict(survey.data)
