@@ -19,7 +19,6 @@ from skfacies._stratigraphy.order import (
     check_unit_order,
     explain_unit_order,
     labels_from_scores,
-    learn_unit_order,
     put_in_order,
     remove_spikes,
 )
@@ -39,27 +38,27 @@ def in_order(labels):
 
 def test_the_order_is_that_of_depth():
     codes = layers(3, 4, 5)
-    assert learn_unit_order([codes], 3) == (0, 1, 2)
-    assert learn_unit_order([codes[:, ::-1]], 3) == (2, 1, 0)
-    assert learn_unit_order([np.array([1, 2, 0])[codes]], 3) == (1, 2, 0)
+    assert explain_unit_order([codes], 3)[0] == (0, 1, 2)
+    assert explain_unit_order([codes[:, ::-1]], 3)[0] == (2, 1, 0)
+    assert explain_unit_order([np.array([1, 2, 0])[codes]], 3)[0] == (1, 2, 0)
 
 
 def test_samples_without_label_do_not_matter():
     codes = layers(3, 4, 5)
     codes[:, 2:4] = -100
     codes[:5] = -100
-    assert learn_unit_order([codes], 3) == (0, 1, 2)
+    assert explain_unit_order([codes], 3)[0] == (0, 1, 2)
 
 
 @pytest.mark.parametrize(("n_faulty", "expected"), [(5, (0, 1, 2)), (6, None)])
 def test_a_few_traces_may_be_out_of_order(n_faulty, expected):
     codes = layers(3, 4, 5, n_traces=100)
     codes[:n_faulty, -1] = 0
-    assert learn_unit_order([codes[:50], codes[50:]], 3) == expected
+    assert explain_unit_order([codes[:50], codes[50:]], 3)[0] == expected
 
 
 def test_there_is_no_order_of_a_class_that_does_not_occur():
-    assert learn_unit_order([layers(3, 4, 5)], 4) is None
+    assert explain_unit_order([layers(3, 4, 5)], 4)[0] is None
 
 
 def test_an_enclosed_body_has_no_place_in_an_order():
@@ -67,13 +66,13 @@ def test_an_enclosed_body_has_no_place_in_an_order():
     background = np.zeros((100, 30), int)
     body = background.copy()
     body[30:34, 10:20] = 1
-    assert learn_unit_order([background, body], 2) is None
+    assert explain_unit_order([background, body], 2)[0] is None
     stack = layers(10, 10, 10, n_traces=100)
     stack[30:34, 12:16] = 3
-    assert learn_unit_order([stack], 4) is None
+    assert explain_unit_order([stack], 4)[0] is None
     beside = background.copy()
     beside[50:] = 1  # never above or below
-    assert learn_unit_order([beside], 2) is None
+    assert explain_unit_order([beside], 2)[0] is None
 
 
 def wedge():
@@ -90,7 +89,7 @@ def test_the_order_of_traces_counts_and_not_that_of_mean_depths(relabel):
     codes = wedge()
     depths = [np.nonzero(codes == code)[1].mean() for code in range(4)]
     assert depths[1] > depths[2]
-    assert learn_unit_order([np.array(relabel)[codes]], 4) == relabel
+    assert explain_unit_order([np.array(relabel)[codes]], 4)[0] == relabel
 
 
 def test_units_that_were_never_seen_together_have_no_order():

@@ -58,9 +58,10 @@ def axes_by_name(names, domain="twt", what="the cube"):
     nameless = all(NAMELESS.fullmatch(name.casefold()) for name in others)
     is_whole = len(set(known.values())) == len(known) and len(left) == len(others)
     if not is_whole or (others and not (nameless and at_place) and not _is_last(known, left)):
+        old, new = (others or names)[0], (left or by_position)[0]
         raise ValueError(
             f"{what} has the axes {names}, which are ambiguous. Rename them to {by_position}, "
-            f"each by its meaning, such as cube.rename({{{names[0]!r}: 'inline'}})."
+            f"each by its meaning, such as cube.rename({{{old!r}: {new!r}}})."
         )
     rest = iter(left)
     axes = tuple(known[name] if name in known else next(rest) for name in names)

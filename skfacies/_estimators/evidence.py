@@ -1,4 +1,4 @@
-"""What a trained network makes of lines whose labels are known."""
+"""How a trained network does on lines whose labels are known."""
 
 import warnings
 
@@ -26,7 +26,7 @@ LEAST_RECALL = 0.8
 
 
 def examine(probe, names, dip_smoothing, follows_reflectors, training, validation):
-    """Whether means along reflectors help a network, and how well it finds what it was taught.
+    """Whether means along reflectors help a network, and how well it has learned each class.
 
     Parameters
     ----------
@@ -35,6 +35,7 @@ def examine(probe, names, dip_smoothing, follows_reflectors, training, validatio
     names : list of str
         Of the classes, for the report.
     dip_smoothing : "auto", float or None
+        What the report is made with.
     follows_reflectors : bool
         Whether "auto" may average at all.
     training : tuple (Sections, list of Run)
@@ -48,23 +49,18 @@ def examine(probe, names, dip_smoothing, follows_reflectors, training, validatio
     report : dict
         Of `facies_report`, for the training runs.
     """
-    known, helps, reports = _evidence(*training), False, {}
+    known, helps = _evidence(*training), False
     with freed_memory_kept(give_back=True):
-        if follows_reflectors and isinstance(dip_smoothing, str):
-            held_out = _evidence(*validation) if validation else None
-            judged = held_out or known
-            reports = {
-                length: _report(probe, names, length, *judged)
+        if follows_reflectors:
+            judged = _evidence(*validation) if validation else known
+            with_means, without = (
+                _report(probe, names, length, *judged)["mean_iou"]
                 for length in (DEFAULT_DIP_SMOOTHING, None)
-            }
-            gain = reports[DEFAULT_DIP_SMOOTHING]["mean_iou"] - reports[None]["mean_iou"]
-            helps = gain >= (0 if held_out else -COST_ON_KNOWN_LINES)
-            if judged is not known:
-                reports = {}
+            )
+            helps = with_means - without >= (0 if validation else -COST_ON_KNOWN_LINES)
         if isinstance(dip_smoothing, str):
             dip_smoothing = DEFAULT_DIP_SMOOTHING if helps else None
-        report = reports.get(dip_smoothing) or _report(probe, names, dip_smoothing, *known)
-    return bool(helps), report
+        return bool(helps), _report(probe, names, dip_smoothing, *known)
 
 
 def _evidence(sections, runs):

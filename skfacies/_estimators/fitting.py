@@ -142,9 +142,10 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
     fitted._training_summary = _summarize(sections, runs)
     if params.unit_order is not None and not isinstance(params.unit_order, str):
         fitted._stack = check_unit_order(params.unit_order, fitted.classes_)
-    # Picks are no less certain where they watch the training.
+    # The picks of the held-out block are as good as others.
     picked = runs if one_epoch else sections.labeled_runs()
-    fitted.contacts_ = learn_contacts(sections, picked, fitted._stack, old and old.contacts_)
+    before = old.contacts_ if old and old._stack == fitted._stack else None
+    fitted.contacts_ = learn_contacts(sections, picked, fitted._stack, before)
     # Many single epochs would spend a third of their time on it: after 1, 2, 4, 8, … is enough.
     if not one_epoch or fitted.n_iter_.bit_count() == 1:
         fitted._smoothing_helps, fitted.training_report_ = examine(

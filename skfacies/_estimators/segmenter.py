@@ -449,9 +449,14 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         for i, traces, scores, missing, dead in parts:
             numbers = trace_numbers(X, i) if self.positions and self.contacts_ else None
             if numbers is not None:
-                where = numbers[traces], self.contacts_, self._stack
-                options_of_scores = {"axis": vertical_axis(X, i), "probabilities": probabilities}
-                scores = add_contacts(scores, *where, **options_of_scores)
+                scores = add_contacts(
+                    scores,
+                    numbers[traces],
+                    self.contacts_,
+                    self._stack,
+                    axis=vertical_axis(X, i),
+                    probabilities=probabilities,
+                )
             yield i, traces, scores, missing, dead
         warn_of_other_scale(self._amplitude_level, levels)
 

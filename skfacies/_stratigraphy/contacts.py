@@ -110,7 +110,7 @@ class KrigedContacts(BaseEstimator):
 
     _parameter_constraints = {}
 
-    def fit(self, points, depths, lines):
+    def fit(self, points, depths, lines, vertical=None):
         """Choose the variogram and the scale of each contact.
 
         Parameters
@@ -119,6 +119,8 @@ class KrigedContacts(BaseEstimator):
         depths : array of shape (n_points, n_contacts)
         lines : array of shape (n_points,)
             Which line each point is on.
+        vertical : tuple (first, interval) or None
+            Vertical axis that the depths are samples of.
 
         Returns
         -------
@@ -142,7 +144,7 @@ class KrigedContacts(BaseEstimator):
                 misfit = _mean(np.log(spread) + 2 * np.log1p(np.abs(errors) / spread))
                 tried.append((misfit, variogram, growth, scales))
         _, self.variogram_, self.growth_, self.scales_ = min(tried, key=lambda one: one[0])
-        self.vertical_ = None
+        self.vertical_ = vertical
         self.__dict__.pop("_systems", None)
         return self
 

@@ -8,7 +8,6 @@ __all__ = [
     "explain_unit_order",
     "give_to_labels",
     "labels_from_scores",
-    "learn_unit_order",
     "put_in_order",
     "remove_spikes",
 ]
@@ -28,11 +27,6 @@ TRACES_AT_ONCE = 256
 #: it lies more than SPIKE_SAMPLES samples away, beyond what the slope of the contact explains.
 SPIKE_TRACES = 3
 SPIKE_SAMPLES = 3
-
-
-def learn_unit_order(sections, n_classes):
-    """Classes from top to bottom, or None; see `explain_unit_order`."""
-    return explain_unit_order(sections, n_classes)[0]
 
 
 def explain_unit_order(sections, n_classes, names=None):

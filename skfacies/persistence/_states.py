@@ -190,12 +190,10 @@ def _check_cutter_state(state):
 
 
 def _check_contacts_state(state):
-    n_points, n_contacts = (state[key].shape[:1] or (0,) for key in ("points_", "scales_"))
-    (n_points,), (n_contacts,) = n_points, n_contacts
-    shapes = [state[key].shape for key in ("points_", "depths_", "lines_", "scales_")]
+    arrays = [state[key] for key in ("points_", "depths_", "lines_", "scales_")]
+    shapes, n_points, n_contacts = [array.shape for array in arrays], *map(np.size, arrays[2:])
     expected = [(n_points, 2), (n_points, n_contacts), (n_points,), (n_contacts,)]
     _require(shapes == expected, f"contacts have the shapes {shapes}.")
-    arrays = [state[key] for key in ("points_", "depths_", "lines_", "scales_")]
     fine = all(array.dtype.kind in "iuf" for array in arrays) and 0 < n_points <= MAX_POINTS
     fine = fine and np.isfinite(state["points_"]).all() and (state["scales_"] >= 0).all()
     _require(fine, "the points of contacts are damaged.")
@@ -227,6 +225,39 @@ def _check_segmenter_state(state):
         n_classes == len(state["classes_"]) and state["classes_"].ndim == 1,
         f"the network has {n_classes} classes, `classes_` are {state['classes_']}.",
     )
+    _check_units(state, n_classes)
+    heights = state["_heights"]
+    _require(
+        heights is None
+        or (len(heights) == 2 and all(type(n) is int for n in heights) and min(heights) > 0),
+        f"the training sections have {heights} samples.",
+    )
+    n_positions = int(state["_depth_range"] is not None)
+    _require(
+        type(n_channels) is int and 0 < n_channels - n_positions <= MOST_CHANNELS,
+        f"the network has {n_channels} channels.",
+    )
+    shape = {"architecture", "encoder_name", "encoder_depth", "decoder_channels", "precision"}
+    _require(options.keys() == shape, f"the network has the options {sorted(options)}.")
+    FaciesSegmenter(**options)._validate_params()
+    _check_net(net_options, n_classes)
+    scaler, device = state["scaler_"], state["device_"]
+    _require(scaler is None or hasattr(scaler, "transform"), "`scaler_` does not transform.")
+    _require(not device.startswith("meta"), f"`device_` is {device!r}.")
+    _require(
+        all(isinstance(row, dict) for row in state["history_"]),
+        "`history_` is not a list of dicts.",
+    )
+    dimensions = [n for array in state["_weights"].values() if array.size for n in array.shape]
+    largest = max([_MAX_FREE_WIDTH, *dimensions])
+    numbers = _numbers_in([options, {k: v for k, v in net_options.items() if "module__" in k}])
+    _require(
+        all(abs(n) <= largest for n in numbers),
+        f"the network is {max(numbers, default=0)} wide, but its weights at most {largest}.",
+    )
+
+
+def _check_units(state, n_classes):
     for order in (state["_unit_order"], state["_stack"]):
         _require(
             order is None
@@ -242,20 +273,11 @@ def _check_segmenter_state(state):
         contacts is None or (fits and state["_stack"] is not None),
         "the contacts do not fit the classes.",
     )
-    heights = state["_heights"]
-    _require(
-        heights is None
-        or (len(heights) == 2 and all(type(n) is int for n in heights) and min(heights) > 0),
-        f"the training sections have {heights} samples.",
-    )
-    n_positions = int(state["_depth_range"] is not None)
-    _require(
-        type(n_channels) is int and 0 < n_channels - n_positions <= MOST_CHANNELS,
-        f"the network has {n_channels} channels.",
-    )
-    shape = {"architecture", "encoder_name", "encoder_depth", "decoder_channels", "precision"}
-    _require(options.keys() == shape, f"the network has the options {sorted(options)}.")
-    FaciesSegmenter(**options)._validate_params()
+
+
+def _check_net(net_options, n_classes):
+    from skfacies._estimators.segmenter import FaciesSegmenter
+
     _require(set(_OWN_NET_OPTIONS) <= set(net_options), "options of the net are missing.")
     FaciesSegmenter(
         loss=net_options["criterion__loss"],
@@ -267,20 +289,6 @@ def _check_segmenter_state(state):
     class_weight = net_options["criterion__class_weight"]
     n_weights = None if class_weight is None else tuple(class_weight.shape)
     _require(n_weights in (None, (n_classes,)), f"`class_weight` has shape {n_weights}.")
-    scaler, device = state["scaler_"], state["device_"]
-    _require(scaler is None or hasattr(scaler, "transform"), "`scaler_` does not transform.")
-    _require(not device.startswith("meta"), f"`device_` is {device!r}.")
-    _require(
-        all(isinstance(row, dict) for row in state["history_"]),
-        "`history_` is not a list of dicts.",
-    )
-    dimensions = [n for array in state["_weights"].values() if array.size for n in array.shape]
-    largest = max([_MAX_FREE_WIDTH, *dimensions])
-    numbers = _numbers_in([options, {k: v for k, v in net_options.items() if "module__" in k}])
-    _require(
-        all(abs(n) <= largest for n in numbers),
-        f"the network is {max(numbers, default=0)} wide, but its weights at most {largest}.",
-    )
 
 
 def _numbers_in(value):

@@ -444,12 +444,3 @@ class SectionDisplay:
         left, top = self.first_trace - 0.5, self.first_sample - 0.5
         extent = (left, left + shape[0], (top + shape[1]) * interval, top * interval)
         return extent, label
-
-
-# --- arrays ----------------------------------------------------------------------------------
-
-
-# --- arguments of plot -----------------------------------------------------------------------
-
-
-# --- drawing ---------------------------------------------------------------------------------

@@ -193,9 +193,9 @@ def measure_accuracy(path, seeds, known=None, save=None, quick=False):
     save : function of a result, or None
         Called after every fit.
     """
-    from _splits import make_split
+    from _splits import f3_near
 
-    split = make_split("near", path)
+    split = f3_near(file=path.absolute())
     scores = {} if known is None or known["quick"] != quick else dict(known["scores"])
     for seed in seeds:
         for precision in PRECISIONS:
@@ -212,11 +212,11 @@ def _score(split, precision, seed, quick):
     if quick:
         segmenter.set_params(max_epochs=1, crop_size=(32, 32), encoder_depth=3)
     start = time.perf_counter()
-    segmenter.fit([line.seismic for line in split.train], [line.labels for line in split.train])
+    segmenter.fit([line.placed for line in split.train], [line.labels for line in split.train])
     seconds = time.perf_counter() - start
     blocks = {**split.blocks, "all": split.test}
     found = {
-        name: segmenter.score([line.seismic for line in lines], [line.labels for line in lines])
+        name: segmenter.score([line.placed for line in lines], [line.labels for line in lines])
         for name, lines in blocks.items()
     }
     return found | {"seconds": seconds}

@@ -115,9 +115,9 @@ def cut_lines(lines, inlines, crosslines):
     return [part for part in parts if part is not None]
 
 
-def f3_near(keep=None):
+def f3_near(keep=None, file="f3_sections.npz"):
     """Blocks A and B beside the training block, as in ``examples/f3_sections.py``."""
-    lines = f3_lines()
+    lines = read_lines(file)
     train = cut_lines(lines, (380, 700), (300, 820))
     if keep is not None:
         train = [line for line in train if line.name in SPARSE[keep]]
