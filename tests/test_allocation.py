@@ -26,7 +26,7 @@ with torch.inference_mode(), how:
     for _ in range(15):  # the heap grows at first
         network(sections)
         n_faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
-print(min(after - before for before, after in zip(n_faults, n_faults[1:])))
+print(sorted(after - before for before, after in zip(n_faults, n_faults[1:]))[7])
 """
 
 

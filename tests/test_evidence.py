@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
+from skfacies import FaciesSegmenter
 from skfacies.metrics import facies_report
 
 
@@ -52,3 +53,44 @@ def test_single_epochs_do_not_warn(make_tiny, survey):
         segmenter = make_tiny().partial_fit(survey.data, survey.target, classes=[0, 1, 2, 3])
     assert segmenter.training_report_["0"]["support"] > 0
     assert np.isnan(segmenter.training_report_["3"]["recall"])
+
+
+def test_a_rare_unit_is_learned():
+    """A hundredth of the samples, which looks much like its surroundings."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((12, 64, 64), dtype=np.float32)
+    y = np.zeros(X.shape, int)
+    y[:, :, 32:] = 1
+    X[y == 1] += 2
+    y[:, :20, 50:54] = 2
+    X[y == 2] += 1
+    recalls = {}
+    for weight in ("auto", None):
+        segmenter = FaciesSegmenter(
+            encoder_depth=3,
+            decoder_channels=(16, 8, 8),
+            class_weight=weight,
+            max_epochs=12,
+            lr=3e-3,
+            unit_order=None,
+            augment=False,
+            validation_fraction=0,
+            random_state=0,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            segmenter.fit(X, y)
+        recalls[weight] = segmenter.training_report_["2"]["recall"]
+    assert recalls["auto"] > recalls[None] + 0.2
+
+
+def test_factors_are_those_of_rare_classes(make_tiny, survey):
+    segmenter = make_tiny(validation_fraction=0).fit(survey.data, survey.target)
+    counts = np.bincount(survey.target.ravel())
+    expected = np.clip(counts.mean() / counts, 1, 20)
+    np.testing.assert_allclose(segmenter.net_.criterion_.rarity, expected, rtol=1e-6)
+    assert (
+        make_tiny(class_weight=None).fit(survey.data, survey.target).net_.criterion_.rarity is None
+    )
+    segmenter.partial_fit(survey.data, survey.target)
+    assert segmenter.net_.criterion_.rarity is None

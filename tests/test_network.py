@@ -445,3 +445,55 @@ def test_automatic_epochs_are_bounded():
     assert min(work) >= 0.9 * 1.95e8
     epochs, share = auto_epochs(10_000, 2e7)  # many small ones
     assert epochs * share * 10_000 == pytest.approx(7000)
+
+
+# --- classes that are not found yet ---------------------------------------------------------------
+
+
+def loss_of(logits, codes, **options):
+    return FaciesLoss(**options)(logits, codes)
+
+
+def test_a_rare_class_counts_more_until_it_is_found():
+    """Class 1 is given a probability of 0 at first, and then of 1."""
+    codes = torch.ones(1, 8, 8, dtype=torch.int64)
+    codes[:, :, 4:] = 0
+    sure = 20 * functional.one_hot(codes, 2).permute(0, 3, 1, 2).float()
+    lost = torch.zeros_like(sure)
+    lost[:, 0] = 20.0
+    criterion = FaciesLoss(rarity=torch.tensor([1.0, 5.0]))
+    first = float(criterion(lost, codes))
+    torch.testing.assert_close(first, 5 * float(loss_of(lost, codes)))
+    for _ in range(200):
+        criterion(sure, codes)
+    last = float(criterion(lost, codes))
+    factor = 1 + 4 * 0.05  # this batch alone is lost
+    torch.testing.assert_close(last, factor * float(loss_of(lost, codes)), rtol=0.02, atol=0)
+
+
+def test_classes_that_are_absent_keep_their_factors():
+    criterion = FaciesLoss(rarity=torch.tensor([1.0, 5.0]))
+    logits, codes = torch.zeros(1, 2, 8, 8), torch.zeros(1, 8, 8, dtype=torch.int64)
+    for _ in range(50):
+        criterion(logits, codes)
+    codes[:] = 1
+    factor = 1 + 4 * (1 - 0.5)
+    torch.testing.assert_close(criterion(logits, codes), factor * loss_of(logits, codes))
+
+
+def test_rarity_counts_in_training_only_and_beside_weights_of_samples():
+    logits, codes = torch.randn(1, 3, 8, 8), torch.randint(0, 3, (1, 8, 8))
+    codes[0, 0, 0] = IGNORED
+    weights = torch.rand(1, 8, 8)
+    target = {"codes": codes, "weights": weights}
+    rarity = torch.tensor([1.0, 2.0, 4.0])
+    criterion = FaciesLoss(rarity=rarity).eval()
+    torch.testing.assert_close(criterion(logits, codes), loss_of(logits, codes))
+    given = torch.softmax(logits[..., ::4, ::4], dim=1)
+    seen = codes[..., ::4, ::4]
+    found = [float(given[:, k][seen == k].mean()) if (seen == k).any() else 0.0 for k in range(3)]
+    factors = 1 + (rarity - 1) * (1 - torch.tensor(found))
+    losses = functional.cross_entropy(logits, codes, reduction="none", ignore_index=IGNORED)
+    counted = codes != IGNORED
+    expected = (losses * factors[codes.clamp_min(0)] * weights)[counted].sum() / counted.sum()
+    torch.testing.assert_close(criterion.train()(logits, target), expected)

@@ -620,7 +620,7 @@ def test_automatic_epochs_suit_the_data(make_tiny, survey, monkeypatch):
     monkeypatch.setattr("skfacies._estimators.fitting.auto_epochs", plan)
     segmenter = make_tiny(max_epochs="auto", batch_size=4, validation_fraction=0)
     assert segmenter.fit(survey.data, survey.target).n_iter_ == 2
-    assert given == [(3, survey.data.size)]
+    assert given == [(3, survey.data.size, 1.0)]
 
 
 def test_epochs_of_many_sections_take_a_part_at_random(make_tiny, survey, monkeypatch):

@@ -20,7 +20,14 @@ from skfacies._cubes.slabs import LineWithNeighbors, neighbor_positions
 from skfacies._sections.labels import is_ignored
 from skfacies._sections.validation import Lines
 
-__all__ = ["allocator", "check_lines", "choose_lines", "labeled_traces", "take_sections"]
+__all__ = [
+    "allocator",
+    "check_lines",
+    "choose_lines",
+    "labeled_lines",
+    "labeled_traces",
+    "take_sections",
+]
 
 #: Sections with fewer traces give a network hardly any lateral context.
 FEWEST_TRACES = 4
@@ -64,6 +71,17 @@ def choose_lines(labeled, axes, *, min_labeled, step):
     least = max(min_labeled * max(share.max() for share in shares.values()), np.finfo(float).tiny)
     chosen = {axis: np.flatnonzero(share >= least)[::step] for axis, share in shares.items()}
     return {axis: lines for axis, lines in chosen.items() if len(lines)}
+
+
+def labeled_lines(labels, ignore_label, axes, *, min_labeled, step, name="y"):
+    """`choose_lines` of a cube of labels; an error if there are none."""
+    labeled = labeled_traces(labels, ignore_label)
+    lines = choose_lines(labeled, axes, min_labeled=min_labeled, step=step)
+    if not lines:
+        raise ValueError(
+            f"`{name}` has no labeled sample: all labels equal ignore_label={ignore_label!r}."
+        )
+    return lines
 
 
 def take_sections(cube, lines, allocate, memory_limit, name="X", neighbors=0):

@@ -11,26 +11,34 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from skorch.history import History
 
-from skfacies._estimators.fitting import ENOUGH_RUNS, Fitted
+from skfacies._cubes.positions import trace_numbers, vertical_axis
+from skfacies._estimators.fitting import ENOUGH_RUNS, NORM_PRIOR, Fitted
+from skfacies._estimators.placing import add_contacts
 from skfacies._nn import data as nn_data
 from skfacies._nn.augmentation import check_augmentation
 from skfacies._nn.callbacks import check_callbacks
 from skfacies._nn.hardware import choose_device
-from skfacies._nn.inference import prediction_bytes
+from skfacies._nn.inference import PredictionOptions, iterate_scores, prediction_bytes
 from skfacies._nn.losses import LOSSES
 from skfacies._nn.network import choose_widths, seeded_torch
 from skfacies._nn.training import check_net_params, make_net
-from skfacies._sections.survey_scale import sample_interval, warn_of_other_interval
+from skfacies._sections.labels import prediction_dtype
+from skfacies._sections.survey_scale import (
+    sample_interval,
+    warn_of_other_interval,
+    warn_of_other_scale,
+)
 from skfacies._sections.validation import (
     check_channels,
     check_sections,
+    is_listlike,
     n_sections,
     own_amplitudes,
 )
-from skfacies._stratigraphy.order import check_unit_order
+from skfacies._stratigraphy.order import check_unit_order, labels_from_scores
 from skfacies._stratigraphy.reflectors import DEFAULT_DIP_SMOOTHING
 
-__all__ = ["BaseSegmenter"]
+__all__ = ["BaseSegmenter", "empty_like"]
 
 
 class BaseSegmenter(BaseEstimator):
@@ -58,7 +66,7 @@ class BaseSegmenter(BaseEstimator):
         "lr": [Interval(Real, 0, None, closed="neither")],
         "lr_schedule": [StrOptions({"cosine", "constant"})],
         "loss": [StrOptions(set(LOSSES)), HasMethods(["forward"])],
-        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "class_weight": [StrOptions({"auto", "balanced"}), dict, None],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "early_stopping": ["boolean", Interval(Integral, 1, None, closed="left")],
         "callbacks": [list, tuple, None],
@@ -96,7 +104,7 @@ class BaseSegmenter(BaseEstimator):
         lr=1e-3,
         lr_schedule="cosine",
         loss="cross_entropy",
-        class_weight=None,
+        class_weight="auto",
         validation_fraction=0.05,
         early_stopping=False,
         callbacks=None,
@@ -152,7 +160,7 @@ class BaseSegmenter(BaseEstimator):
         """Check each parameter, and those that must suit each other."""
         self._validate_params()
         choose_device(self.device)
-        if self.loss != "cross_entropy" and self.class_weight is not None:
+        if self.loss != "cross_entropy" and self.class_weight not in (None, "auto"):
             raise ValueError(
                 f"`class_weight` needs loss='cross_entropy'; got loss={self.loss!r}. Set "
                 "class_weight=None."
@@ -281,6 +289,59 @@ class BaseSegmenter(BaseEstimator):
         warn_of_other_interval(self.sample_interval_, sample_interval(X))
         return X
 
+    def _predict(self, X):
+        """`predict` of sections that have been checked."""
+        dtype = prediction_dtype(self.classes_, self.ignore_label, self.nan_policy)
+        classes = self.classes_.astype(dtype)
+        labels = empty_like(X, dtype)
+        for i, traces, scores, missing, dead in self._iterate(X, probabilities=False):
+            part = classes[self._most_likely(scores, dead)]
+            if missing is not None:
+                part[missing] = self.ignore_label
+            labels[i][traces] = part
+        return labels
+
+    def _most_likely(self, scores, dead):
+        """Codes (n_traces, n_samples), in stratigraphic order if there is one."""
+        return labels_from_scores(
+            scores.permute(1, 2, 0).max(-1).indices.cpu().numpy(),  # faster than argmax(0)
+            lambda traces: scores.permute(1, 2, 0).cpu().numpy()[traces],
+            self._order_of_codes(),
+            missing=dead,
+            without_spikes=bool(self.dip_smoothing_),
+        )
+
+    def _iterate(self, X, *, probabilities):
+        if self.rescale is not None:
+            yield from self.rescaled_to(X)._iterate(X, probabilities=probabilities)
+            return
+        levels = []
+        options = PredictionOptions(
+            device=self.device_,
+            probabilities=probabilities,
+            tta=self.tta,
+            dip_smoothing=self.dip_smoothing_,
+            norm_prior=NORM_PRIOR if self.section_statistics else None,
+            heights=self._heights,
+            dead_rows=self._dead_rows,
+            nan_policy=self.nan_policy,
+            memory_limit=self.memory_limit,
+        )
+        parts = iterate_scores(self.net_.module_, X, self._conditioner(levels), options)
+        for i, traces, scores, missing, dead in parts:
+            numbers = trace_numbers(X, i) if self.positions and self.contacts_ else None
+            if numbers is not None:
+                scores = add_contacts(
+                    scores,
+                    numbers[traces],
+                    self.contacts_,
+                    self._stack,
+                    axis=vertical_axis(X, i),
+                    probabilities=probabilities,
+                )
+            yield i, traces, scores, missing, dead
+        warn_of_other_scale(self._amplitude_level, levels)
+
     def _conditioner(self, levels=None):
         return nn_data.Conditioner(self.scaler_, self._depth_range, self.n_channels_, levels)
 
@@ -368,6 +429,13 @@ class BaseSegmenter(BaseEstimator):
         net.module_.eval()
         net.history = History(copy.deepcopy(self.history_))
         self.net_ = net
+
+
+def empty_like(X, dtype, *more_axes):
+    """Array, or list of arrays, for results in the shape of `X`."""
+    if is_listlike(X):
+        return [np.empty((*section.shape[:2], *more_axes), dtype=dtype) for section in X]
+    return np.empty((*X.shape[:3], *more_axes), dtype=dtype)
 
 
 def _module_part(net_options):

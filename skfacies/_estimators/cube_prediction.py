@@ -20,11 +20,15 @@ from skfacies._cubes.holders import (
 from skfacies._cubes.positions import place
 from skfacies._cubes.probability_store import make_store, scratch_bytes
 from skfacies._cubes.slabs import copies_of_amplitudes, plan_slabs, read_slabs
-from skfacies._sections.estimators import last_step
+from skfacies._sections.estimators import find_parameter, last_step
+from skfacies._sections.labels import prediction_dtype
 from skfacies._sections.undefined import dead_samples
 from skfacies._stratigraphy.order import check_unit_order, give_to_labels, labels_from_scores
 
-__all__ = ["CubePrediction"]
+__all__ = ["CubePrediction", "rescaled_to_cube"]
+
+#: Lines of a cube that tell the scale of its amplitudes.
+ENOUGH_LINES = 32
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,25 @@ class CubePrediction:
     scratch_dir: object
     verbose: int
     numbers: tuple | None = None
+
+    def check_label_type(self, dtype):
+        """Refuse a type of labels that cannot hold all that may be predicted."""
+        if dtype is None:
+            return
+        nan_policy = find_parameter(self.estimator, "nan_policy", "raise")
+        labels = self.classes
+        if nan_policy == "ignore":
+            labels = np.append(labels, self.ignore_label)
+        try:
+            same = np.array_equal(labels.astype(dtype), labels)
+        except (TypeError, ValueError):
+            same = False
+        if not same:
+            fitting = prediction_dtype(self.classes, self.ignore_label, nan_policy)
+            raise ValueError(
+                f"labels {labels.tolist()} cannot be held by dtype {np.dtype(dtype)}. Choose "
+                f"another `dtype` or `out`, such as {fitting}."
+            )
 
     # --- labels -------------------------------------------------------------------------------
 
@@ -258,3 +281,19 @@ def _dead_samples_of(sections):
 def _log_scores(probabilities, traces):
     """Logarithms of some traces; equal where all probabilities are 0."""
     return np.log(np.maximum(probabilities[traces], np.float32(1e-30)))
+
+
+def rescaled_to_cube(estimator, direction, cube):
+    """The estimator with the amplitude scale of a cube, if it is to learn that anew."""
+    if find_parameter(estimator, "rescale", None) is None:
+        return estimator
+    if not hasattr(estimator, "rescaled_to"):
+        raise ValueError(
+            "rescale='survey' needs a FaciesSegmenter as `estimator`; got "
+            f"{type(estimator).__name__}. Use rescale=None, and scale the cube before."
+        )
+    axis = section_axes(direction, shape_of(cube))[0]
+    n_lines = shape_of(cube)[axis]
+    lines = np.unique(np.linspace(0, n_lines - 1, min(n_lines, ENOUGH_LINES)).astype(int))
+    some = [np.asarray(read_lines(cube, axis, slice(i, i + 1)))[0] for i in lines.tolist()]
+    return estimator.rescaled_to(some)

@@ -36,6 +36,9 @@ __all__ = ["NORM_PRIOR", "Fitted", "train"]
 #: Training lines that the order of units is learned from: neighbors have the same.
 ENOUGH_RUNS = 64
 
+#: A rare class counts at most so many times as much as it would, as long as it is not found.
+MOST_RARITY = 20.0
+
 #: Places of a feature map that the statistics of the training count for beside a section's own.
 NORM_PRIOR = 128.0
 
@@ -82,7 +85,7 @@ class Fitted:
             setattr(estimator, field.name, getattr(self, field.name))
 
 
-def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=False):
+def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=False, effort=1.0):
     """Train a new net, from old weights if there are any.
 
     Parameters
@@ -100,6 +103,8 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
         Sample interval of the sections.
     one_epoch : bool
         As `partial_fit` does: without validation, callbacks of its own and decay of the rate.
+    effort : float
+        Part of the epochs of a fit that are trained.
 
     Returns
     -------
@@ -116,13 +121,14 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
     fitted._module_options = {**fitted._module_options, "precision": fitted.precision_}
     fitted._heights = _heights(sections, runs, old)
     datasets = _datasets(params, fitted, sections, runs, valid, seed)
-    epochs = 1 if one_epoch else _plan_epochs(params, *datasets)
+    epochs = 1 if one_epoch else _plan_epochs(params, *datasets, effort)
     fitted._net_options = _net_options(params, sections, runs, one_epoch=one_epoch)
     net = make_net(fitted._module_options, fitted._net_options, device=fitted.device_)
     n_steps = -(-datasets[0].n_per_epoch // params.batch_size)
     net.set_params(
         max_epochs=epochs,
         verbose=max(0, params.verbose - 1),
+        criterion__rarity=None if one_epoch else _rarity(params, sections, runs),
         callbacks=epoch_callbacks(params.callbacks)
         if one_epoch
         else _callbacks(params, sections, valid, epochs, n_steps),
@@ -276,12 +282,12 @@ def _datasets(params, fitted, sections, runs, valid, seed):
     return training, nn_data.SectionDataset(*valid, conditioner) if valid else None
 
 
-def _plan_epochs(params, training, validation):
+def _plan_epochs(params, training, validation, effort):
     """Number of epochs; of much data, each takes a part of the sections only."""
     if params.max_epochs != "auto":
-        return params.max_epochs
+        return max(1, round(effort * params.max_epochs))
     n_pixels = sum(np.prod(training.shape(i)) for i in range(len(training)))
-    epochs, share = auto_epochs(-(-len(training) // params.batch_size), n_pixels)
+    epochs, share = auto_epochs(-(-len(training) // params.batch_size), n_pixels, effort)
     training.n_per_epoch = math.ceil(share * len(training))
     if validation is not None:  # neighbors are near copies here, too
         every = max(1, round(0.5 / share))
@@ -307,7 +313,7 @@ def _net_options(params, sections, runs, *, one_epoch):
 
 def _class_weights(params, sections, runs):
     """Weight of each class as float32, or None for equal ones."""
-    if params.class_weight is None:
+    if params.class_weight in (None, "auto"):
         return None
     classes = sections.classes.tolist()
     if isinstance(params.class_weight, dict):
@@ -325,10 +331,22 @@ def _class_weights(params, sections, runs):
                 f"{params.class_weight}."
             )
     else:
-        counts = sections.count(runs)
-        mean = counts.sum() / np.count_nonzero(counts)
-        weights = np.where(counts > 0, mean / np.maximum(counts, 1), 1.0)
+        weights = _balance(sections.count(runs))
     return np.asarray(weights, dtype=np.float32)
+
+
+def _balance(counts):
+    """Weights with which all classes count alike."""
+    mean = counts.sum() / np.count_nonzero(counts)
+    return np.where(counts > 0, mean / np.maximum(counts, 1), 1.0)
+
+
+def _rarity(params, sections, runs):
+    """Factors for classes that are rarer than the mean, as long as they are not found."""
+    if params.class_weight != "auto" or params.loss != "cross_entropy":
+        return None
+    weights = np.clip(_balance(sections.count(runs)), 1, MOST_RARITY)
+    return torch.tensor(weights, dtype=torch.float32)
 
 
 def _callbacks(params, sections, valid, epochs, n_steps):

@@ -2,29 +2,21 @@
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
 
-from skfacies._cubes.positions import trace_numbers, vertical_axis
-from skfacies._estimators.base import BaseSegmenter
-from skfacies._estimators.fitting import NORM_PRIOR, train
-from skfacies._estimators.placing import add_contacts
+from skfacies._estimators.base import BaseSegmenter, empty_like
+from skfacies._estimators.fitting import train
+from skfacies._estimators.refining import EFFORT, without_contacts_of
 from skfacies._estimators.training_data import (
     choose_classes,
     hold_out,
     scale_surveys,
     training_sections,
 )
-from skfacies._nn.inference import PredictionOptions, iterate_scores
-from skfacies._sections.labels import ignore_missing, prediction_dtype
-from skfacies._sections.survey_scale import (
-    sample_interval,
-    warn_of_mixed_intervals,
-    warn_of_other_scale,
-)
-from skfacies._sections.validation import (
-    check_same_structure,
-    is_listlike,
-)
-from skfacies._stratigraphy.order import give_to_labels, labels_from_scores
+from skfacies._sections.labels import ignore_missing
+from skfacies._sections.survey_scale import sample_interval, warn_of_mixed_intervals
+from skfacies._sections.validation import check_same_structure, n_sections
+from skfacies._stratigraphy.order import give_to_labels
 from skfacies.metrics import iou_score
 
 __all__ = ["FaciesSegmenter"]
@@ -112,10 +104,12 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         Loss of the logits. Weights of classes and samples need the cross-entropy. A module of your
         own, or a class of one, is called with logits ``(batch, n_classes, n_traces, n_samples)``
         and the positions of labels in ``classes_``, which are -100 where a sample does not count.
-    class_weight : None, "balanced" or dict, default=None
-        Weights of the classes in the loss, relative to the mean weight of all training samples.
-        "balanced" is ``n_labeled / (n_classes * count)``. A dict has labels as keys; labels that
-        it leaves out have weight 1.
+    class_weight : "auto", "balanced", dict or None, default="auto"
+        Weights of the classes in the cross-entropy. "auto" lets a class that is rarer than the mean
+        count more for as long as the network does not find it in the training sections; the weight
+        falls to 1 as it does. "balanced" is ``n_labeled / (n_classes * count)``. A dict has labels
+        as keys; labels that it leaves out have weight 1. None is 1 for all. Weights of a dict, and
+        balanced ones, are relative to the mean weight of all training samples.
     validation_fraction : float in [0, 1), default=0.05
         Part of the traces that is held out, in a contiguous block, and watched: "valid_loss" and
         "valid_miou" of ``history_`` show how the model does beside the training lines. Lines that
@@ -343,6 +337,44 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         train(self, sections, runs, None, old, interval=interval, one_epoch=True).hand_to(self)
         return self
 
+    def refine(self, X, y, *, sample_weight=None):
+        """Go on from the fitted weights with corrected and new sections, in a fifth of the time.
+
+        The sections should be corrected or new ones together with those of `fit`: what a network no
+        longer sees, it forgets. `CubeSegmenter.refine` adds the latter by itself. Nothing is held
+        out; the picked contacts of the given traces replace earlier ones. Classes, order of units
+        and scale of the amplitudes stay.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`.
+        sample_weight : array-like of shape (n_sections,) or of the shape of `y`, default=None
+            As in `fit`; more than 1 for what is corrected or new.
+
+        Returns
+        -------
+        self : FaciesSegmenter
+
+        Raises
+        ------
+        ValueError
+            If `y` has a label that is not in `classes_`, or data or parameters are not as in `fit`.
+            The estimator then stays as it was.
+        """
+        check_is_fitted(self, "net_")
+        self._check_parameters()
+        old = self._go_on_from()
+        warn_of_mixed_intervals(X)
+        interval = sample_interval(X)
+        if self.rescale is not None:
+            X, _ = scale_surveys(self, X, None, np.zeros(n_sections(X)))
+        sections = training_sections(self, X, y, sample_weight, **self._known(old))
+        old = without_contacts_of(old, sections)
+        runs = sections.labeled_runs()
+        train(self, sections, runs, None, old, interval=interval, effort=EFFORT).hand_to(self)
+        return self
+
     # --- prediction ---------------------------------------------------------------------------
 
     def predict(self, X):
@@ -360,28 +392,6 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         """
         return self._predict(self._check_prediction_data(X))
 
-    def _predict(self, X):
-        """`predict` of sections that have been checked."""
-        dtype = prediction_dtype(self.classes_, self.ignore_label, self.nan_policy)
-        classes = self.classes_.astype(dtype)
-        labels = _empty_like(X, dtype)
-        for i, traces, scores, missing, dead in self._iterate(X, probabilities=False):
-            part = classes[self._most_likely(scores, dead)]
-            if missing is not None:
-                part[missing] = self.ignore_label
-            labels[i][traces] = part
-        return labels
-
-    def _most_likely(self, scores, dead):
-        """Codes (n_traces, n_samples), in stratigraphic order if there is one."""
-        return labels_from_scores(
-            scores.permute(1, 2, 0).max(-1).indices.cpu().numpy(),  # faster than argmax(0)
-            lambda traces: scores.permute(1, 2, 0).cpu().numpy()[traces],
-            self._order_of_codes(),
-            missing=dead,
-            without_spikes=bool(self.dip_smoothing_),
-        )
-
     def predict_proba(self, X):
         """Probabilities of the facies of every sample.
 
@@ -397,7 +407,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
             In the order of ``classes_``; NaN where amplitudes are NaN.
         """
         X = self._check_prediction_data(X)
-        result = _empty_like(X, np.float32, len(self.classes_))
+        result = empty_like(X, np.float32, len(self.classes_))
         for i, traces, probabilities, missing, dead in self._iterate(X, probabilities=True):
             part = result[i][traces]  # a view
             part[...] = probabilities.permute(1, 2, 0).cpu().numpy()
@@ -429,37 +439,6 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
             y, self.predict(X), ignore_label=self.ignore_label, sample_weight=sample_weight
         )
 
-    def _iterate(self, X, *, probabilities):
-        if self.rescale is not None:
-            yield from self.rescaled_to(X)._iterate(X, probabilities=probabilities)
-            return
-        levels = []
-        options = PredictionOptions(
-            device=self.device_,
-            probabilities=probabilities,
-            tta=self.tta,
-            dip_smoothing=self.dip_smoothing_,
-            norm_prior=NORM_PRIOR if self.section_statistics else None,
-            heights=self._heights,
-            dead_rows=self._dead_rows,
-            nan_policy=self.nan_policy,
-            memory_limit=self.memory_limit,
-        )
-        parts = iterate_scores(self.net_.module_, X, self._conditioner(levels), options)
-        for i, traces, scores, missing, dead in parts:
-            numbers = trace_numbers(X, i) if self.positions and self.contacts_ else None
-            if numbers is not None:
-                scores = add_contacts(
-                    scores,
-                    numbers[traces],
-                    self.contacts_,
-                    self._stack,
-                    axis=vertical_axis(X, i),
-                    probabilities=probabilities,
-                )
-            yield i, traces, scores, missing, dead
-        warn_of_other_scale(self._amplitude_level, levels)
-
     # --- scikit-learn -------------------------------------------------------------------------
 
     def __sklearn_tags__(self):
@@ -471,10 +450,3 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         tags.target_tags.multi_output = True
         tags.classifier_tags.poor_score = True  # thresholds of the common checks are for blobs
         return tags
-
-
-def _empty_like(X, dtype, *more_axes):
-    """Array, or list of arrays, for results in the shape of `X`."""
-    if is_listlike(X):
-        return [np.empty((*section.shape[:2], *more_axes), dtype=dtype) for section in X]
-    return np.empty((*X.shape[:3], *more_axes), dtype=dtype)

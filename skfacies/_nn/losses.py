@@ -12,6 +12,12 @@ __all__ = ["FaciesLoss", "LOSSES"]
 
 LOSSES = ("cross_entropy", "dice", "focal", "lovasz")
 
+#: Part of the counts of earlier batches that is kept with each batch: about twenty count.
+MEMORY = 0.95
+
+#: Every so many traces and samples of a batch tell how well its classes are found.
+STRIDE = 4
+
 
 class FaciesLoss(nn.Module):
     """Loss of logits against codes; samples with the code `IGNORED` do not count.
@@ -27,6 +33,9 @@ class FaciesLoss(nn.Module):
         Part of each label of the cross-entropy that is spread evenly over the classes.
     mean_weight : float
         Mean weight of the labeled samples of the whole training.
+    rarity : tensor of shape (n_classes,) or None
+        Factors, 1 or more, for the cross-entropy of classes that are not found. In training, each
+        falls to 1 as the mean probability that samples of the class are given rises to 1.
 
     Notes
     -----
@@ -37,12 +46,20 @@ class FaciesLoss(nn.Module):
     """
 
     def __init__(
-        self, loss="cross_entropy", class_weight=None, label_smoothing=0.0, mean_weight=1.0
+        self,
+        loss="cross_entropy",
+        class_weight=None,
+        label_smoothing=0.0,
+        mean_weight=1.0,
+        rarity=None,
     ):
         super().__init__()
         self.loss = loss
         self.label_smoothing, self.mean_weight = label_smoothing, mean_weight
         self.register_buffer("class_weight", class_weight)
+        self.register_buffer("rarity", rarity)
+        if rarity is not None:
+            self.register_buffer("found", torch.zeros(2, len(rarity)))
         self.whole = _whole_loss(loss)
 
     def forward(self, logits, target):
@@ -52,19 +69,38 @@ class FaciesLoss(nn.Module):
             return logits.sum() * 0.0
         if self.whole is not None:
             return self.whole(logits, codes)
+        factors = None
+        if self.rarity is not None and self.training:
+            factors = self._factors(logits.detach(), codes).to(logits.dtype)
         if weights is None and self.class_weight is None:
-            return self._cross_entropy(logits, codes)
-        losses = self._cross_entropy(logits, codes, reduction="none")
-        total = (losses * self._weights(codes, weights)).sum()
+            total = self._cross_entropy(logits, codes, "sum", factors)
+        else:
+            losses = self._cross_entropy(logits, codes, "none", factors)
+            total = (losses * self._weights(codes, weights)).sum()
         return total / self._divisor(codes)
+
+    def _factors(self, logits, codes):
+        """Factors of the classes, after a look at the probabilities of a batch."""
+        codes = codes[..., ::STRIDE, ::STRIDE]
+        counted = codes != IGNORED
+        codes = codes.clamp_min(0)
+        given = torch.softmax(logits[..., ::STRIDE, ::STRIDE].float(), dim=1)
+        given = given.gather(1, codes[:, None])[:, 0][counted]
+        of_batch = torch.zeros_like(self.found)
+        of_batch[0].index_add_(0, codes[counted], given)
+        of_batch[1] = torch.bincount(codes[counted], minlength=len(self.rarity))
+        self.found = MEMORY * self.found + of_batch
+        found = self.found[0] / self.found[1].clamp_min(torch.finfo(torch.float32).tiny)
+        return 1 + (self.rarity - 1) * (1 - found)
 
     def _divisor(self, codes):
         return self.mean_weight * float((codes != IGNORED).sum())
 
-    def _cross_entropy(self, logits, codes, reduction="mean"):
+    def _cross_entropy(self, logits, codes, reduction, factors=None):
         return functional.cross_entropy(
             logits,
             codes,
+            weight=factors,
             ignore_index=IGNORED,
             reduction=reduction,
             label_smoothing=self.label_smoothing,

@@ -45,6 +45,7 @@ _OWN_NET_PARAMS = {
     "criterion__loss": "Use `loss`.",
     "criterion__class_weight": "Use `class_weight`.",
     "criterion__mean_weight": "It follows from `sample_weight`.",
+    "criterion__rarity": "Use `class_weight`.",
     "max_epochs": "Use `max_epochs`.",
     "batch_size": "Use `batch_size`.",
     "lr": "Use `lr`.",
@@ -63,13 +64,16 @@ _OWN_NET_PARAMS = {
 }
 
 
-def auto_epochs(n_batches, n_pixels, *, steps=1400, pixels=1.95e8, at_least=10, at_most=250):
+def auto_epochs(
+    n_batches, n_pixels, effort=1.0, *, steps=1400, pixels=1.95e8, at_least=10, at_most=250
+):
     """Epochs that suit the data, and the share of the data that each of them takes.
 
     An epoch of three sections is not an epoch of four hundred: little data are seen often, and of
     much, whose neighbors are near copies, each epoch takes a part at random. That is one to five
-    minutes on two cores that compute in bfloat16.
+    minutes on two cores that compute in bfloat16. `effort` is a part of that.
     """
+    steps, pixels = effort * steps, effort * pixels
     little = min(steps / n_batches, pixels / n_pixels)
     if little >= at_least:
         return min(math.ceil(little), at_most), 1.0

@@ -13,6 +13,7 @@ RECIPES = {
     "depth": {"depth_channel": True},
     "neighboring lines as channels": {"neighbors": 1},
     "class weights": {"class_weight": "balanced"},
+    "equal weights": {"class_weight": None},
     "label smoothing": {"net_params": {"criterion__label_smoothing": 0.1}},
     "whole sections": {"crop_size": None, "batch_size": 1},
     "resnet34": {"encoder_name": "resnet34"},
