@@ -12,6 +12,8 @@ __all__ = [
     "add_rescale",
     "add_training",
     "given_reading",
+    "reword",
+    "show_next",
     "training_params",
 ]
 
@@ -43,6 +45,8 @@ READING = {
         "as one 2-D line",
     ),
     "crossline_byte": (_byte, "N", "first byte of crossline numbers, default: 193"),
+    "x_byte": (_byte, "N", "first byte of the X of traces, default: 181, or 73 if it is unset"),
+    "y_byte": (_byte, "N", "first byte of the Y of traces, default: 185, or 77 if it is unset"),
     "domain": (str, "twt|depth", "kind of vertical axis, if the file does not say"),
     "sample_interval": (_number, "MS", "in milliseconds or units of depth; overrides the headers"),
     "first_sample": (_number, "MS", "time or depth of the first sample; overrides the headers"),
@@ -74,6 +78,23 @@ OPTIONS = {
 }
 
 
+def reword(message):
+    """A library message on one line, with the command-line names of its arguments."""
+    names = "|".join(OPTIONS)
+    value = r"'[^']*'|\"[^\"]*\"|-?\w+(?:\.\w+)*"
+    text = " ".join(str(message).split())
+    text = re.sub(rf"(?<![\w.])(`?)({names})\1=({value})", _with_value, text)
+    text = re.sub(rf"`({names})`", lambda match: OPTIONS[match[1]], text)
+    return re.sub(r"(--inline-byte \w+), (?=--crossline-byte)", r"\1 ", text)
+
+
+def _with_value(match):
+    option, value = OPTIONS[match[2]], match[3].strip("'\"")
+    if not option.startswith("--"):
+        return match[0]
+    return f"{option} {'none' if value == 'None' else value}"
+
+
 def add_command(commands, name, *, help, description=None, example):
     """Add a command whose help ends with a whole example, and return its parser."""
     return commands.add_parser(
@@ -96,11 +117,19 @@ def add_common(command):
     group.add_argument("--debug", action="store_true", help="show the traceback of errors")
 
 
+def show_next(arguments, words):
+    """Print the command that comes next, on a line of its own to copy; --quiet omits it."""
+    if arguments.verbose:
+        print(f"next: {words}")
+
+
 def add_reading(command, description, *, labels=False):
     """Add the options of `open_cube`; options that are not given are absent from the namespace."""
     group = command.add_argument_group("how cubes are opened", description)
     for prefix in ("", "labels-") if labels else ("",):
         for name, (kind, metavar, text) in READING.items():
+            if prefix and name in ("x_byte", "y_byte"):
+                continue  # labels are placed by their line numbers
             if prefix:
                 shared = name not in ("variable", "sample_format")
                 text = "for LABELS" + (f"; overrides {OPTIONS[name]}" if shared else "")
