@@ -371,6 +371,7 @@ def test_help_ends_with_a_whole_example(command, capsys):
         main([command, "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
+    assert len(text.partition("\n\n")[0]) < 100  # the usage
     example = text.partition("\nExample:\n")[2].replace("\\\n", "")
     assert example.startswith(f"  skfacies {command} ")
     for line in example.splitlines():

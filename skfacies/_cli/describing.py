@@ -37,6 +37,8 @@ def describe_cube(path, *, reading=None, headers=False):
     """
     reading = reading or {}
     check_reading(reading, path)
+    if headers and not is_segy(path):
+        raise ValueError(f"--headers is for SEG-Y files and does not apply to {path}. Omit it.")
     size = os.path.getsize(path) if os.path.isfile(path) else None
     yield "file", f"{path}, {_megabytes(size)}" if size else str(path), os.fspath(path)
     if not is_segy(path) or not os.path.isfile(path):

@@ -102,7 +102,12 @@ def _with_value(match):
 
 
 class _Help(argparse.HelpFormatter):
-    """Wraps descriptions, but keeps the lines of examples, to copy."""
+    """Shows what a command needs in its usage, and keeps the lines of examples, to copy."""
+
+    def _format_usage(self, usage, actions, groups, prefix):
+        needed = [action for action in actions if action.required or not action.option_strings]
+        text = super()._format_usage(usage, needed, groups, prefix)
+        return f"{text.rstrip()} [options]\n\n"
 
     def _fill_text(self, text, width, indent):
         if text.startswith(EXAMPLE):
