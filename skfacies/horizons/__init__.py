@@ -21,7 +21,8 @@ from skfacies.horizons._contacts import (
     lateral_coords,
     pieces,
 )
-from skfacies.horizons._text import read_horizon, write_horizon
+from skfacies.horizons._text import read_horizon
+from skfacies.horizons._writing import write_horizon
 
 __all__ = [
     "contacts_from_probabilities",
