@@ -14,7 +14,8 @@ from skfacies._sections.labels import class_labels, label_codes, union_labels
 from skfacies._sections.undefined import undefined_values
 from skfacies._sections.validation import as_array
 from skfacies.horizons._checks import check_depths
-from skfacies.horizons._text import read_horizon, write_horizon
+from skfacies.horizons._reading import read_horizon
+from skfacies.horizons._text import write_horizon
 
 __all__ = ["horizons_from_labels", "labels_from_horizons", "read_horizon", "write_horizon"]
 
