@@ -21,7 +21,7 @@ from skfacies.horizons._contacts import (
     lateral_coords,
     pieces,
 )
-from skfacies.horizons._text import read_horizon
+from skfacies.horizons._reading import read_horizon
 from skfacies.horizons._writing import write_horizon
 
 __all__ = [
