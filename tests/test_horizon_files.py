@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skfacies.horizons import write_horizon
+from skfacies.horizons import read_horizon, write_horizon
 
 xarray = pytest.importorskip("xarray")
 nan = np.nan
@@ -232,3 +232,29 @@ def test_depths_that_look_absent_are_refused_in_a_zmap_grid(tmp_path, horizon):
     cube = survey_on("along X and Y", first=1e5)
     with pytest.raises(ValueError, match="would take for absent"):
         write_horizon(tmp_path / "top", horizon, format="zmap", like=cube)
+
+
+@pytest.mark.parametrize("unit", ["ms", "s", "m", "ft", None])
+@pytest.mark.parametrize("geometry", list(GEOMETRIES))
+@pytest.mark.parametrize("format", ["inline-crossline", "xyz", "charisma", "zmap"])
+def test_files_read_back_as_they_were(tmp_path, horizon, format, geometry, unit):
+    if format == "zmap" and geometry == "turned":
+        pytest.skip("no grid along X and Y")
+    seconds = {"first": 0.1, "step": 0.004, "unit": "s"}
+    cube = survey_on(geometry, **(seconds if unit == "s" else {"unit": unit or "ms"}))
+    cube = cube if unit else cube.drop_vars("twt")
+    path, decimals = tmp_path / "top.dat", 6 if unit == "s" else 3
+    more = {"uncertainty": 0.1 * horizon} if format in ("inline-crossline", "xyz") else {}
+    write_horizon(path, horizon, format=format, like=cube, decimals=decimals, **more)
+    assert_allclose(read_horizon(path, like=cube).data, horizon, atol=6e-4)
+    # On the traces of a part of the survey, too.
+    part = cube[1:, 2:]
+    assert_allclose(read_horizon(path, like=part).data, horizon[1:, 2:], atol=6e-4)
+
+
+def test_lines_in_descending_order_read_back_as_they_were(tmp_path, horizon):
+    cube = survey_on("along X and Y")[::-1, ::-1]
+    for format in ("inline-crossline", "xyz", "charisma", "zmap"):
+        write_horizon(tmp_path / "top.dat", horizon[::-1, ::-1], format=format, like=cube)
+        found = read_horizon(tmp_path / "top.dat", like=cube).data
+        assert_allclose(found, horizon[::-1, ::-1], atol=6e-4)
