@@ -14,10 +14,19 @@ from skfacies._sections.labels import class_labels, label_codes, union_labels
 from skfacies._sections.undefined import undefined_values
 from skfacies._sections.validation import as_array
 from skfacies.horizons._checks import check_depths
+from skfacies.horizons._intervals import read_intervals
 from skfacies.horizons._reading import read_horizon
+from skfacies.horizons._stack import read_horizons
 from skfacies.horizons._text import write_horizon
 
-__all__ = ["horizons_from_labels", "labels_from_horizons", "read_horizon", "write_horizon"]
+__all__ = [
+    "horizons_from_labels",
+    "labels_from_horizons",
+    "read_horizon",
+    "read_horizons",
+    "read_intervals",
+    "write_horizon",
+]
 
 SAMPLES_AT_ONCE = 2**21  # samples worked on at once
 LARGEST_CHUNK = 2**25  # samples of a row of chunks that is still read at once
