@@ -32,8 +32,12 @@ def read_horizons(
         The cube of the survey, from :func:`skfacies.io.open_cube`. Only its coordinates are used.
     names : list of str, default=None
         Names of the horizons. None is the names of the files without suffix.
-    columns, z_unit, null_value : default=None, None, ()
-        As in :func:`read_horizon`, for all files.
+    columns : sequence of str, default=None
+        What the columns hold, for all files. None recognizes them in each file.
+    z_unit : {"ms", "s", "m", "km", "ft", "samples"}, default=None
+        Unit of the values, for all files, as in :func:`read_horizon`.
+    null_value : float or sequence of floats, default=()
+        Further values that say that there is no pick.
     crossing : {"raise", "clip"}, default="raise"
         What to do where a horizon lies more than three samples above a shallower one. "raise" makes
         it an error that names the place. "clip": the shallower one wins, the deeper one is moved
