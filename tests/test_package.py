@@ -37,6 +37,8 @@ PUBLIC = {
         "horizons_from_labels",
         "labels_from_horizons",
         "read_horizon",
+        "read_horizons",
+        "read_intervals",
         "write_horizon",
     ],
     "skfacies.io": ["open_cube", "write_cube"],

@@ -21,7 +21,9 @@ from skfacies.horizons._contacts import (
     lateral_coords,
     pieces,
 )
+from skfacies.horizons._intervals import read_intervals
 from skfacies.horizons._reading import read_horizon
+from skfacies.horizons._stack import read_horizons
 from skfacies.horizons._writing import write_horizon
 
 __all__ = [
@@ -29,6 +31,8 @@ __all__ = [
     "horizons_from_labels",
     "labels_from_horizons",
     "read_horizon",
+    "read_horizons",
+    "read_intervals",
     "write_horizon",
 ]
 

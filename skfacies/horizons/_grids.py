@@ -10,8 +10,8 @@ from skfacies.horizons._formats import encoding_of
 
 __all__ = ["MapGrid", "find_grid_reader", "values_at"]
 
-#: Traces so little outside of a grid, in nodes, lie on its edge.
-EDGE = 1e-3
+#: Traces so close to a node or an edge lie on it: trace headers have rounded coordinates.
+TOLERANCE = 0.05
 
 
 class MapGrid(NamedTuple):
@@ -36,18 +36,19 @@ def values_at(grid, xy):
     """
     nodes = (xy - grid.origin) @ np.linalg.inv(grid.steps)
     last = np.array(grid.values.shape) - 1
-    inside = ((nodes >= -EDGE) & (nodes <= last + EDGE)).all(axis=-1)
+    inside = ((nodes >= -TOLERANCE) & (nodes <= last + TOLERANCE)).all(axis=-1)
     nodes = np.clip(np.where(inside[..., np.newaxis], nodes, 0), 0, last)
-    near = np.round(nodes)
-    nodes = np.where(np.abs(nodes - near) < EDGE, near, nodes)  # of a node alone, if it is there
     low = np.floor(nodes).astype(int)
-    result = np.zeros(inside.shape)
+    total, known = np.zeros(inside.shape), np.zeros(inside.shape)
     for corner in ((0, 0), (0, 1), (1, 0), (1, 1)):
         node = np.minimum(low + corner, last)
         weight = np.where(corner, nodes - low, 1 - (nodes - low)).prod(axis=-1)
         values = grid.values[node[..., 0], node[..., 1]]
-        result += np.where(weight > 0, weight * values, 0)
-    return np.where(inside, result, np.nan)
+        there = ~np.isnan(values)
+        total += np.where(there, weight * values, 0)
+        known += np.where(there, weight, 0)
+    enough = inside & (known > 1 - TOLERANCE)
+    return np.where(enough, total / np.where(enough, known, 1), np.nan)
 
 
 def find_grid_reader(lines):

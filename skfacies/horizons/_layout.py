@@ -154,7 +154,10 @@ def _fit_columns(rows, survey, z_unit):
                 columns[k] = role
     if not found:
         return None
-    value = _column_of_z(table, [k for k in range(n_columns) if columns[k] == "-"], survey, z_unit)
+    free = [k for k in range(n_columns) if columns[k] == "-"]
+    looks = guess_columns(rows[0])  # tells z from line numbers of another survey
+    free.sort(key=lambda k: looks is not None and looks[k] != "value")
+    value = _column_of_z(table, free, survey, z_unit)
     if value is None:
         return None
     columns[value] = "value"

@@ -68,8 +68,8 @@ class Survey:
                 f"{type(cube).__name__}{f' with the axes {dims}' if dims else ''}."
             )
         (vertical,) = (dim for dim in dims if dim not in ("inline", "crossline"))
-        lines = [cube.coords.get(name) for name in dims_of_lines()]
-        if any(numbers is None for numbers in lines):
+        lines = [cube.coords[name] for name in dims_of_lines() if name in cube.coords]
+        if len(lines) < 2:
             raise ValueError(
                 "`like` has no line numbers, so that the points of horizons cannot be placed. Open "
                 "the SEG-Y file of the survey, or assign the coordinates inline and crossline."
