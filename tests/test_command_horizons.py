@@ -6,8 +6,10 @@ import os
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.utils import Bunch
 
 from skfacies.__main__ import main
+from skfacies._cli.contacts import name_files
 from skfacies._files import whole_files
 from skfacies.datasets import make_facies_cube
 from skfacies.horizons import contacts_from_probabilities, read_horizon
@@ -142,6 +144,21 @@ def test_contacts_that_are_nowhere_have_no_file(survey, make_tiny, tmp_path, cap
     assert main([*arguments, "--horizons", str(folder)]) == 0
     assert "top_1: on no trace, not written" in capsys.readouterr().out
     assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("units", "files"),
+    [
+        (["above top", "top to base", "below base"], ["top.txt", "base.txt"]),
+        (["above top", "below top"], ["top.txt"]),
+        (["above top", "reservoir", "below base"], ["top_reservoir.txt", "top_below_base.txt"]),
+        (["a", "b/c", "b c", "B_C"], ["top_b_c.txt", "top_b_c_2.txt", "top_B_C_3.txt"]),
+        ([0, 1, 2], ["top_1.txt", "top_2.txt"]),
+    ],
+)
+def test_files_are_named_after_horizons_or_units(units, files):
+    model = Bunch(classes_=np.arange(len(units)), label_names_=dict(enumerate(units)))
+    assert name_files(model, list(range(len(units))), "inline-crossline") == files
 
 
 @pytest.mark.parametrize(

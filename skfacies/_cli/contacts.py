@@ -9,6 +9,7 @@ from skfacies._cli.files import check_targets
 from skfacies._cli.models import facies_names
 from skfacies._sections.estimators import last_step
 from skfacies.horizons import contacts_from_probabilities, write_horizon
+from skfacies.horizons._stack import names_of_units
 from skfacies.horizons._survey import Survey
 from skfacies.horizons._writing import WITH_MORE
 
@@ -46,16 +47,25 @@ def order_of_units(model):
 
 
 def name_files(model, units, format):
-    """Names of the files, one a contact, after the units below."""
+    """Names of the files, one a contact: after horizons that were trained on, or the unit below."""
     names = dict(zip(model.classes_.tolist(), facies_names(model), strict=True))
-    stems = [f"top_{names[unit]}" for unit in units[1:]]
-    stems = [re.sub(r"[^\w.+-]+", "_", str(stem)).strip("._") or "horizon" for stem in stems]
+    names = [str(names[unit]) for unit in units]
+    stems = _horizons_between(names) or [f"top_{name}" for name in names[1:]]
+    stems = [re.sub(r"[^\w.+-]+", "_", stem).strip("._") or "horizon" for stem in stems]
     taken = set()
     for k, stem in enumerate(stems):
         if stem.casefold() in taken:  # also where file systems ignore case
             stems[k] = stem = f"{stem}_{k + 1}"
         taken.add(stem.casefold())
     return [stem + SUFFIXES[format] for stem in stems]
+
+
+def _horizons_between(units):
+    """Names of the horizons that units are named after; None for other names."""
+    horizons = [units[0].removeprefix("above ")]
+    for unit in units[1:-1]:
+        horizons.append(unit.removeprefix(f"{horizons[-1]} to "))
+    return horizons if names_of_units(horizons) == units else None
 
 
 def check_folder(folder, names, inputs):
