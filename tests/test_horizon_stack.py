@@ -114,10 +114,7 @@ def test_labels_made_on_demand_equal_those_made_at_once(cube, key):
     horizons = np.stack([dipping_horizon(cube), dipping_horizon(cube) + 9])
     horizons[0, :, 4:8], horizons[:, 5] = nan, nan
 
-    def fill(section, n_samples):
-        return labels_from_horizons(section, n_samples, missing="unknown")
-
-    lazy = HorizonLabels(horizons, 101, fill)
+    lazy = HorizonLabels(horizons, 101, "unknown")
     whole = labels_from_horizons(horizons, 101, missing="unknown")
     assert (lazy.shape, len(lazy)) == (whole.shape, len(whole))
     assert_array_equal(lazy[key], whole[key])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["HorizonLabels", "IntervalLabels"]
+__all__ = ["HorizonLabels", "IntervalLabels", "Window", "ranks_between"]
 
 UNLABELED = -1
 
@@ -10,7 +10,8 @@ UNLABELED = -1
 class _Labels:
     """Array of shape (n_inlines, n_crosslines, n_samples) whose inlines `_line` makes.
 
-    A key is an integer, a slice or an array for each axis, at most one of them an array.
+    A key is an integer, a slice or an array for each axis, at most one of them an array. `labeled`,
+    (n_inlines, n_crosslines), are the traces with a pick.
     """
 
     dtype = np.dtype(np.int32)
@@ -25,31 +26,29 @@ class _Labels:
         lines = np.arange(self.shape[0])[rows]
         if lines.ndim == 0:
             return self._line(int(lines))[traces, samples]
-        wanted = (slice(None), traces, samples)[:3]
         held = [self._line(int(line)) for line in lines]
         held = np.stack(held) if held else np.empty((0, *self.shape[1:]), self.dtype)
-        return held[wanted]
+        return held[:, traces, samples]
 
 
 class HorizonLabels(_Labels):
-    """Labels 0, 1, 2, … of the units between horizons.
-
-    Samples next to a contact that is not picked have no label, nor have traces without any pick.
+    """Labels 0, 1, 2, … of the units between horizons, as `labels_from_horizons` makes them.
 
     Parameters
     ----------
     horizons : float array of shape (n_horizons, n_inlines, n_crosslines)
     n_samples : int
-    fill : function of (horizons, n_samples)
-        Labels of a section, (n_traces, n_samples), from its horizons, (n_horizons, n_traces).
+    missing : {"absent", "unknown"}
     """
 
-    def __init__(self, horizons, n_samples, fill):
-        self.horizons, self.fill = horizons, fill
+    def __init__(self, horizons, n_samples, missing):
+        self.horizons, self.missing = horizons, missing
         self.shape = (*horizons.shape[1:], n_samples)
+        self.labeled = ~np.isnan(horizons).all(axis=0)
 
     def _line(self, line):
-        return self.fill(self.horizons[:, line], self.shape[2]).astype(self.dtype)
+        ranks = ranks_between(self.horizons[:, line], self.shape[2], self.missing)
+        return np.where(ranks > len(self.horizons), UNLABELED, ranks).astype(self.dtype)
 
 
 class IntervalLabels(_Labels):
@@ -66,6 +65,8 @@ class IntervalLabels(_Labels):
     def __init__(self, traces, starts, stops, labels, shape):
         self.traces, self.starts, self.stops, self.labels = traces, starts, stops, labels
         self.shape = shape
+        self.labeled = np.zeros(shape[:2], dtype=bool)
+        self.labeled.flat[traces] = True
 
     def _line(self, line):
         n_traces = self.shape[1]
@@ -77,3 +78,38 @@ class IntervalLabels(_Labels):
         ):
             found[trace - line * n_traces, start:stop] = label
         return found
+
+
+class Window:
+    """Mask of shape (n_inlines, n_crosslines, n_samples): from one horizon down to another.
+
+    Traces without one of them are outside.
+    """
+
+    def __init__(self, top, base, n_samples):
+        self.top, self.base, self.n_samples = top, base, n_samples
+
+    def __getitem__(self, key):
+        key = key if isinstance(key, tuple) else (key,)
+        top, base = self.top[key[:2]], self.base[key[:2]]
+        samples = np.arange(self.n_samples)[key[2] if len(key) > 2 else slice(None)]
+        if samples.ndim:
+            top, base = top[..., np.newaxis], base[..., np.newaxis]
+        return (samples >= top) & (samples < base)
+
+
+def ranks_between(horizons, n_samples, missing):
+    """Rank of the unit of each sample; n_units where unknown, n_units + 1 on bare traces."""
+    n_units = len(horizons) + 1
+    absent = np.isnan(horizons)
+    depths = np.fmax.accumulate(horizons, axis=0)  # where contacts cross, the shallower one wins
+    starts = np.where(absent, n_samples, np.ceil(np.clip(depths, 0, n_samples)))
+    samples = np.arange(n_samples)
+    ranks = np.zeros((*horizons.shape[1:], n_samples), dtype=np.int16)
+    for k, start in enumerate(starts, start=1):
+        np.copyto(ranks, k, where=samples >= start[..., np.newaxis])
+    if missing == "unknown":
+        for k, gap in enumerate(absent):  # below the unit of rank k should follow a contact
+            ranks[(ranks == k) & gap[..., np.newaxis]] = n_units
+    ranks[absent.all(axis=0)] = n_units + 1
+    return ranks

@@ -71,8 +71,8 @@ class Survey:
         lines = [cube.coords[name] for name in dims_of_lines() if name in cube.coords]
         if len(lines) < 2:
             raise ValueError(
-                "`like` has no line numbers, so that the points of horizons cannot be placed. Open "
-                "the SEG-Y file of the survey, or assign the coordinates inline and crossline."
+                "the cube has no line numbers, so points of horizons cannot be placed. Open the "
+                "SEG-Y file of the survey, or assign the coordinates inline and crossline."
             )
         self.inlines, self.crosslines = (
             check_lines(numbers, f"like.{name}")
@@ -97,7 +97,7 @@ class Survey:
         uneven = steps.size and not np.allclose(steps, steps[0], rtol=1e-3, atol=0)
         if uneven or (steps.size and steps[0] <= 0):
             raise ValueError(
-                f"`like` has an axis {vertical} that is not evenly spaced downwards. Horizons "
+                f"the cube has an axis {vertical} that is not evenly spaced downwards. Horizons "
                 "become samples by its first value and its interval."
             )
         self.first = float(values[0])
