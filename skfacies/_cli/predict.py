@@ -1,6 +1,13 @@
 """`skfacies predict`: predict a cube and write the result to files."""
 
-from skfacies._cli.options import add_command, add_reading, add_rescale, given_reading
+from skfacies._cli.options import (
+    add_between,
+    add_command,
+    add_reading,
+    add_rescale,
+    given_between,
+    given_reading,
+)
 
 __all__ = ["add_parser", "predict_cube", "run"]
 
@@ -28,6 +35,7 @@ def add_parser(commands):
         metavar="SURVEY",
         help="SEG-Y file with the headers for a SEG-Y result, if SEISMIC is a Zarr or NumPy copy",
     )
+    add_between(parser.add_argument_group("window between horizons"))
     add_rescale(parser)
     add_reading(parser, "Default: as in the training of MODEL.")
     return parser
@@ -44,6 +52,7 @@ def run(arguments):
         reading=given_reading(arguments),
         rescale=arguments.rescale,
         verbose=arguments.verbose,
+        **given_between(arguments),
     )
     print("\n".join(f"wrote {path}" for path in paths))
     return {"wrote": paths}
@@ -59,6 +68,10 @@ def predict_cube(
     like=None,
     reading=None,
     rescale=None,
+    between=None,
+    z_unit=None,
+    columns=None,
+    crossing="raise",
     verbose=1,
 ):
     """Predict a cube from a file into new files; each gets its name once it is complete.
@@ -71,6 +84,9 @@ def predict_cube(
         Options of `open_cube` that override those of the training.
     rescale : {"survey"} or None, default=None
         See `FaciesSegmenter`; None keeps the model's setting.
+    between : (path, path), default=None
+        Horizons above and below the samples to predict: the others get the label -1, and no
+        probabilities and entropy. `z_unit`, `columns` and `crossing` are those of `read_horizons`.
 
     Returns
     -------
@@ -82,6 +98,7 @@ def predict_cube(
 
     from skfacies._cli import results
     from skfacies._cli.files import check_reading, check_targets
+    from skfacies._cli.interpretation import input_files, open_window
     from skfacies._cli.models import load_cube_model, open_amplitudes, stored
     from skfacies.io import kind_to_write, write_cube
 
@@ -90,12 +107,15 @@ def predict_cube(
         raise ValueError(f"--like gives headers for SEG-Y files; OUT is {out}. Omit --like.")
     check_reading(reading, seismic, like)
     inputs = {"MODEL": model_file, "SEISMIC": seismic, "--like": like}
+    inputs |= input_files(None, None, None, between)
     check_targets([out], inputs)
     model = load_cube_model(model_file, verbose=verbose, rescale=rescale)
     places = results.places_beside(out, model, probabilities, entropy)
     check_targets(places, inputs)
     cube = open_amplitudes(seismic, model, reading, verbose)
     headers = results.find_headers(cube, seismic, out, like, {**stored(model), **(reading or {})})
+    options = {"z_unit": z_unit, "columns": columns, "crossing": crossing}
+    window = open_window(cube, between, **options, verbose=verbose) if between else None
     with results.scratch_folder(out) as folder:
         if not headers:  # find out now, before prediction, whether the file can hold the result
             empty = results.scratch_array(folder, "empty", cube.shape, results.label_type(model))
@@ -104,7 +124,9 @@ def predict_cube(
                 results.like_amplitudes(cube, empty, "facies")[:1, :1],
             )
         paths = []
-        for path, result in results.predict_parts(model, cube, out, folder, probabilities, entropy):
+        for path, result in results.predict_parts(
+            model, cube, out, folder, probabilities, entropy, window=window
+        ):
             # The headers were already compared with the cube; options may correct its times.
             result = result.drop_vars(cube.dims[2], errors="ignore") if headers else result
             written = write_cube(path, result, **headers)

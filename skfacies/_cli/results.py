@@ -29,8 +29,11 @@ __all__ = [
 PLACES = ("inline_byte", "crossline_byte")
 
 
-def predict_parts(model, cube, out, folder, probabilities, entropy):
-    """Yield the path and the cube of each result, after all are predicted."""
+def predict_parts(model, cube, out, folder, probabilities, entropy, *, window=None):
+    """Yield the path and the cube of each result, after all are predicted.
+
+    `window` is a mask of the samples that have results.
+    """
     labels = scratch_array(folder, "labels", cube.shape, label_type(model))
     if probabilities or entropy:
         scores = scratch_array(folder, "scores", (*cube.shape, len(model.classes_)), np.float32)
@@ -38,6 +41,11 @@ def predict_parts(model, cube, out, folder, probabilities, entropy):
     else:
         model.predict(cube, out=labels)
     mark_missing(model, cube, labels)
+    if window is not None:
+        for lines in blocks(cube):
+            labels[lines][~window[lines]] = UNLABELED
+            if probabilities or entropy:
+                scores[lines][~window[lines]] = np.nan
     yield out, like_amplitudes(cube, labels, "facies")
     if probabilities:
         names = facies_names(model)
