@@ -42,10 +42,13 @@ def describe_model(path):
         yield "amplitudes opened with", reading_words(reading)
 
 
-def recall_words(report):
-    """Recall of each class in a `training_report_`."""
-    recalls = {name: row["recall"] for name, row in report.items() if isinstance(row, dict)}
-    return ", ".join(f"{name} {recall:.2f}" for name, recall in recalls.items())
+def recall_words(report, names=None):
+    """Recall of each class in a `training_report_`, with its name if it has one."""
+    recalls = {label: row["recall"] for label, row in report.items() if isinstance(row, dict)}
+    names = {str(label): name for label, name in (names or {}).items()}
+    return ", ".join(
+        f"{names.get(str(label), label)} {recall:.2f}" for label, recall in recalls.items()
+    )
 
 
 def _describe_axes(cube):

@@ -76,7 +76,7 @@ def run(arguments):
         shown = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
         print(f"trained on {len(numbers)} {name}{'s' if len(numbers) > 1 else ''}: {shown}")
     report = result.model.estimator_.training_report_
-    print(f"recall on training lines: {recall_words(report)}")
+    print(f"recall on training lines: {recall_words(report, result.names)}")
     print(f"wrote {arguments.out}")
     return {"wrote": [arguments.out], "lines": result.lines, "training_report": report}
 
@@ -121,7 +121,8 @@ def fit_model(
     Returns
     -------
     result : Bunch
-        `model`, and `lines`, the numbers of the training lines by direction.
+        `model`; `names` of the labels, or None; `lines`, the numbers of the training lines by
+        direction.
     """
     import numpy as np
     from sklearn.utils import Bunch
@@ -192,6 +193,7 @@ def fit_model(
     )
     return Bunch(
         model=model,
+        names=names,
         lines={name: np.asarray(cube[name])[chosen] for name, chosen in model.lines_.items()},
     )
 

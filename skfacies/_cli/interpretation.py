@@ -2,14 +2,21 @@
 
 import numpy as np
 
-from skfacies._cli.labels import LabelCube, open_interpretation
+from skfacies._cli.labels import UNLABELED, LabelCube, open_interpretation
 from skfacies.horizons import read_horizons
 from skfacies.horizons._checks import check_depths
 from skfacies.horizons._intervals import find_intervals
 from skfacies.horizons._lazy import HorizonLabels, Window
 from skfacies.horizons._survey import Survey
 
-__all__ = ["check_given", "find_direction", "input_files", "open_given", "open_window"]
+__all__ = [
+    "check_given",
+    "find_direction",
+    "input_files",
+    "match_classes",
+    "open_given",
+    "open_window",
+]
 
 #: Part of the traces of a line that must be labeled for it to be picked on purpose.
 PICKED = 0.5
@@ -141,6 +148,35 @@ def find_direction(direction, lines, labels, cube):
             f"{other} or both."
         )
     return direction
+
+
+def match_classes(labels, model, *, verbose=0):
+    """Give labels of horizons or intervals the numbers that the classes of a model have.
+
+    Units with the names of classes are these classes; others, which the model has not learned, are
+    left out. As horizons of other files have other names, as many units as classes are the classes
+    in their order.
+    """
+    if labels.names is None:
+        return
+    classes = model.classes_.tolist()
+    names = getattr(model, "label_names_", None) or {label: str(label) for label in classes}
+    by_name = {name: label for label, name in names.items()}
+    known = [label for label, name in labels.names.items() if name in by_name]
+    if len(known) >= min(2, len(labels.names)):
+        others = [name for name in labels.names.values() if name not in by_name]
+        labels.renamed = {
+            label: by_name.get(name, UNLABELED) for label, name in labels.names.items()
+        }
+        _print([f"left out, as MODEL has not learned it: {name}" for name in others], verbose)
+    elif len(labels.names) == len(classes) and hasattr(labels.cube, "horizons"):
+        labels.renamed = dict(zip(labels.names, classes, strict=True))
+    else:
+        raise ValueError(
+            f"the interpretation has {', '.join(map(repr, labels.names.values()))}, and MODEL has "
+            f"{', '.join(map(repr, by_name))}. Give the horizons between all of these, or "
+            "intervals of these."
+        )
 
 
 def _print(notes, verbose):

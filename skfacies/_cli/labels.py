@@ -47,8 +47,10 @@ class LabelCube:
     ----------
     names : dict or None
         Names of all labels, if the files give them.
-    window : array of bool (inline, crossline, samples), default=None
-        Samples that keep their labels. None is all of them.
+    window : array of bool (inline, crossline, samples) or None
+        Samples that keep their labels; None is all of them.
+    renamed : dict or None
+        Other labels to give instead.
     """
 
     dtype = np.dtype(np.int32)
@@ -73,7 +75,7 @@ class LabelCube:
         survey = cube if survey is None else survey
         self.shape = tuple(survey.shape)
         self.places, self.notes = None, []
-        self.names = self.window = None
+        self.names = self.window = self.renamed = None
         if survey is not cube and hasattr(cube, "dims"):
             self.places, self.notes = _find_places(cube, survey, path, survey_path)
         self.chosen = choose_lines(lines, survey)
@@ -88,6 +90,10 @@ class LabelCube:
             labels[~self.chosen[key[:2]]] = UNLABELED
         if self.window is not None:
             labels[~self.window[key]] = UNLABELED
+        if self.renamed is not None:
+            given = labels.copy()
+            for old, new in self.renamed.items():
+                labels[given == old] = new
         return labels
 
     def _read_placed(self, key):

@@ -13,6 +13,7 @@ __all__ = [
     "add_reading",
     "add_rescale",
     "add_training",
+    "given_between",
     "given_interpretation",
     "given_reading",
     "training_params",
@@ -132,7 +133,8 @@ def given_reading(arguments, prefix=""):
 
 
 #: Options of interpretation that is given as horizons or intervals.
-INTERPRETATION = ("horizons", "picks", "between", "z_unit", "columns", "crossing", "missing")
+BETWEEN = ("between", "z_unit", "columns", "crossing")
+INTERPRETATION = ("horizons", "picks", "missing", *BETWEEN)
 
 
 def add_interpretation(command):
@@ -191,6 +193,11 @@ def add_between(group):
         default="raise",
         help="where horizons cross: stop (default), or move the deeper one down to the shallower",
     )
+
+
+def given_between(arguments):
+    """Options of `add_between`."""
+    return {name: getattr(arguments, name) for name in BETWEEN}
 
 
 def given_interpretation(arguments):

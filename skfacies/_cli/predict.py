@@ -1,6 +1,13 @@
 """`skfacies predict`: predict a cube and write the result to files."""
 
-from skfacies._cli.options import add_command, add_reading, add_rescale, given_reading
+from skfacies._cli.options import (
+    add_between,
+    add_command,
+    add_reading,
+    add_rescale,
+    given_between,
+    given_reading,
+)
 
 __all__ = ["add_parser", "predict_cube", "run"]
 
@@ -45,6 +52,7 @@ def add_parser(commands):
         metavar="SURVEY",
         help="SEG-Y file with the headers for a SEG-Y result, if SEISMIC is a Zarr or NumPy copy",
     )
+    add_between(parser.add_argument_group("window between horizons"))
     add_rescale(parser)
     add_reading(parser, "Default: as in the training of MODEL.")
     return parser
@@ -63,6 +71,7 @@ def run(arguments):
         reading=given_reading(arguments),
         rescale=arguments.rescale,
         verbose=arguments.verbose,
+        **given_between(arguments),
     )
     for path in result.paths:
         print(f"wrote {path}")
@@ -86,6 +95,10 @@ def predict_cube(
     like=None,
     reading=None,
     rescale=None,
+    between=None,
+    z_unit=None,
+    columns=None,
+    crossing="raise",
     verbose=1,
 ):
     """Predict a cube from a file into new files; each gets its name once it is complete.
@@ -104,6 +117,9 @@ def predict_cube(
         Options of `open_cube` that override those of the training.
     rescale : {"survey"} or None, default=None
         See `FaciesSegmenter`; None keeps the model's setting.
+    between : (path, path), default=None
+        Horizons above and below the samples to predict: the others get the label -1, and no
+        probabilities and entropy. `z_unit`, `columns` and `crossing` are those of `read_horizons`.
 
     Returns
     -------
@@ -118,6 +134,7 @@ def predict_cube(
 
     from skfacies._cli import contacts, results
     from skfacies._cli.files import check_reading, check_targets
+    from skfacies._cli.interpretation import input_files, open_window
     from skfacies._cli.models import load_cube_model, open_amplitudes, stored
     from skfacies._files import whole_files
     from skfacies.io import kind_to_write, write_cube
@@ -128,6 +145,7 @@ def predict_cube(
         raise ValueError(f"--like gives headers for SEG-Y files; OUT is {out}. Omit --like.")
     check_reading(reading, seismic, like)
     inputs = {"MODEL": model_file, "SEISMIC": seismic, "--like": like}
+    inputs |= input_files(None, None, None, between)
     check_targets([out] if out else [], inputs)
     model = load_cube_model(model_file, verbose=verbose, rescale=rescale)
     check_targets(results.places_beside(out, model, probabilities, entropy), inputs)
@@ -138,6 +156,8 @@ def predict_cube(
     cube = open_amplitudes(seismic, model, reading, verbose)
     survey, as_like = results.find_survey(cube, seismic, like, {**stored(model), **(reading or {})})
     headers = {} if out is None else results.find_headers(cube, seismic, out, as_like)
+    options = {"z_unit": z_unit, "columns": columns, "crossing": crossing}
+    window = open_window(cube, between, **options, verbose=verbose) if between else None
     with results.scratch_folder(out or Path(horizons)) as scratch:
         # Find out now, before prediction, whether the files can hold the result.
         if files:
@@ -150,7 +170,7 @@ def predict_cube(
             )
         with_scores = probabilities or entropy or bool(files)
         labels, scores = results.predict_arrays(
-            model, cube, scratch, labels=out is not None, scores=with_scores
+            model, cube, scratch, labels=out is not None, scores=with_scores, window=window
         )
         paths, rows = [], []
         with whole_files(horizons) if files else nullcontext() as part:

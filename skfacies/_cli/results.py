@@ -31,8 +31,11 @@ __all__ = [
 PLACES = ("inline_byte", "crossline_byte")
 
 
-def predict_arrays(model, cube, folder, *, labels, scores):
-    """Labels and probabilities of a cube in scratch arrays; None for what is not wanted."""
+def predict_arrays(model, cube, folder, *, labels, scores, window=None):
+    """Labels and probabilities of a cube in scratch arrays; None for what is not wanted.
+
+    `window` is a mask of the samples that have results.
+    """
     found = probabilities = None
     if scores:
         shape = (*cube.shape, len(model.classes_))
@@ -43,6 +46,12 @@ def predict_arrays(model, cube, folder, *, labels, scores):
         mark_missing(model, cube, found)
     else:
         model.predict_proba(cube, out=probabilities)
+    if window is not None:
+        for lines in blocks(cube):
+            if labels:
+                found[lines][~window[lines]] = UNLABELED
+            if scores:
+                probabilities[lines][~window[lines]] = np.nan
     return found, probabilities
 
 

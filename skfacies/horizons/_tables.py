@@ -10,6 +10,7 @@ import numpy as np
 from skfacies.horizons._formats import (
     COMMENTS,
     advise_on_columns,
+    columns_of_charisma,
     encoding_of,
     split_line,
 )
@@ -51,11 +52,11 @@ def read_points(path, head, first_lines, columns, skip_lines, name, prefixes=())
     encoding = encoding_of(head)
     _check_name(name, "name" in columns)
     if "name" not in columns and not prefixes:
-        cells = _load_cells(path, first_lines, encoding, len(columns), skip_lines)
-        lines = [places[k] for k, role in enumerate(roles) if role in LINES]
+        cells = _load_cells(path, first_lines, encoding, columns, places, skip_lines)
+        lines = [k for k, role in enumerate(roles) if role in LINES]
         if cells is not None and np.array_equal(cells[:, lines], cells[:, lines] // 1):
             numbers = partial(_number_lines, path, encoding, skip_lines)
-            return Points(_typed(dict(zip(roles, cells[:, places].T, strict=True))), numbers)
+            return Points(_typed(dict(zip(roles, cells.T, strict=True))), numbers)
     at_name = columns.index("name") if "name" in columns else None
     numbers, found, names = array("q"), [array("d") for _ in roles], {}
     # Comments are in any encoding.
@@ -135,24 +136,30 @@ def _typed(cells):
     }
 
 
-def _load_cells(path, first_lines, encoding, n_columns, skip_lines):
-    """All cells of a file of numbers, by NumPy; None where its messages would say too little."""
+def _load_cells(path, first_lines, encoding, columns, places, skip_lines):
+    """Cells at the places of roles, by NumPy; None where its messages would say too little."""
     first = next((line for line in first_lines if not _is_comment(line)), "")
     if not first or ";" in first or '"' in first:
         return None
+    # Of several marks NumPy looks for comments in Python, which takes twice the time.
+    marks = [mark for mark in COMMENTS if any(line.startswith(mark) for line in first_lines)]
+    # Lines of the Charisma layout have words, so that NumPy must not read all columns.
+    words = columns_of_charisma(first.split()) == columns
     try:
         cells = np.loadtxt(
             path,
-            comments=list(COMMENTS),
+            comments=marks[0] if len(marks) == 1 else marks or None,
             delimiter="," if "," in first else None,
             skiprows=skip_lines,
+            usecols=places if words else None,
             ndmin=2,
             encoding=encoding,
         )
     except ValueError:
         return None
-    whole = cells.shape[1] == n_columns and not np.isinf(cells).any()
-    return cells if whole else None
+    if cells.shape[1] != len(places if words else columns) or np.isinf(cells).any():
+        return None
+    return cells if words else cells[:, places]
 
 
 def _number_lines(path, encoding, skip_lines):
