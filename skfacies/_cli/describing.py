@@ -94,10 +94,13 @@ def named_report(report, names):
     return {names.get(label, label): row for label, row in report.items()}
 
 
-def recall_words(report):
-    """Recall of each class in a `training_report_`."""
-    recalls = {name: row["recall"] for name, row in report.items() if isinstance(row, dict)}
-    return ", ".join(f"{name} {recall:.2f}" for name, recall in recalls.items())
+def recall_words(report, names=None):
+    """Recall of each class in a `training_report_`, with its name if it has one."""
+    recalls = {label: row["recall"] for label, row in report.items() if isinstance(row, dict)}
+    names = {str(label): name for label, name in (names or {}).items()}
+    return ", ".join(
+        f"{names.get(str(label), label)} {recall:.2f}" for label, recall in recalls.items()
+    )
 
 
 def _megabytes(size):

@@ -2,9 +2,11 @@
 
 from skfacies._cli.options import (
     add_command,
+    add_interpretation,
     add_reading,
     add_rescale,
     command_line,
+    given_interpretation,
     given_reading,
     show_next,
 )
@@ -16,14 +18,15 @@ def add_parser(commands):
     parser = add_command(
         commands,
         "score",
-        help="predict a cube and compare it with labels",
-        description="Predict a cube and compare it with labels, which may cover part of it. Labels "
-        "of lines that the model was trained on say little: hold lines out.",
+        help="predict a cube and compare it with its interpretation",
+        description="Predict a cube and compare it with labels, horizons or picked intervals, "
+        "which may cover part of it. Scores of lines that the model was trained on say little: "
+        "hold lines out.",
         example="skfacies score model.safetensors survey.sgy facies.sgy",
     )
     parser.add_argument("model", metavar="MODEL", help="file written by skfacies fit")
     parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
-    parser.add_argument("labels", metavar="LABELS", help="cube of labels")
+    add_interpretation(parser)
     parser.add_argument(
         "--ignore-label", type=int, default=-1, help="label of samples without interpretation"
     )
@@ -43,6 +46,7 @@ def run(arguments):
         rescale=arguments.rescale,
         output_dict=arguments.json,
         verbose=arguments.verbose,
+        **given_interpretation(arguments),
     )
     print(report)
     words = command_line(
@@ -57,14 +61,21 @@ def score_model(
     seismic,
     labels,
     *,
+    horizons=None,
+    picks=None,
+    between=None,
     ignore_label=-1,
     reading=None,
     labels_reading=None,
     rescale=None,
     output_dict=False,
+    z_unit=None,
+    columns=None,
+    crossing="raise",
+    missing="unknown",
     verbose=1,
 ):
-    """Predict a cube and compare it with labels from a file; return the report as text.
+    """Predict a cube and compare it with its interpretation; return the report as text.
 
     With `output_dict`, the report is a dict; see `facies_report`.
 
@@ -75,19 +86,35 @@ def score_model(
     import numpy as np
 
     from skfacies._cli.files import check_reading
-    from skfacies._cli.labels import UNLABELED, open_interpretation
+    from skfacies._cli.interpretation import check_given, match_classes, open_given
+    from skfacies._cli.labels import UNLABELED
     from skfacies._cli.models import load_cube_model, open_amplitudes, stored
     from skfacies._cli.results import blocks, label_type, scratch_array
     from skfacies.metrics import facies_report
 
+    check_given(labels, horizons, picks)
     check_reading(reading, seismic, labels)
     check_reading(labels_reading, labels, prefix="--labels-")
     model = load_cube_model(model_file, verbose=verbose, rescale=rescale)
     cube = open_amplitudes(seismic, model, reading, verbose)
     shared = {**stored(model), **(reading or {})}
-    truth = open_interpretation(
-        labels, cube, seismic, shared, labels_reading, ignore_label, verbose=verbose
+    truth = open_given(
+        cube,
+        seismic,
+        labels=labels,
+        horizons=horizons,
+        picks=picks,
+        between=between,
+        reading=shared,
+        labels_reading=labels_reading,
+        ignore_label=ignore_label,
+        z_unit=z_unit,
+        columns=columns,
+        crossing=crossing,
+        missing=missing,
+        verbose=verbose,
     )
+    match_classes(truth, model, verbose=verbose)
     names = getattr(model, "label_names_", None)
     with tempfile.TemporaryDirectory(prefix="skfacies-") as folder:
         predicted = scratch_array(folder, "labels", cube.shape, label_type(model))

@@ -4,7 +4,15 @@ import warnings
 
 import numpy as np
 
-__all__ = ["check_depths", "check_values"]
+from skfacies._sections.labels import class_labels
+
+__all__ = [
+    "CROSSING_TOLERANCE",
+    "check_depths",
+    "check_units",
+    "check_values",
+    "wrong_order_message",
+]
 
 #: Contacts that cross by less, at pinch-outs, and picks so far outside are nothing to speak of.
 CROSSING_TOLERANCE = 3.0
@@ -16,6 +24,21 @@ FEW_MISSING = 0.05
 #: No trace has as many samples; no contact lies in so few of them on all traces.
 MANY_SAMPLES = 2**17
 FEW_SAMPLES = 3.0
+
+
+def check_units(units, ignore_label, name="units"):
+    """Array of different labels, of integers or strings."""
+    found = np.asarray(units)
+    distinct = class_labels(found, ignore_label, name)
+    if found.ndim != 1 or len(found) < 2 or len(distinct) < len(found):
+        order = ", from the shallowest to the deepest" if name == "units" else ""
+        without = "" if ignore_label is None else f", without ignore_label={ignore_label!r}"
+        raise ValueError(
+            f"`{name}` must be two or more different labels{order}{without}; got {units!r}."
+        )
+    if found.dtype.kind == "f":  # whole numbers, or class_labels had refused them
+        return found.astype(np.int64)
+    return np.array(found.tolist()) if found.dtype.kind == "O" else found
 
 
 def check_depths(horizons, n_samples, names, *, missing="absent"):
@@ -151,7 +174,7 @@ def _check_order(horizons, names):
         common = ~(np.isnan(above) | np.isnan(horizon))
         n_common, n_picks = np.count_nonzero(common), np.count_nonzero(~np.isnan(horizon))
         if 2 * n_common >= max(n_picks, 1) and (above[common] > horizon[common]).all():
-            raise ValueError(_wrong_order_message(horizons, names, k))
+            raise ValueError(wrong_order_message(horizons, names, k))
         crossing = np.count_nonzero(above[common] > horizon[common] + CROSSING_TOLERANCE)
         if crossing > FEW_TRACES * n_common:
             warnings.warn(
@@ -174,7 +197,7 @@ def _are_twins(horizon, other):
     return np.array_equal(horizon, other, equal_nan=True) and not np.isnan(horizon).all()
 
 
-def _wrong_order_message(horizons, names, k):
+def wrong_order_message(horizons, names, k):
     medians = [np.nan if np.isnan(h).all() else np.nanmedian(h) for h in horizons]
     order = np.argsort(medians, kind="stable")
     found = ", ".join(f"{names[i]} at {medians[i]:g}" for i in order)
