@@ -42,14 +42,6 @@ CONTACT_STYLE = {"color": "black", "linewidth": 0.8}
 LEGEND_PLACE = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "borderaxespad": 0}
 
 
-VERTICAL_LABELS = {
-    "ms": "two-way time (ms)",
-    "s": "two-way time (s)",
-    "m": "depth (m)",
-    "ft": "depth (ft)",
-}
-
-
 def facies_colors(n_classes):
     """Colors of `n_classes` facies by position: a fixed list, repeated after 20."""
     return [FACIES_COLORS[i % len(FACIES_COLORS)] for i in range(n_classes)]
