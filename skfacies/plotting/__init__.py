@@ -6,6 +6,9 @@ figure, as long as its position in the classes is the same. Matplotlib is import
 something is drawn.
 """
 
+from skfacies.plotting._confusion import FaciesConfusionDisplay
+from skfacies.plotting._folds import FoldsDisplay
 from skfacies.plotting._section import SectionDisplay
+from skfacies.plotting._training import TrainingDisplay
 
-__all__ = ["SectionDisplay"]
+__all__ = ["FaciesConfusionDisplay", "FoldsDisplay", "SectionDisplay", "TrainingDisplay"]

@@ -95,6 +95,21 @@ def vertical_scale(sample_interval, sample_unit):
     return sample_interval, VERTICAL_LABELS[sample_unit]
 
 
+def check_numbers(numbers, n, name):
+    """Numbers of `n` lines, ascending or descending; from 0 if there are none."""
+    if numbers is None:
+        return np.arange(n)
+    numbers = np.asarray(numbers)
+    if numbers.shape != (n,) or numbers.dtype.kind not in "iuf":
+        raise ValueError(
+            f"`{name}` must be {n} numbers; got {numbers.dtype} of shape {numbers.shape}."
+        )
+    steps = np.diff(numbers.astype(float))
+    if not (steps > 0).all() and not (steps < 0).all():
+        raise ValueError(f"`{name}` must be in ascending or descending order, without repetition.")
+    return numbers
+
+
 def decide(probabilities, classes, ignore_label):
     """Return the most likely class and the normalized entropy of each sample of a section."""
     # With one class there is nothing to decide: the entropy is 0 for any base.
