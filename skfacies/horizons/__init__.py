@@ -13,13 +13,25 @@ from skfacies._cubes.holders import check_out, release_pages, rows_at_once
 from skfacies._sections.labels import class_labels, label_codes, union_labels
 from skfacies._sections.undefined import undefined_values
 from skfacies._sections.validation import as_array
-from skfacies.horizons._checks import check_depths
+from skfacies.horizons._checks import check_depths, check_units
+from skfacies.horizons._contacts import (
+    LARGEST_CHUNK,
+    contacts_from_probabilities,
+    first_sample,
+    lateral_coords,
+    pieces,
+)
 from skfacies.horizons._text import read_horizon, write_horizon
 
-__all__ = ["horizons_from_labels", "labels_from_horizons", "read_horizon", "write_horizon"]
+__all__ = [
+    "contacts_from_probabilities",
+    "horizons_from_labels",
+    "labels_from_horizons",
+    "read_horizon",
+    "write_horizon",
+]
 
 SAMPLES_AT_ONCE = 2**21  # samples worked on at once
-LARGEST_CHUNK = 2**25  # samples of a row of chunks that is still read at once
 
 
 def labels_from_horizons(
@@ -105,7 +117,7 @@ def labels_from_horizons(
         raise ValueError(f"`missing` must be 'absent' or 'unknown'; got {missing!r}.")
     names = [f"horizons[{key!r}]" for key in keys or range(len(horizons))]
     check_depths(horizons, int(n_samples), names, missing=missing)
-    units = _check_units(np.arange(len(horizons) + 1) if units is None else units, ignore_label)
+    units = check_units(np.arange(len(horizons) + 1) if units is None else units, ignore_label)
     if len(units) != len(horizons) + 1:
         raise ValueError(
             f"`units` must be {len(horizons) + 1} labels for {len(horizons)} horizons; got "
@@ -183,21 +195,18 @@ def horizons_from_labels(labels, contacts=None, *, units=None, pinch_out="follow
     cube = _check_label_array(labels)
     if pinch_out not in ("follow", "nan"):
         raise ValueError(f"`pinch_out` must be 'follow' or 'nan'; got {pinch_out!r}.")
-    units = _find_units(cube, ignore_label) if units is None else _check_units(units, ignore_label)
+    units = _find_units(cube, ignore_label) if units is None else check_units(units, ignore_label)
     lower = _check_contacts(contacts, units)
     order = np.argsort(units)
     rank = np.append(order, -1).astype(np.int16)  # -1: none of the units
     horizons = np.empty((len(lower), *cube.shape[:-1]), dtype=np.float32)
-    for rows, piece in _pieces(cube):
+    for rows, piece in pieces(cube, SAMPLES_AT_ONCE):
         ranks = rank[label_codes(piece, units[order])]
         for horizon, k in zip(horizons, lower, strict=True):
-            horizon[rows] = _first_sample(
-                ranks >= k if pinch_out == "follow" else ranks == k, ranks
-            )
+            horizon[rows] = first_sample(ranks >= k if pinch_out == "follow" else ranks == k, ranks)
     if not hasattr(labels, "dims"):
         return horizons
-    dims = labels.dims[:-1]
-    coords = {name: labels.coords[name] for name in dims if name in labels.coords}
+    dims, coords = lateral_coords(labels, 1)
     coords["contact"] = units[lower]
     return type(labels)(horizons, dims=("contact", *dims), coords=coords, name="horizon")
 
@@ -241,19 +250,6 @@ def _inlines_first(horizon):
     if {"inline", "crossline"} <= set(getattr(horizon, "dims", ())):
         return horizon.transpose(..., "inline", "crossline")
     return horizon
-
-
-def _check_units(units, ignore_label):
-    found = np.asarray(units)
-    distinct = class_labels(found, ignore_label, "units")
-    if found.ndim != 1 or len(found) < 2 or len(distinct) < len(found):
-        raise ValueError(
-            "`units` must be two or more different labels, from the shallowest to the deepest, "
-            f"without ignore_label={ignore_label!r}; got {units!r}."
-        )
-    if found.dtype.kind == "f":  # whole numbers, or class_labels had refused them
-        return found.astype(np.int64)
-    return np.array(found.tolist()) if found.dtype.kind == "O" else found
 
 
 def _uses(horizons, missing):
@@ -330,7 +326,7 @@ def _check_label_array(labels):
 
 def _find_units(cube, ignore_label):
     found = union_labels(
-        [class_labels(piece, ignore_label, "labels") for _, piece in _pieces(cube)]
+        [class_labels(piece, ignore_label, "labels") for _, piece in pieces(cube, SAMPLES_AT_ONCE)]
     )
     if found.dtype.kind in "UO":
         raise ValueError(
@@ -362,20 +358,3 @@ def _check_contacts(contacts, units):
     if not lower:
         raise ValueError("`contacts` is empty. Use None for all of them.")
     return lower
-
-
-def _first_sample(wanted, ranks):
-    """First sample wanted of each trace; NaN if none, or if the sample above has no label."""
-    first = wanted.argmax(axis=-1)
-    above = np.take_along_axis(ranks, np.maximum(first - 1, 0)[..., np.newaxis], -1)[..., 0]
-    known = wanted.any(axis=-1) & ((above >= 0) | (first == 0))
-    return np.where(known, first, np.nan)
-
-
-def _pieces(cube):
-    """Yield (rows, labels of these rows), each chunk of the array read once."""
-    for block in rows_at_once(cube, values=SAMPLES_AT_ONCE, largest_chunk=LARGEST_CHUNK):
-        held = np.asarray(cube[block])
-        for rows in rows_at_once(held, values=SAMPLES_AT_ONCE):
-            yield slice(block.start + rows.start, block.start + rows.stop), held[rows]
-        release_pages(cube)

@@ -4,7 +4,9 @@ import warnings
 
 import numpy as np
 
-__all__ = ["check_depths", "check_values"]
+from skfacies._sections.labels import class_labels
+
+__all__ = ["check_depths", "check_units", "check_values"]
 
 #: Contacts that cross by less, at pinch-outs, and picks so far outside are nothing to speak of.
 CROSSING_TOLERANCE = 3.0
@@ -16,6 +18,21 @@ FEW_MISSING = 0.05
 #: No trace has as many samples; no contact lies in so few of them on all traces.
 MANY_SAMPLES = 2**17
 FEW_SAMPLES = 3.0
+
+
+def check_units(units, ignore_label, name="units"):
+    """Array of different labels, of integers or strings."""
+    found = np.asarray(units)
+    distinct = class_labels(found, ignore_label, name)
+    if found.ndim != 1 or len(found) < 2 or len(distinct) < len(found):
+        order = ", from the shallowest to the deepest" if name == "units" else ""
+        without = "" if ignore_label is None else f", without ignore_label={ignore_label!r}"
+        raise ValueError(
+            f"`{name}` must be two or more different labels{order}{without}; got {units!r}."
+        )
+    if found.dtype.kind == "f":  # whole numbers, or class_labels had refused them
+        return found.astype(np.int64)
+    return np.array(found.tolist()) if found.dtype.kind == "O" else found
 
 
 def check_depths(horizons, n_samples, names, *, missing="absent"):
