@@ -8,7 +8,14 @@ something is drawn.
 
 from skfacies.plotting._confusion import FaciesConfusionDisplay
 from skfacies.plotting._folds import FoldsDisplay
+from skfacies.plotting._horizon import HorizonDisplay
 from skfacies.plotting._section import SectionDisplay
 from skfacies.plotting._training import TrainingDisplay
 
-__all__ = ["FaciesConfusionDisplay", "FoldsDisplay", "SectionDisplay", "TrainingDisplay"]
+__all__ = [
+    "FaciesConfusionDisplay",
+    "FoldsDisplay",
+    "HorizonDisplay",
+    "SectionDisplay",
+    "TrainingDisplay",
+]

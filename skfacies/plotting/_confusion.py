@@ -14,9 +14,9 @@ __all__ = ["FaciesConfusionDisplay"]
 #: What the values in the cells are, by `normalize`.
 CELLS = {
     None: "samples",
-    "true": "fraction of the samples of the interpreted facies",
-    "pred": "fraction of the samples of the predicted facies",
-    "all": "fraction of all samples",
+    "true": "share of the row",
+    "pred": "share of the column",
+    "all": "share of all samples",
 }
 
 
@@ -50,7 +50,7 @@ class FaciesConfusionDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Axes of the matrix.
+        Axes of the matrix: with bars, a part of the Axes given to `plot`.
     iou_ax_ : matplotlib Axes or None
         Axes of the bars of IoU.
     text_ : ndarray of shape (n_classes, n_classes) of matplotlib Text, or None
@@ -289,9 +289,13 @@ class FaciesConfusionDisplay:
         matrix, scores, names = self._check_arrays()
         if ax is None:
             ax = _make_figure(len(names), max(map(len, names)), iou)
-        self.ax_, self.figure_ = ax, ax.figure
+        self.figure_, self.iou_ax_ = ax.figure, None
+        if iou:
+            ax, self.iou_ax_ = _split(ax)
+            _draw_iou(self.iou_ax_, scores)
+        self.ax_ = ax
         top = 1 if self.normalize else max(np.nanmax(matrix, initial=0), 1)
-        image = ax.imshow(matrix, cmap=cmap, vmin=0, vmax=top)
+        image = ax.imshow(matrix, cmap=cmap, vmin=0, vmax=top, aspect="auto")
         positions = range(len(names))
         ax.set(xticks=positions, yticks=positions, yticklabels=names)
         slanted = max(map(len, names)) > 6
@@ -308,7 +312,6 @@ class FaciesConfusionDisplay:
             note = f"{_in_thousands(self.n_unlisted)} samples of other facies are not shown"
             ax.set_xlabel(f"predicted facies\n({note})")
         self.text_ = _write_values(image, matrix, values_format) if include_values else None
-        self.iou_ax_ = _draw_iou(ax, scores) if iou else None
         return self
 
     def _check_arrays(self):
@@ -355,8 +358,8 @@ def _make_figure(n_classes, longest_name, iou):
     import matplotlib.pyplot as plt
 
     side = max(0.55 * n_classes, 2.0)
-    margin = 0.9 + 0.08 * longest_name
-    size = (side * (1.45 if iou else 1) + margin, side + margin)
+    margin = 0.8 + 0.08 * longest_name
+    size = (side * (1.55 if iou else 1) + margin, side + margin)
     return plt.subplots(figsize=np.minimum(size, 16), layout="constrained")[1]
 
 
@@ -384,7 +387,7 @@ def _format(value, values_format, dtype):
     if values_format is not None:
         return format(value, values_format)
     if value == 0:
-        return "0"  # never taken for it, unlike 0.00
+        return ""  # most cells: only the others are worth reading
     return _in_thousands(value) if dtype.kind in "iu" or value > 1 else f"{value:.2f}"
 
 
@@ -397,16 +400,21 @@ def _in_thousands(count):
     return f"{count:g}" if isinstance(count, Real) else str(count)
 
 
-def _draw_iou(ax, scores):
-    """Bars beside the rows, in an inset that a layout makes room for."""
-    bars = ax.inset_axes([1.04, 0, 0.4, 1])
+def _split(ax):
+    """Two Axes in the place of one, with their edges at the same heights whatever the layout."""
+    ax.set_axis_off()
+    return ax.inset_axes([0, 0, 0.67, 1]), ax.inset_axes([0.71, 0, 0.22, 1])
+
+
+def _draw_iou(bars, scores):
+    """Bars beside the rows of the matrix."""
     positions = np.arange(len(scores))
     colors = facies_colors(len(scores))
     bars.barh(positions, np.nan_to_num(scores), height=0.8, color=colors, edgecolor="0.3", lw=0.5)
     for i, score in enumerate(scores):
         text = "–" if np.isnan(score) else f"{score:.2f}"
-        bars.text(1.04, i, text, va="center", ha="left", fontsize="small")
-    bars.set(xlim=(0, 1), ylim=ax.get_ylim(), yticks=[], xticks=[0, 0.5, 1])
+        bars.text(1.05, i, text, va="center", ha="left", fontsize="small")
+    bars.set(xlim=(0, 1), ylim=(len(scores) - 0.5, -0.5), yticks=[], xticks=[0, 0.5, 1])
     bars.set_xticklabels(["0", "0.5", "1"], fontsize="small")
     bars.spines[["top", "right"]].set_visible(False)
     title = "IoU"
@@ -415,4 +423,3 @@ def _draw_iou(ax, scores):
         bars.axvline(mean, color="black", lw=1, ls=(0, (4, 2)))
         title = f"IoU, mean {mean:.2f}"
     bars.set_title(title, fontsize="medium")
-    return bars

@@ -38,7 +38,8 @@ class FoldsDisplay:
     Attributes
     ----------
     distances_ : ndarray of shape (n_splits,)
-        Smallest difference in number between a test section and a training section of each fold.
+        Smallest difference in number between a test section and a training section of each fold,
+        which is written beside it.
     ax_ : matplotlib Axes
         Axes of the map.
     figure_ : matplotlib Figure
@@ -208,7 +209,7 @@ class FoldsDisplay:
     def _write_counts(self, train, test):
         """A small table to the right of the map, one line for each fold."""
         place = {"transform": self.ax_.get_yaxis_transform(), "fontsize": "small", "ha": "right"}
-        heads = ("train", "test", "nearest")
+        heads = ("train", "test", "distance")
         columns = (train.sum(axis=1), test.sum(axis=1), self.distances_)
         for x, head, values in zip((1.09, 1.18, 1.3), heads, columns, strict=True):
             self.ax_.text(x, -0.55, head, va="bottom", color="0.35", **place)

@@ -198,7 +198,7 @@ class TrainingDisplay:
             ax.axvline(self.kept_epoch, color="black", lw=1, ls=(0, (1, 2)), label=label)
         reductions = np.asarray(self.reductions, dtype=int)
         for epoch in reductions:
-            ax.axvline(epoch + 0.5, color=MARK_COLOR, lw=0.6, alpha=0.6, zorder=0)
+            ax.axvline(epoch + 0.5, color=MARK_COLOR, lw=0.6, alpha=0.35, zorder=0)
         if name == "learning_rate" and len(reductions):
             rates = curves["learning_rate"][reductions - 1]
             ax.plot(
@@ -282,16 +282,8 @@ def _draw_iou(ax, curves):
     best = int(np.nanargmax(values)) if np.isfinite(values).any() else None
     _line(ax, values, color=VALID_COLOR)
     if best is not None:
-        ax.plot(best + 1, values[best], "o", ms=6, mfc="none", color="black")
-        ax.annotate(
-            f"{values[best]:.3f} in epoch {best + 1}",
-            (best + 1, values[best]),
-            xytext=(0, -9),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            fontsize="small",
-        )
+        label = f"best: {values[best]:.3f} in epoch {best + 1}"
+        ax.plot(best + 1, values[best], "o", ms=7, mfc="none", color="black", label=label)
     ax.set_ylabel("mean IoU of held-out traces")
 
 
