@@ -86,8 +86,8 @@ class HorizonDisplay:
     ...     sample_interval=4,
     ... )
     >>> ax = display.axes_["depth"]
-    >>> print(ax.get_xlabel(), ax.get_ylabel(), ax.get_ylim())
-    crossline inline (299.5, 319.5)
+    >>> print(ax.get_xlabel(), ax.get_ylabel(), *ax.get_ylim())
+    crossline inline 299.5 319.5
     >>> plt.close(display.figure_)
     """
 

@@ -1,6 +1,7 @@
 """How a training went, epoch by epoch."""
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from skfacies._sections.estimators import last_step
 from skfacies.plotting._arguments import check_matplotlib
@@ -214,16 +215,15 @@ class TrainingDisplay:
 
 def _find_history(estimator):
     """Epochs of the estimator of sections, wherever it is nested."""
-    from sklearn.utils.validation import check_is_fitted
-
-    check_is_fitted(estimator)
-    estimator = last_step(estimator)
-    estimator = last_step(getattr(estimator, "estimator_", estimator))
-    history = getattr(estimator, "history_", None)
+    sections = last_step(estimator)
+    sections = last_step(getattr(sections, "estimator_", sections))
+    history = getattr(sections, "history_", None)
+    if history is None and hasattr(estimator, "fit"):
+        check_is_fitted(estimator)
     if history is None:
         raise TypeError(
             "`estimator` must have a history_, as FaciesSegmenter does; "
-            f"{type(estimator).__name__} does not."
+            f"{type(sections).__name__} does not."
         )
     if not history:
         raise ValueError("`estimator` has an empty history_. Fit it for an epoch or more.")
