@@ -10,12 +10,12 @@ on. We compare shuffled folds and blocks with a gap to the score on a distant pa
 # %%
 # The survey
 # ----------
-# Inlines 0 to 47 are interpreted, and inlines 60 to 79 are what we want to know about.
+# Inlines 0 to 35 are interpreted, and inlines 48 to 71 are what we want to know about.
 from skfacies.datasets import make_facies_cube
 
-survey = make_facies_cube((80, 64, 64), n_facies=5, n_faults=3, random_state=2)
-sections, labels = survey.data[:48], survey.target[:48]
-distant = survey.data[60:], survey.target[60:]
+survey = make_facies_cube((72, 48, 64), n_facies=5, n_faults=3, random_state=0)
+sections, labels = survey.data[:36], survey.target[:36]
+distant = survey.data[48:], survey.target[48:]
 
 # %%
 # Two ways to split
@@ -28,20 +28,27 @@ from skfacies.model_selection import BlockKFold
 from skfacies.plotting import FoldsDisplay
 
 shuffled = KFold(3, shuffle=True, random_state=0)
-blocks = BlockKFold(3, gap=6)
+blocks = BlockKFold(3, gap=4)
 FoldsDisplay.from_splitter(shuffled, sections, section_name="inline", title="shuffled")
 FoldsDisplay.from_splitter(blocks, sections, section_name="inline", title="blocks with a gap")
 
 # %%
 # Scores
 # ------
-# Line numbers are not given here, so each section is predicted by its amplitudes alone.
+# The network is a small one, so that the example runs in less than a minute.
 from sklearn.model_selection import cross_val_score
 
 from skfacies import FaciesSegmenter
 
 segmenter = FaciesSegmenter(
-    encoder_weights=None, encoder_depth=4, max_epochs=8, validation_fraction=0, random_state=0
+    encoder_weights=None,
+    encoder_depth=3,
+    decoder_channels=(32, 16, 16),
+    max_epochs=10,
+    batch_size=4,
+    validation_fraction=0,
+    dip_smoothing=None,
+    random_state=0,
 )
 scores = {
     "shuffled folds": cross_val_score(segmenter, sections, labels, cv=shuffled),
@@ -63,5 +70,11 @@ for i, values in enumerate(scores.values()):
     ax.plot(values, np.full(len(values), i), "o", color="#A6BDD7", label="fold" if i == 0 else None)
     ax.plot(np.mean(values), i, "|", color="#14305A", ms=22, mew=2, label=None if i else "mean")
 ax.set(yticks=range(3), yticklabels=list(scores), ylim=(2.5, -0.5), xlabel="mean IoU")
-ax.legend(frameon=False)
+ax.legend(frameon=False, loc="lower right", markerscale=0.5)
 ax.spines[["top", "right"]].set_visible(False)
+
+# %%
+# Shuffled folds promise 0.08 more than the distant inlines give, blocks with a gap 0.03. Blocks still
+# look at the same part of the survey, and train on fewer inlines than the final model, which works in
+# the other direction. The distant part is a single one: another may be easier, or harder, than the
+# blocks.
