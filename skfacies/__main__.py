@@ -60,7 +60,12 @@ def _reword(message):
     text = " ".join(str(message).split())
     text = re.sub(rf"(?<![\w.])(`?)({names})\1=({value})", _with_value, text)
     text = re.sub(rf"`({names})`", lambda match: OPTIONS[match[1]], text)
+    text = re.sub(r"columns=\(([^)…]*)\)", _with_columns, text)
     return re.sub(r"(--inline-byte \w+), (?=--crossline-byte)", r"\1 ", text)
+
+
+def _with_columns(match):
+    return f"--columns {re.sub('[^a-z,-]', '', match[1])}"
 
 
 def _with_value(match):

@@ -563,8 +563,32 @@ def test_advice_on_columns_follows_the_header_and_the_cells(tmp_path, text, mess
     path = tmp_path / "top.dat"
     path.write_text(text)
     with pytest.raises(ValueError, match=message) as caught:
-        read_horizon(path)
+        read_horizon(path, columns=("inline", "crossline", "value"))
     assert "Name all of them" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# 1: Inline\n# 2: Crossline\n# 3: Z\n# 4: Amplitude\n9 8 5.0 1\n",
+        '# "X"\t"Y"\t"Inline"\t"Crossline"\t"Z"\n1\t2\t9\t8\t5\n',
+        "# crossline inline twt\n8 9 5\n",
+        "IL XL X Y TWT(ms)\n9 8 1e6 2e6 5\n",
+        "il,xl,Top Chalk\n9,8,5\n",
+        "Inline\tCrossline\tTime [ms]\n9\t8\t5\n",
+        "INLINE : 9 XLINE : 8 6.1e5 5.9e6 5\n",
+        "INLINE : 9 XLINE : 8 5\n",
+    ],
+)
+def test_columns_that_the_file_names_are_used(tmp_path, text):
+    path = tmp_path / "top.dat"
+    path.write_text(text)
+    found = read_horizon(path)
+    assert (found.inlines.tolist(), found.crosslines.tolist(), found.data.tolist()) == (
+        [9],
+        [8],
+        [[5]],
+    )
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,12 @@ PUBLIC = {
     "skfacies.benchmark": ["f3_benchmark"],
     "skfacies.datasets": ["fetch_f3", "load_sections", "make_facies_cube"],
     "skfacies.horizons": [
+        "contacts_from_probabilities",
         "horizons_from_labels",
         "labels_from_horizons",
         "read_horizon",
+        "read_horizons",
+        "read_intervals",
         "write_horizon",
     ],
     "skfacies.io": ["open_cube", "write_cube"],

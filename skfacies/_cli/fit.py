@@ -2,8 +2,10 @@
 
 from skfacies._cli.options import (
     add_command,
+    add_interpretation,
     add_reading,
     add_training,
+    given_interpretation,
     given_reading,
     training_params,
 )
@@ -16,19 +18,22 @@ def add_parser(commands):
         commands,
         "fit",
         help="train on an interpreted cube and write a model",
-        description="Train on amplitudes and labels in SEG-Y (.sgy, .segy), Zarr or NumPy files. "
+        description="Train on amplitudes in a SEG-Y (.sgy, .segy), Zarr or NumPy file and on their "
+        "interpretation: a cube of labels, horizons, or intervals picked on traces. Only the lines "
+        "that are picked are used. "
         "Labels are whole numbers, with -1 where nothing is interpreted. They are placed by line "
         "numbers and times, and may cover part of SEISMIC. Files without line numbers and times, "
         "such as .npy, are paired by position and need the same shape.",
-        example="skfacies fit survey.sgy facies.sgy -o model.safetensors "
-        "--directions both --lines inline=300-700:50 crossline=400,600 --seed 0",
+        example="skfacies fit survey.sgy --horizons top.xyz base.xyz -o model.safetensors "
+        "--names overburden,reservoir,basement --lines inline=300-700:50 --seed 0",
     )
     parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
-    parser.add_argument("labels", metavar="LABELS", help="cube of labels")
+    add_interpretation(parser)
     parser.add_argument(
         "-o", "--out", required=True, metavar="MODEL", help=".safetensors file to write"
     )
     add_training(parser)
+    parser.set_defaults(directions=None)  # along the lines that are picked
     parser.add_argument(
         "--lines",
         nargs="+",
@@ -41,7 +46,10 @@ def add_parser(commands):
         "--ignore-label", type=int, default=-1, help="label of samples without interpretation"
     )
     parser.add_argument(
-        "--names", metavar="A,B,…", help="names of the facies, in ascending order of labels"
+        "--names",
+        metavar="A,B,…",
+        help="names of the facies, in ascending order of labels; with --horizons from the "
+        "shallowest to the deepest, default: after the files",
     )
     add_reading(parser, "MODEL keeps these options for predict and score.", labels=True)
     return parser
@@ -61,6 +69,7 @@ def run(arguments):
         reading=given_reading(arguments),
         labels_reading=given_reading(arguments, "labels_"),
         verbose=arguments.verbose,
+        **given_interpretation(arguments),
         **training_params(arguments),
     )
     for name, numbers in result.lines.items():
@@ -77,13 +86,20 @@ def fit_model(
     labels,
     model_file,
     *,
-    direction="inline",
+    horizons=None,
+    picks=None,
+    between=None,
+    direction=None,
     neighbors=0,
     lines=(),
     ignore_label=-1,
     label_names=None,
     reading=None,
     labels_reading=None,
+    z_unit=None,
+    columns=None,
+    crossing="raise",
+    missing="unknown",
     verbose=1,
     **params,
 ):
@@ -91,6 +107,14 @@ def fit_model(
 
     Parameters
     ----------
+    labels : path or None
+        None if `horizons`, files from shallow to deep, or `picks`, a file of intervals, are given.
+    between : (path, path), default=None
+        Horizons above and below the samples to train on.
+    direction : {"inline", "crossline", "both"}, default=None
+        None is "inline", or that of the picked lines.
+    z_unit, columns, crossing, missing
+        How horizons are read; see `read_horizons` and `labels_from_horizons`.
     reading, labels_reading : dict, default=None
         Options of `open_cube` for the amplitudes and for the labels.
 
@@ -110,21 +134,51 @@ def fit_model(
         used_options,
         weights_file,
     )
-    from skfacies._cli.labels import check_lines, match_names, open_interpretation
+    from skfacies._cli.interpretation import check_given, find_direction, input_files, open_given
+    from skfacies._cli.labels import check_lines, match_names, split_lines
     from skfacies.persistence import save_model
 
-    inputs = {"SEISMIC": seismic, "LABELS": labels, "--weights": weights_file(params)}
+    check_given(labels, horizons, picks)
+    inputs = {"SEISMIC": seismic, "--weights": weights_file(params)}
+    inputs |= input_files(labels, horizons, picks, between)
     check_targets([model_file], inputs)
     check_model_name(model_file)
-    step, named = check_lines(lines, direction)
+    direction = direction or ("inline" if labels else None)
+    step, named = check_lines(lines, direction) if direction else split_lines(lines)
     label_names = _check_names(label_names)
     check_reading(reading, seismic, labels)
     check_reading(labels_reading, labels, prefix="--labels-")
+    if horizons and label_names and len(label_names) != len(horizons) + 1:
+        raise ValueError(
+            f"--names has {len(label_names)} names, but {len(horizons)} horizons have "
+            f"{len(horizons) + 1} units above, between and below them. Name these, the shallowest "
+            "first."
+        )
     cube = open_file(seismic, reading)
-    interpreted = open_interpretation(
-        labels, cube, seismic, reading, labels_reading, ignore_label, named, verbose=verbose
+    interpreted = open_given(
+        cube,
+        seismic,
+        labels=labels,
+        horizons=horizons,
+        picks=picks,
+        between=between,
+        reading=reading,
+        labels_reading=labels_reading,
+        ignore_label=ignore_label,
+        lines=named,
+        z_unit=z_unit,
+        columns=columns,
+        crossing=crossing,
+        missing=missing,
+        verbose=verbose,
     )
-    names = label_names and match_names(label_names, interpreted)
+    if labels is None:
+        direction = find_direction(direction, named, interpreted, cube)
+    if label_names and horizons:
+        names = dict(enumerate(label_names))
+    else:
+        names = label_names and match_names(label_names, interpreted)
+    names = names or interpreted.names
 
     from skfacies._cli.models import fit_fully, make_model  # imports torch, which takes seconds
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from skfacies._cli.files import is_segy, open_labels, unit_of
-from skfacies._cubes.axes import vertical_kind
+from skfacies._cubes.axes import UNIT_SCALES, vertical_kind
 from skfacies._sections.undefined import undefined_values
 
 __all__ = [
@@ -22,27 +22,13 @@ __all__ = [
 #: Label in files of samples without interpretation.
 UNLABELED = -1
 
-#: Units in milliseconds or meters. Time and depth axes are not compared with each other.
-SCALES = {
-    "time": {
-        "ms": 1,
-        "msec": 1,
-        "milliseconds": 1,
-        "s": 1e3,
-        "sec": 1e3,
-        "seconds": 1e3,
-        "us": 1e-3,
-    },
-    "depth": {"m": 1, "meters": 1, "metres": 1, "km": 1e3, "ft": 0.3048, "feet": 0.3048},
-}
-
 
 class LabelCube:
-    """Labels from a file as integers, read on demand and restricted to chosen lines.
+    """Labels from files as integers, read on demand and restricted to chosen lines.
 
     Parameters
     ----------
-    cube : DataArray (inline, crossline, ...)
+    cube : DataArray (inline, crossline, ...), or another array of the shape of `survey`
         Whole numbers of any data type. NaN and other values that mark undefined samples in files
         count as `UNLABELED`.
     path : path
@@ -56,6 +42,13 @@ class LabelCube:
         numbers and times, with `UNLABELED` elsewhere. None is `cube`.
     survey_path : path, default=None
         For messages.
+
+    Attributes
+    ----------
+    names : dict or None
+        Names of all labels, if the files give them.
+    window : array of bool (inline, crossline, samples), default=None
+        Samples that keep their labels. None is all of them.
     """
 
     dtype = np.dtype(np.int32)
@@ -80,7 +73,8 @@ class LabelCube:
         survey = cube if survey is None else survey
         self.shape = tuple(survey.shape)
         self.places, self.notes = None, []
-        if survey is not cube:
+        self.names = self.window = None
+        if survey is not cube and hasattr(cube, "dims"):
             self.places, self.notes = _find_places(cube, survey, path, survey_path)
         self.chosen = choose_lines(lines, survey)
 
@@ -92,6 +86,8 @@ class LabelCube:
         labels = self._read(key) if self.places is None else self._read_placed(key)
         if self.chosen is not None:
             labels[~self.chosen[key[:2]]] = UNLABELED
+        if self.window is not None:
+            labels[~self.window[key]] = UNLABELED
         return labels
 
     def _read_placed(self, key):
@@ -269,7 +265,7 @@ def _kind(cube):
     if kind:
         return "time" if kind == "twt" else kind
     unit = unit_of(cube[cube.dims[2]]).lower()
-    return next((kind for kind, scales in SCALES.items() if unit in scales), "")
+    return next((kind for kind, scales in UNIT_SCALES.items() if unit in scales), "")
 
 
 def _compare_kinds(labels, survey, path, survey_path):
@@ -290,7 +286,7 @@ def _numbers(cube, axis):
     numbers = np.asarray(cube[dim], dtype=float)
     if axis < 2:
         return numbers
-    return numbers * SCALES.get(_kind(cube), {}).get(unit_of(cube[dim]).lower(), 1)
+    return numbers * UNIT_SCALES.get(_kind(cube), {}).get(unit_of(cube[dim]).lower(), 1)
 
 
 def _plural(dim, axis):

@@ -7,10 +7,13 @@ import re
 __all__ = [
     "OPTIONS",
     "add_command",
+    "add_between",
     "add_common",
+    "add_interpretation",
     "add_reading",
     "add_rescale",
     "add_training",
+    "given_interpretation",
     "given_reading",
     "training_params",
 ]
@@ -55,11 +58,15 @@ READING = {
 OPTIONS = {
     **{name: f"--{name.replace('_', '-')}" for name in READING},
     "X": "SEISMIC",
+    "columns": "--columns",
+    "crossing": "--crossing",
+    "z_unit": "--z-unit",
     "cube": "SEISMIC",
     "data_home": "--data-home",
     "direction": "--directions",
     "encoder_name": "--encoder",
     "encoder_weights": "--weights",
+    "format": "--format",
     "ignore_label": "--ignore-label",
     "label_names": "--names",
     "like": "--like",
@@ -122,6 +129,73 @@ def given_reading(arguments, prefix=""):
         del reading["crossline_byte"]
         reading["inline_byte"] = None
     return reading
+
+
+#: Options of interpretation that is given as horizons or intervals.
+INTERPRETATION = ("horizons", "picks", "between", "z_unit", "columns", "crossing", "missing")
+
+
+def add_interpretation(command):
+    """Add LABELS, horizons and intervals, of which one is given."""
+    command.add_argument(
+        "labels", metavar="LABELS", nargs="?", help="cube of labels, in place of --horizons"
+    )
+    group = command.add_argument_group("horizons and picks")
+    group.add_argument(
+        "--horizons",
+        nargs="+",
+        metavar="FILE",
+        help="text files of horizons, the shallowest first: columns with inline and crossline or X "
+        "and Y, Charisma, IESX, Petrel points, grids in ZMAP+, CPS-3, Irap, EarthVision, Surfer or "
+        "Esri format; the facies are the units between them",
+    )
+    group.add_argument(
+        "--picks",
+        metavar="FILE",
+        help="text file of intervals, a line each: inline crossline top base class; the rest is "
+        "not interpreted",
+    )
+    add_between(group)
+    group.add_argument(
+        "--missing",
+        choices=["unknown", "absent"],
+        default="unknown",
+        help="where a horizon has no pick: nobody knows what lies there (default), or the unit "
+        "below it is absent",
+    )
+
+
+def add_between(group):
+    """Add a window between two horizons, and how files of horizons are read."""
+    group.add_argument(
+        "--between",
+        nargs=2,
+        metavar=("TOP", "BASE"),
+        help="use only samples between two horizons, two files",
+    )
+    group.add_argument(
+        "--z-unit",
+        choices=["ms", "s", "m", "km", "ft", "samples"],
+        help="unit of z in the files; default: as they say, or as SEISMIC if z lies on its axis",
+    )
+    group.add_argument(
+        "--columns",
+        type=lambda text: tuple(name.strip() for name in text.split(",")),
+        metavar="A,B,…",
+        help="what the columns of horizons hold, all of them in order, such as inline,crossline,-,"
+        "value or x,y,value; default: recognized",
+    )
+    group.add_argument(
+        "--crossing",
+        choices=["raise", "clip"],
+        default="raise",
+        help="where horizons cross: stop (default), or move the deeper one down to the shallower",
+    )
+
+
+def given_interpretation(arguments):
+    """Options of `add_interpretation`, without LABELS."""
+    return {name: getattr(arguments, name) for name in INTERPRETATION}
 
 
 def add_training(command):

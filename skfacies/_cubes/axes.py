@@ -2,9 +2,30 @@
 
 import re
 
-__all__ = ["AXES_BY_NAME", "UNITS", "axes_by_name", "known_axes", "unit_of", "vertical_kind"]
+__all__ = [
+    "AXES_BY_NAME",
+    "UNITS",
+    "UNIT_SCALES",
+    "axes_by_name",
+    "known_axes",
+    "unit_of",
+    "vertical_kind",
+]
 
 UNITS = {"twt": "ms", "depth": "m"}
+#: Names of units, in milliseconds or meters. Times and depths are not compared with each other.
+UNIT_SCALES = {
+    "time": {
+        "ms": 1,
+        "msec": 1,
+        "milliseconds": 1,
+        "s": 1e3,
+        "sec": 1e3,
+        "seconds": 1e3,
+        "us": 1e-3,
+    },
+    "depth": {"m": 1, "meters": 1, "metres": 1, "km": 1e3, "ft": 0.3048, "feet": 0.3048},
+}
 #: What other programs call an axis, ignoring case, blanks and punctuation. "" is a vertical axis
 #: of either kind.
 AXES_BY_NAME = {

@@ -21,13 +21,19 @@ from skfacies.horizons._contacts import (
     lateral_coords,
     pieces,
 )
-from skfacies.horizons._text import read_horizon, write_horizon
+from skfacies.horizons._intervals import read_intervals
+from skfacies.horizons._lazy import ranks_between
+from skfacies.horizons._reading import read_horizon
+from skfacies.horizons._stack import read_horizons
+from skfacies.horizons._writing import write_horizon
 
 __all__ = [
     "contacts_from_probabilities",
     "horizons_from_labels",
     "labels_from_horizons",
     "read_horizon",
+    "read_horizons",
+    "read_intervals",
     "write_horizon",
 ]
 
@@ -134,7 +140,7 @@ def labels_from_horizons(
             f"{values.dtype} can."
         )
     for rows in rows_at_once(out, values=SAMPLES_AT_ONCE, largest_chunk=LARGEST_CHUNK):
-        out[rows] = values[_ranks_between(horizons[:, rows], int(n_samples), missing)]
+        out[rows] = values[ranks_between(horizons[:, rows], int(n_samples), missing)]
         release_pages(out)
     return out
 
@@ -287,23 +293,6 @@ def _can_hold(dtype, values):
         return np.array_equal(values.astype(dtype), values)
     except (TypeError, ValueError):
         return False
-
-
-def _ranks_between(horizons, n_samples, missing):
-    """Rank of the unit of each sample; n_units where unknown, n_units + 1 on bare traces."""
-    n_units = len(horizons) + 1
-    absent = np.isnan(horizons)
-    depths = np.fmax.accumulate(horizons, axis=0)  # where contacts cross, the shallower one wins
-    starts = np.where(absent, n_samples, np.ceil(np.clip(depths, 0, n_samples)))
-    samples = np.arange(n_samples)
-    ranks = np.zeros((*horizons.shape[1:], n_samples), dtype=np.int16)
-    for k, start in enumerate(starts, start=1):
-        np.copyto(ranks, k, where=samples >= start[..., np.newaxis])
-    if missing == "unknown":
-        for k, gap in enumerate(absent):  # below the unit of rank k should follow a contact
-            ranks[(ranks == k) & gap[..., np.newaxis]] = n_units
-    ranks[absent.all(axis=0)] = n_units + 1
-    return ranks
 
 
 # --- horizons from labels --------------------------------------------------------------------

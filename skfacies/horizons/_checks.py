@@ -6,7 +6,13 @@ import numpy as np
 
 from skfacies._sections.labels import class_labels
 
-__all__ = ["check_depths", "check_units", "check_values"]
+__all__ = [
+    "CROSSING_TOLERANCE",
+    "check_depths",
+    "check_units",
+    "check_values",
+    "wrong_order_message",
+]
 
 #: Contacts that cross by less, at pinch-outs, and picks so far outside are nothing to speak of.
 CROSSING_TOLERANCE = 3.0
@@ -168,7 +174,7 @@ def _check_order(horizons, names):
         common = ~(np.isnan(above) | np.isnan(horizon))
         n_common, n_picks = np.count_nonzero(common), np.count_nonzero(~np.isnan(horizon))
         if 2 * n_common >= max(n_picks, 1) and (above[common] > horizon[common]).all():
-            raise ValueError(_wrong_order_message(horizons, names, k))
+            raise ValueError(wrong_order_message(horizons, names, k))
         crossing = np.count_nonzero(above[common] > horizon[common] + CROSSING_TOLERANCE)
         if crossing > FEW_TRACES * n_common:
             warnings.warn(
@@ -191,7 +197,7 @@ def _are_twins(horizon, other):
     return np.array_equal(horizon, other, equal_nan=True) and not np.isnan(horizon).all()
 
 
-def _wrong_order_message(horizons, names, k):
+def wrong_order_message(horizons, names, k):
     medians = [np.nan if np.isnan(h).all() else np.nanmedian(h) for h in horizons]
     order = np.argsort(medians, kind="stable")
     found = ", ".join(f"{names[i]} at {medians[i]:g}" for i in order)
