@@ -74,7 +74,7 @@ ax.legend(frameon=False, loc="lower right", markerscale=0.5)
 ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# Shuffled folds promise 0.08 more than the distant inlines give, blocks with a gap 0.03. Blocks still
-# look at the same part of the survey, and train on fewer inlines than the final model, which works in
-# the other direction. The distant part is a single one: another may be easier, or harder, than the
-# blocks.
+# Shuffled folds promise 0.08 more than the distant inlines give, blocks with a gap 0.03. Blocks
+# still look at the same part of the survey, but train on fewer inlines than the final model, which
+# works in the other direction. The distant part is a single one: another may be easier, or harder,
+# than the blocks.

@@ -18,7 +18,7 @@ from skfacies.plotting._arguments import (
     vertical_scale,
 )
 from skfacies.plotting._drawing import check_axes_of_panels, check_panels
-from skfacies.plotting._maps import SurveyMap
+from skfacies.plotting._maps import SurveyMap, add_colorbar, color_range, contour_levels
 
 __all__ = ["HorizonDisplay"]
 
@@ -324,16 +324,16 @@ class HorizonDisplay:
         self.figure_ = axes[0].figure
         for name, ax in self.axes_.items():
             values = maps[name]
-            low, high = _color_range(values, clip_percentile)
+            low, high = color_range(values, clip_percentile)
             if name == "depth":
                 image = survey.draw(ax, values, cmap=cmap, vmin=low, vmax=high)
                 if contours is not False:
-                    survey.draw_contours(ax, values, _contour_levels(contours, low, high))
-                _add_colorbar(ax, image, values, label).invert_yaxis()
+                    survey.draw_contours(ax, values, contour_levels(contours, low, high))
+                add_colorbar(ax, image, values, label).invert_yaxis()
             else:
                 image = survey.draw(ax, values, cmap=uncertainty_cmap, vmin=0, vmax=high)
                 unit = "samples" if self.sample_interval is None else label
-                _add_colorbar(ax, image, values, f"± {unit}")
+                add_colorbar(ax, image, values, f"± {unit}")
             survey.draw_lines(ax, lines)
             ax.set_title(_panel_title(name, label), pad=26 if lines else None)
         return self
@@ -489,28 +489,3 @@ def _panel_title(name, label):
     if name == "uncertainty":
         return "Uncertainty"
     return "Two-way time" if label.startswith("two-way") else "Depth"
-
-
-def _color_range(values, percentile):
-    known = values[np.isfinite(values)]
-    if not known.size:
-        return 0, 1
-    low, high = np.percentile(known, [100 - percentile, percentile])
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
-
-
-def _contour_levels(contours, low, high):
-    from matplotlib.ticker import MaxNLocator
-
-    if contours is True:
-        return MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(low, high)
-    return np.unique(np.asarray(contours, dtype=float))
-
-
-def _add_colorbar(ax, image, values, label):
-    """Color scale beside a map; arrows say that values go on beyond its ends."""
-    low, high = image.get_clim()
-    below, above = np.nanmin(values, initial=np.inf) < low, np.nanmax(values, initial=0) > high
-    extend = {(1, 1): "both", (1, 0): "min", (0, 1): "max"}.get((int(below), int(above)), "neither")
-    bar = ax.figure.colorbar(image, ax=ax, label=label, extend=extend, fraction=0.05, pad=0.08)
-    return bar.ax

@@ -5,7 +5,7 @@ from scipy.ndimage import gaussian_filter
 
 from skfacies.plotting._drawing import MISSING_COLOR, cell_edges
 
-__all__ = ["SurveyMap"]
+__all__ = ["SurveyMap", "add_colorbar", "color_range", "contour_levels"]
 
 #: Cells drawn along each axis, at most: more than a figure has pixels.
 MOST_CELLS = 1500
@@ -180,3 +180,28 @@ def _label_end(ax, x, y, number):
         fontsize="x-small",
         annotation_clip=False,
     )
+
+
+def color_range(values, percentile):
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return 0, 1
+    low, high = np.percentile(known, [100 - percentile, percentile])
+    return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def contour_levels(contours, low, high):
+    from matplotlib.ticker import MaxNLocator
+
+    if contours is True:
+        return MaxNLocator(8, steps=[1, 2, 5, 10]).tick_values(low, high)
+    return np.unique(np.asarray(contours, dtype=float))
+
+
+def add_colorbar(ax, image, values, label):
+    """Color scale beside a map; arrows say that values go on beyond its ends."""
+    low, high = image.get_clim()
+    below, above = np.nanmin(values, initial=np.inf) < low, np.nanmax(values, initial=0) > high
+    extend = {(1, 1): "both", (1, 0): "min", (0, 1): "max"}.get((int(below), int(above)), "neither")
+    bar = ax.figure.colorbar(image, ax=ax, label=label, extend=extend, fraction=0.05, pad=0.08)
+    return bar.ax
