@@ -63,3 +63,15 @@ def fitted(survey):
         precision="float32",
         random_state=0,
     ).fit(survey.data, survey.target)
+
+
+@pytest.fixture
+def pyplot():
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+    yield plt
+    plt.close("all")

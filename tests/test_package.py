@@ -55,7 +55,13 @@ PUBLIC = {
     ],
     "skfacies.model_selection": ["BlockKFold", "BlockShuffleSplit"],
     "skfacies.persistence": ["load_model", "save_model"],
-    "skfacies.plotting": ["SectionDisplay"],
+    "skfacies.plotting": [
+        "FaciesConfusionDisplay",
+        "FoldsDisplay",
+        "HorizonDisplay",
+        "SectionDisplay",
+        "TrainingDisplay",
+    ],
     "skfacies.preprocessing": ["AmplitudeScaler", "CubeToSections"],
     "skfacies.qc": ["prediction_entropy"],
 }

@@ -11,19 +11,9 @@ from skfacies.plotting import SectionDisplay
 from skfacies.plotting._drawing import facies_colors
 from skfacies.qc import prediction_entropy
 
+pytestmark = pytest.mark.usefixtures("pyplot")
+
 SHAPE = (9, 7)  # traces, samples
-
-
-@pytest.fixture(autouse=True)
-def pyplot():
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    plt.close("all")
-    yield plt
-    plt.close("all")
 
 
 @pytest.fixture

@@ -196,6 +196,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         Number of channels of the sections.
     history_ : list of dict
         One entry per epoch: "train_loss", "valid_loss", "valid_miou", "lr", "dur" in seconds, ….
+        "lr_reduced" says whether the learning rate was reduced afterward, at a plateau.
         With `early_stopping`, "best" marks epochs whose weights were the best so far; the last of
         them was kept.
     training_report_ : dict

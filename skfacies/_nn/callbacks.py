@@ -132,6 +132,15 @@ class RecordLearningRate(Callback):
         net.history.record("lr", float(net.optimizer_.param_groups[0]["lr"]))
 
 
+class Plateau(LRScheduler):
+    """ReduceLROnPlateau, which records whether it reduced the learning rate after an epoch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        before = net.optimizer_.param_groups[0]["lr"]
+        super().on_epoch_end(net, **kwargs)
+        net.history.record("lr_reduced", net.optimizer_.param_groups[0]["lr"] < before)
+
+
 class ProgressBar(Callback):
     """One bar over all epochs, with the last losses; it moves with every batch.
 
@@ -243,9 +252,7 @@ def training_callbacks(
     if patience:
         callbacks.append(("best_weights", BestWeights(monitor)))
     callbacks += copy.deepcopy(list(user or []))  # skorch changes the instances it is given
-    callbacks.append(
-        ("lr_plateau", LRScheduler("ReduceLROnPlateau", monitor=plateau_value, **options))
-    )
+    callbacks.append(("lr_plateau", Plateau("ReduceLROnPlateau", monitor=plateau_value, **options)))
     if schedule == "cosine":
         callbacks.append(("lr_schedule", WarmupDecay(n_steps, warmup=max(1, n_steps // 20))))
     if patience:

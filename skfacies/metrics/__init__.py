@@ -6,8 +6,6 @@ count; predicting it elsewhere counts as an error. The `*_scorer` objects are fo
 `GridSearchCV`, `cross_validate` and so on.
 """
 
-from numbers import Real
-
 import numpy as np
 from sklearn.utils import Bunch
 
@@ -19,6 +17,7 @@ from skfacies.metrics._counting import (
     check_pair,
     count_labels,
     matching_pieces,
+    score_labels,
 )
 from skfacies.metrics._scorers import FaciesScorer
 
@@ -117,7 +116,7 @@ def iou_score(
     """
     if average not in ("macro", "weighted", None):
         raise ValueError(f"`average` must be 'macro', 'weighted' or None; got {average!r}.")
-    scores = _score(y_true, y_pred, labels, ignore_label, sample_weight, zero_division)
+    scores = score_labels(y_true, y_pred, labels, ignore_label, sample_weight, zero_division)
     if average is None:
         return scores.per_class["iou"]
     return scores.overall["mean_iou" if average == "macro" else "fw_iou"]
@@ -143,7 +142,7 @@ def pixel_accuracy_score(y_true, y_pred, *, ignore_label=-1, sample_weight=None)
     >>> pixel_accuracy_score([[0, 0, 1, 1], [0, 0, 0, -1]], [[0, 0, 0, 1], [0, 0, 1, 1]])
     0.714...
     """
-    return _score(y_true, y_pred, None, ignore_label, sample_weight).overall["pixel_accuracy"]
+    return score_labels(y_true, y_pred, None, ignore_label, sample_weight).overall["pixel_accuracy"]
 
 
 def mean_class_accuracy_score(
@@ -171,7 +170,7 @@ def mean_class_accuracy_score(
     >>> mean_class_accuracy_score([[0, 0, 1, 1], [0, 0, 0, -1]], [[0, 0, 0, 1], [0, 0, 1, 1]])
     0.65
     """
-    scores = _score(y_true, y_pred, labels, ignore_label, sample_weight, zero_division)
+    scores = score_labels(y_true, y_pred, labels, ignore_label, sample_weight, zero_division)
     return scores.overall["mean_class_accuracy"]
 
 
@@ -225,7 +224,7 @@ def facies_report(
     support                       9
     Predicted but absent from the truth: Scruff
     """
-    scores = _score(y_true, y_pred, labels, ignore_label, sample_weight, zero_division)
+    scores = score_labels(y_true, y_pred, labels, ignore_label, sample_weight, zero_division)
     labels = scores.labels.tolist()
     names = [str(name) for name in (labels if target_names is None else target_names)]
     if len(names) != len(labels) or len(set(names)) < len(names):
@@ -321,32 +320,6 @@ def contact_error(y_true, y_pred, *, labels=None, ignore_label=-1):
 iou_scorer = FaciesScorer(iou_score)
 pixel_accuracy_scorer = FaciesScorer(pixel_accuracy_score)
 mean_class_accuracy_scorer = FaciesScorer(mean_class_accuracy_score)
-
-
-def _score(y_true, y_pred, labels, ignore_label, sample_weight, zero_division=np.nan):
-    """All scores of the listed classes, and the counts behind them."""
-    if not isinstance(zero_division, Real) or zero_division < 0 or zero_division > 1:
-        raise ValueError(f"`zero_division` must be nan or 0.0 to 1.0; got {zero_division!r}.")
-    counts, labels = count_labels(y_true, y_pred, labels, ignore_label, sample_weight)
-    hits = np.diag(counts)[:-1]
-    support, predicted = counts.sum(axis=1)[:-1], counts.sum(axis=0)[:-1]
-
-    def ratio(whole):
-        return np.divide(hits, whole, out=np.full(len(hits), float(zero_division)), where=whole > 0)
-
-    def mean(values, weights):
-        weights = np.where(np.isnan(values), 0, weights)
-        return float(np.nansum(values * weights) / weights.sum()) if weights.any() else np.nan
-
-    recall, iou = ratio(support), ratio(support + predicted - hits)
-    overall = {
-        "pixel_accuracy": float(hits.sum() / support.sum()) if support.any() else np.nan,
-        "mean_class_accuracy": mean(recall, 1),
-        "fw_iou": mean(iou, support),
-        "mean_iou": mean(iou, 1),
-    }
-    per_class = {"recall": recall, "precision": ratio(predicted), "iou": iou, "support": support}
-    return Bunch(labels=labels, counts=counts, per_class=per_class, overall=overall)
 
 
 def _report_lines(names, scores, digits):

@@ -1,8 +1,9 @@
-"""Confusion matrices, counted in pieces, of labels that may be larger than memory."""
+"""Confusion matrices and scores of labels that may be larger than memory, counted in pieces."""
 
 from numbers import Real
 
 import numpy as np
+from sklearn.utils import Bunch
 
 from skfacies._cubes.holders import rows_at_once, unwrap
 from skfacies._cubes.pairing import align_known
@@ -37,6 +38,32 @@ def count_labels(y_true, y_pred, labels, ignore_label, sample_weight):
     counts = counts.reshape(n_codes, n_codes)[np.append(listed, n_codes - 1)]
     check_labeled(counts.any(), ignore_label)
     return np.column_stack([counts[:, listed], counts[:, others].sum(axis=1)]), labels
+
+
+def score_labels(y_true, y_pred, labels, ignore_label, sample_weight, zero_division=np.nan):
+    """All scores of the listed classes, and the counts behind them."""
+    if not isinstance(zero_division, Real) or zero_division < 0 or zero_division > 1:
+        raise ValueError(f"`zero_division` must be nan or 0.0 to 1.0; got {zero_division!r}.")
+    counts, labels = count_labels(y_true, y_pred, labels, ignore_label, sample_weight)
+    hits = np.diag(counts)[:-1]
+    support, predicted = counts.sum(axis=1)[:-1], counts.sum(axis=0)[:-1]
+
+    def ratio(whole):
+        return np.divide(hits, whole, out=np.full(len(hits), float(zero_division)), where=whole > 0)
+
+    def mean(values, weights):
+        weights = np.where(np.isnan(values), 0, weights)
+        return float(np.nansum(values * weights) / weights.sum()) if weights.any() else np.nan
+
+    recall, iou = ratio(support), ratio(support + predicted - hits)
+    overall = {
+        "pixel_accuracy": float(hits.sum() / support.sum()) if support.any() else np.nan,
+        "mean_class_accuracy": mean(recall, 1),
+        "fw_iou": mean(iou, support),
+        "mean_iou": mean(iou, 1),
+    }
+    per_class = {"recall": recall, "precision": ratio(predicted), "iou": iou, "support": support}
+    return Bunch(labels=labels, counts=counts, per_class=per_class, overall=overall)
 
 
 def check_pair(y_true, y_pred, ignore_label, min_ndim=1):

@@ -11,7 +11,7 @@ from skfacies._sections.estimators import find_parameter
 from skfacies._sections.labels import ignore_missing, is_ignored
 from skfacies._sections.validation import as_array, check_same_structure, is_listlike
 
-__all__ = ["FaciesScorer"]
+__all__ = ["FaciesScorer", "predict_for_scores"]
 
 
 class FaciesScorer:
@@ -25,13 +25,8 @@ class FaciesScorer:
         self._routing = make_scorer(score_func)
 
     def __call__(self, estimator, X, y_true, sample_weight=None):
-        ignore_label = find_parameter(estimator, "ignore_label", -1)
-        y_true = align_known(y_true, X, "y", "X", ignore_label)
-        sample_weight = align_known(sample_weight, X, "sample_weight", "X", 0)
-        y_true, y_pred, sample_weight = _predict(estimator, X, y_true, sample_weight, ignore_label)
-        return self._score_func(
-            y_true, y_pred, ignore_label=ignore_label, sample_weight=sample_weight
-        )
+        y_true, y_pred, options = predict_for_scores(estimator, X, y_true, sample_weight)
+        return self._score_func(y_true, y_pred, **options)
 
     def __repr__(self):
         return self._score_func.__name__ + "r"  # iou_score -> iou_scorer
@@ -52,6 +47,15 @@ class FaciesScorer:
 
     def _accept_sample_weight(self):
         return True  # asked by multimetric scoring and searches while routing is disabled
+
+
+def predict_for_scores(estimator, X, y_true, sample_weight=None):
+    """Truth, prediction, and the `ignore_label` and `sample_weight` of their scores."""
+    ignore_label = find_parameter(estimator, "ignore_label", -1)
+    y_true = align_known(y_true, X, "y", "X", ignore_label)
+    sample_weight = align_known(sample_weight, X, "sample_weight", "X", 0)
+    y_true, y_pred, sample_weight = _predict(estimator, X, y_true, sample_weight, ignore_label)
+    return y_true, y_pred, {"ignore_label": ignore_label, "sample_weight": sample_weight}
 
 
 def _predict(estimator, X, y_true, sample_weight, ignore_label):

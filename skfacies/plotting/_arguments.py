@@ -1,5 +1,7 @@
 """Checks of the arguments of displays."""
 
+from numbers import Real
+
 import numpy as np
 from scipy.stats import entropy as shannon_entropy
 
@@ -11,6 +13,13 @@ from skfacies._sections.validation import (
 )
 
 __all__ = ["check_matplotlib"]
+
+VERTICAL_LABELS = {
+    "ms": "two-way time (ms)",
+    "s": "two-way time (s)",
+    "m": "depth (m)",
+    "ft": "depth (ft)",
+}
 
 
 def check_matplotlib(caller):
@@ -57,6 +66,48 @@ def label_positions(labels, classes):
         return np.zeros(labels.shape, dtype=int)
     order = np.argsort(classes)
     return np.append(order, len(classes))[label_codes(labels, classes[order])]
+
+
+def facies_names(target_names, classes):
+    """Names of the classes: `target_names`, or the classes themselves."""
+    if target_names is None:
+        return [str(label) for label in classes.tolist()]
+    if len(target_names) != len(classes):
+        raise ValueError(
+            f"`target_names` must have one name for each of the {len(classes)} classes "
+            f"{classes.tolist()}; got {len(target_names)} names."
+        )
+    return [str(name) for name in target_names]
+
+
+def vertical_scale(sample_interval, sample_unit):
+    """Interval between samples, and the label of the vertical axis."""
+    if sample_unit not in VERTICAL_LABELS:
+        raise ValueError(
+            f"`sample_unit` must be one of {list(VERTICAL_LABELS)}; got {sample_unit!r}."
+        )
+    if sample_interval is None:
+        return 1, "sample"
+    if not isinstance(sample_interval, Real) or not 0 < sample_interval < np.inf:
+        raise ValueError(
+            f"`sample_interval` must be a number above 0, or None; got {sample_interval!r}."
+        )
+    return sample_interval, VERTICAL_LABELS[sample_unit]
+
+
+def check_numbers(numbers, n, name):
+    """Numbers of `n` lines, ascending or descending; from 0 if there are none."""
+    if numbers is None:
+        return np.arange(n)
+    numbers = np.asarray(numbers)
+    if numbers.shape != (n,) or numbers.dtype.kind not in "iuf":
+        raise ValueError(
+            f"`{name}` must be {n} numbers; got {numbers.dtype} of shape {numbers.shape}."
+        )
+    steps = np.diff(numbers.astype(float))
+    if not (steps > 0).all() and not (steps < 0).all():
+        raise ValueError(f"`{name}` must be in ascending or descending order, without repetition.")
+    return numbers
 
 
 def decide(probabilities, classes, ignore_label):

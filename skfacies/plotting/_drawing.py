@@ -42,17 +42,17 @@ CONTACT_STYLE = {"color": "black", "linewidth": 0.8}
 LEGEND_PLACE = {"loc": "upper left", "bbox_to_anchor": (1.02, 1), "borderaxespad": 0}
 
 
-VERTICAL_LABELS = {
-    "ms": "two-way time (ms)",
-    "s": "two-way time (s)",
-    "m": "depth (m)",
-    "ft": "depth (ft)",
-}
-
-
 def facies_colors(n_classes):
     """Colors of `n_classes` facies by position: a fixed list, repeated after 20."""
     return [FACIES_COLORS[i % len(FACIES_COLORS)] for i in range(n_classes)]
+
+
+def cell_edges(numbers):
+    """Edges of cells centered on `numbers`, half-way between neighbors."""
+    numbers = np.asarray(numbers, dtype=float)
+    steps = np.diff(numbers) if len(numbers) > 1 else np.ones(1)
+    first, last = numbers[0] - steps[0] / 2, numbers[-1] + steps[-1] / 2
+    return np.concatenate([[first], (numbers[:-1] + numbers[1:]) / 2, [last]])
 
 
 def check_plot_params(clip_percentile, alpha, ncols):
@@ -79,14 +79,20 @@ def check_panels(panels, available):
     return panels
 
 
-def check_axes(axes, panels, vertical_label):
-    """Return the Axes as a list, and the place of the legend, beside the last Axes with facies."""
+def check_axes_of_panels(axes, panels):
+    """Return the Axes as a list with one for each panel."""
     axes = np.ravel(np.asarray(axes, dtype=object)).tolist()
     if len(axes) != len(panels):
         raise ValueError(
             f"`axes` must be one Axes for each panel, {panels}; got {len(axes)}. Select panels "
             "with `panels`."
         )
+    return axes
+
+
+def check_axes(axes, panels, vertical_label):
+    """Return the Axes as a list, and the place of the legend, beside the last Axes with facies."""
+    axes = check_axes_of_panels(axes, panels)
     for ax in axes:
         ax.set(xlabel="trace", ylabel=vertical_label)
     with_facies = [ax for name, ax in zip(panels, axes, strict=True) if name in FACIES_PANELS]
