@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -60,10 +61,8 @@ class Browser:
 
     def __exit__(self, *_):
         self.session = None
-        try:
+        with suppress(EOFError):
             self.send("Browser.close")
-        except EOFError:
-            pass
         self.process.wait(timeout=30)
         os.close(self.input)
         os.close(self.output)

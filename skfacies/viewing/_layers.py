@@ -91,8 +91,8 @@ def doubt_layers(cube, entropy, mistie):
         if np.dtype(array.dtype).kind not in "biuf":
             raise ValueError(f"`{argument}` must hold real numbers; got dtype {array.dtype}.")
         low, high = find_range(array, argument)
-        # Fractions are shown on one scale, whatever occurs in this cube.
-        span = (0.0, 1.0) if low >= 0 and high <= 1 else (min(low, 0.0), high)
+        # Entropy has one scale, whatever occurs in this cube; in nats it may exceed 1.
+        span = (min(low, 0.0), max(high, 1.0) if argument == "entropy" else high)
         layers.append(Layer(name, "doubt", argument, array, span))
     return layers
 

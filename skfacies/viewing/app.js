@@ -53,7 +53,7 @@ function update() {
   state.amplitudeTable = amplitudeTable(layers[0], look);
   state.hidden = new Set(
     [...document.querySelectorAll("#units input:not(:checked)")].map((box) => +box.value));
-  if (state.overlay?.kind === "doubt") state.overlayTable = doubtTable(state.overlay);
+  if (state.overlay?.kind === "doubt") state.overlayTable = doubtTable(state.overlay, doubtScale(look.palette));
   else state.overlayTable = faciesTable(state.hidden);
   const interpretation = layers.find((layer) => layer.kind === "interpretation");
   state.contacts = [
@@ -67,7 +67,8 @@ function update() {
     ...[layers[0].low, layers[0].high].map((end) => middle + (end - middle) / look.gain));
   find("#doubt-bar").hidden = state.overlay?.kind !== "doubt";
   if (state.overlay?.kind === "doubt") {
-    showBar("#doubt-bar", gradient("doubt", false), state.overlay.low, state.overlay.high);
+    const background = gradient(doubtScale(look.palette), false);
+    showBar("#doubt-bar", background, state.overlay.low, state.overlay.high);
   }
   drawAll();
 }

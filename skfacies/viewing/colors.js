@@ -6,6 +6,8 @@ const SCALES = {
     "#67001f"],
   doubt: ["#ffffcc", "#ffeda0", "#fed976", "#feb24c", "#fd8c3c", "#fc4d2a", "#e2191c", "#bb0026",
     "#800026"],
+  // On red and blue, no third color is safe for all eyes: doubt darkens.
+  darkness: ["#ffffff", "#000000"],
 };
 
 function rgb(hex) {
@@ -34,11 +36,16 @@ function amplitudeTable(layer, { palette, gain, reverse }) {
   });
 }
 
-// Doubt shines through where it is low.
-function doubtTable(layer) {
+function doubtScale(palette) {
+  return palette === "redblue" ? "darkness" : "doubt";
+}
+
+// Amplitudes shine through where doubt is low.
+function doubtTable(layer, scale) {
   return makeTable((code) => {
     const fraction = (code - 1) / (layer.nCodes - 1);
-    return [...colorOf("doubt", fraction), 255 * Math.min(1, 3 * fraction)];
+    if (scale === "darkness") return [0, 0, 0, 255 * fraction];
+    return [...colorOf(scale, fraction), 255 * Math.min(1, 3 * fraction)];
   });
 }
 
