@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -111,10 +112,16 @@ class Browser:
             expression=script,
             awaitPromise=True,
             returnByValue=True,
-            replMode=True,
         )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    def wait_for(self, condition, seconds=60):
+        """Evaluate a condition until it holds."""
+        end = time.monotonic() + seconds
+        while not self.run(condition):
+            assert time.monotonic() < end, f"not within {seconds} s: {condition}"
+            time.sleep(0.02)
 
     def press(self, key):
         for kind in ("keyDown", "keyUp"):

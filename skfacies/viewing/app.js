@@ -366,7 +366,7 @@ function start() {
     draw();
     document.documentElement.dataset[part] = Math.round(performance.now()); // for tests
   }).catch((error) => {
-    find("#readout").textContent = `The data of this page cannot be read: ${error.message}. ` +
+    find("#problem").textContent = `The data of this page cannot be read: ${error.message}. ` +
       "Use a browser of 2023 or later, or write the page again.";
   });
 }
