@@ -10,8 +10,8 @@ from numpy.testing import assert_array_equal
 
 from skfacies import FaciesSegmenter
 from skfacies.__main__ import _reword, main
-from skfacies._cli.commands import fit_model
 from skfacies._cli.files import check_targets
+from skfacies._cli.fit import fit_model
 from skfacies._cli.labels import LabelCube, check_lines, choose_lines, distinct_labels
 from skfacies.datasets import make_facies_cube
 from skfacies.io import open_cube, write_cube
@@ -77,7 +77,7 @@ def seen(monkeypatch):
         found.update(cube=cube, labels=labels)
         raise FloatingPointError("no training here")
 
-    monkeypatch.setattr("skfacies._cli.commands.CubeSegmenter.fit", fit)
+    monkeypatch.setattr("skfacies._estimators.cube_segmenter.CubeSegmenter.fit", fit)
     return found
 
 
@@ -468,7 +468,7 @@ def test_headers_of_a_survey_for_its_copy(survey, files, model, tmp_path, capsys
 def test_headers_of_another_survey_are_refused_before_the_work(
     survey, model, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr("skfacies._cli.commands.CubeSegmenter.predict", pytest.fail)
+    monkeypatch.setattr("skfacies._estimators.cube_segmenter.CubeSegmenter.predict", pytest.fail)
     other = str(write_cube(tmp_path / "other.sgy", survey_of(survey[0].values, inline=7)))
     part = str(write_cube(tmp_path / "part.sgy", survey[0][:5]))
     for like in (other, part):
@@ -540,14 +540,14 @@ def test_units_are_those_of_the_axis(survey, monkeypatch, capsys, name, units, e
     cube = survey_of(survey[0].values, vertical=name)
     if units:
         cube[name].attrs["units"] = units
-    monkeypatch.setattr("skfacies._cli.info.open_file", lambda *args, **kwargs: cube)
+    monkeypatch.setattr("skfacies._cli.describing.open_file", lambda *args, **kwargs: cube)
     assert rows_of(capsys, "a.zarr")[name] == expected
 
 
 def test_info_tells_of_two_intervals_and_of_dead_traces(survey, monkeypatch, capsys):
     cube = survey[0].assign_attrs(interval_binary=4.0, interval_trace=2.0, n_dead=3)
     cube = cube.assign_coords(live=(("inline", "crossline"), np.arange(320).reshape(8, 40) > 9))
-    monkeypatch.setattr("skfacies._cli.info.open_file", lambda *args, **kwargs: cube)
+    monkeypatch.setattr("skfacies._cli.describing.open_file", lambda *args, **kwargs: cube)
     rows = rows_of(capsys, "a.sgy")
     assert rows["sample intervals"].startswith("4 ms in the binary header (bytes 3217-3218), 2 ms")
     assert rows["traces"] == "310 of 320, 10 missing, 3 of them dead by their trace code"
@@ -555,7 +555,7 @@ def test_info_tells_of_two_intervals_and_of_dead_traces(survey, monkeypatch, cap
 
 def test_info_tells_of_steps_that_differ(survey, monkeypatch, capsys):
     cube = survey[0].isel(inline=[0, 1, 3, 7])
-    monkeypatch.setattr("skfacies._cli.info.open_file", lambda *args, **kwargs: cube)
+    monkeypatch.setattr("skfacies._cli.describing.open_file", lambda *args, **kwargs: cube)
     assert rows_of(capsys, "a.sgy")["inlines"] == "100 to 107, step 1 to 4"
 
 

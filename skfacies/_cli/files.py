@@ -20,6 +20,7 @@ __all__ = [
     "reading_words",
     "unit_of",
     "used_options",
+    "weights_file",
 ]
 
 CUBE_SUFFIXES = (".sgy", ".segy", ".zarr", ".npy", ".npz", ".mdio")
@@ -132,6 +133,12 @@ def reading_words(reading):
 def unit_of(axis):
     """Unit of times or depths, from the attributes or the name; "" if neither gives one."""
     return axes.unit_of(axis.name, axis.values, axis.attrs) or ""
+
+
+def weights_file(params):
+    """The weights file that training starts from, or None."""
+    weights = params.get("encoder_weights")
+    return weights if weights is not None and os.path.exists(weights) else None
 
 
 # --- writing --------------------------------------------------------------------------------
