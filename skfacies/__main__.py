@@ -7,14 +7,14 @@ import re
 import sys
 import warnings
 
-from skfacies._cli import benchmark, demo, fetch, fit, info, predict, score
+from skfacies._cli import benchmark, demo, fetch, fit, info, predict, score, view
 from skfacies._cli.options import OPTIONS, add_common
 from skfacies._version import __version__
 
 __all__ = ["main"]
 
 #: In the order of the help.
-COMMANDS = (demo, info, fit, predict, score, fetch, benchmark)
+COMMANDS = (demo, info, fit, predict, score, view, fetch, benchmark)
 
 
 def main(argv=None):

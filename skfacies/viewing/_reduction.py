@@ -197,4 +197,4 @@ def find_range(array, name, percentile=CLIP_PERCENTILE, n_lines=16):
     if low < 0:
         clip = float(np.percentile(np.abs(values), percentile)) or float(np.abs(values).max()) or 1
         return -clip, clip
-    return (low, high) if high > low else (low, low + 1)
+    return (low, high) if high > low else (0.0, high or 1.0)  # all are the same
