@@ -202,6 +202,20 @@ def test_no_line_is_marked_if_all_are_interpreted(path, survey):
     assert description_of(path)["lines"]["training"] == {"inline": [], "crossline": []}
 
 
+def test_infinite_amplitudes_are_beyond_the_range(path):
+    cube = noise((4, 5, 64))
+    cube[0, 0, 5], cube[1, 1, 6] = np.inf, -np.inf
+    write_view(path, cube)
+    assert codes_of(path)[0][0, 0, 5] == 255
+    assert codes_of(path)[0][1, 1, 6] == 1
+
+
+@pytest.mark.parametrize("value", [0, 7, -7, np.nan])
+def test_constant_amplitudes_are_shown(path, value):
+    write_view(path, np.full((3, 4, 8), value, np.float32))
+    assert_allclose(values_of(path, 0), value, atol=1e-6)
+
+
 # --- size -----------------------------------------------------------------------------------
 
 
@@ -327,6 +341,11 @@ def test_what_cannot_be_shown_is_refused_and_leaves_the_old_page(path, survey, c
         write_view(**arguments)
     assert [file.name for file in path.parent.iterdir()] == ["view.html"]
     assert path.read_text() == "old"
+
+
+def test_a_folder_that_does_not_exist_is_found_out_before_the_work(tmp_path):
+    with pytest.raises(FileNotFoundError, match="does not exist. Create it"):
+        write_view(tmp_path / "absent" / "view.html", None)
 
 
 def test_facies_of_other_lines_are_refused(path, survey):

@@ -519,6 +519,6 @@ def test_damaged_data_are_reported(page, tmp_path):
     start = text.index('data-first="0">') + 40
     path.write_text(text[:start] + "AAAA" + text[start + 4 :], encoding="utf-8")
     with Browser(path.as_uri()) as browser:
-        browser.wait_for("document.getElementById('problem')?.textContent.includes('cannot')")
-        message = browser.run("find('#problem').textContent")
+        browser.wait_for("document.getElementById('message')?.textContent.includes('cannot')")
+        message = browser.run("find('#message').textContent")
     assert message.startswith("The data of this page cannot be read:")

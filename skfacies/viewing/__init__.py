@@ -124,6 +124,8 @@ def write_view(
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"`path` must end in .html; got {str(path)!r}.")
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"the folder of `path`, {path.parent}, does not exist. Create it.")
     if not max_size >= SMALLEST_SIZE:
         raise ValueError(f"`max_size` must be at least {SMALLEST_SIZE} bytes; got {max_size!r}.")
     check_axes(cube, "cube")

@@ -116,6 +116,7 @@ class Values:
         values = np.asarray(section, dtype=np.float32)
         if undefined is not None:
             values = np.where(undefined, np.float32(0), values)
+        values = np.clip(values, self.low, self.high)  # infinite ones, too
         if self.filter is not None:
             values = convolve1d(values, self.filter, axis=1, mode="nearest")
         values = values[:, samples]

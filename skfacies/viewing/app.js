@@ -178,10 +178,10 @@ function buildControls() {
   });
   const kinds = new Set(layers.map((layer) => layer.kind));
   find("#overlays").hidden = layers.length < 2;
-  find("#units").hidden = !description.facies.length;
+  find("#units").hidden = !kinds.has("facies") && !kinds.has("interpretation");
   find("#facies-contacts").hidden = !kinds.has("facies");
   find("#interpretation-contacts").hidden = !kinds.has("interpretation");
-  find("#contacts").hidden = !description.facies.length;
+  find("#contacts").hidden = find("#units").hidden;
   buildLines();
   if (matchMedia("(prefers-color-scheme: dark)").matches) switchTheme();
 }
@@ -364,9 +364,10 @@ function start() {
   loadAll(state.positions[0], (part) => {
     for (const pane of panes) pane.isStale = true;
     draw();
+    find("#message").textContent = part === "allData" ? "" : "Loading…";
     document.documentElement.dataset[part] = Math.round(performance.now()); // for tests
   }).catch((error) => {
-    find("#problem").textContent = `The data of this page cannot be read: ${error.message}. ` +
+    find("#message").textContent = `The data of this page cannot be read: ${error.message}. ` +
       "Use a browser of 2023 or later, or write the page again.";
   });
 }

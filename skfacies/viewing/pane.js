@@ -45,8 +45,9 @@ class Pane {
     if (this.aspect) {
       const [right, down] = this.aspect;
       const scale = Math.min(width / (right * this.size[0]), height / (down * this.size[1]));
-      frame.width = scale * right * this.size[0];
-      frame.height = scale * down * this.size[1];
+      // A survey that is a few lines wide is drawn wider than it is.
+      frame.width = Math.max(width / 5, scale * right * this.size[0]);
+      frame.height = Math.max(height / 5, scale * down * this.size[1]);
     }
     return frame;
   }
