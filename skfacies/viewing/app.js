@@ -187,13 +187,15 @@ function buildControls() {
 }
 
 function summary() {
-  const [inlines, crosslines, samples] = description.shape;
-  const nth = ["inline", "crossline", "sample"].flatMap((name, k) => {
+  const names = ["inline", "crossline", "sample"];
+  const sizes = names.map((name, k) =>
+    `${description.shape[k]} ${name}${description.shape[k] === 1 ? "" : "s"}`);
+  const nth = names.flatMap((name, k) => {
     const step = description.steps[k];
     return step > 1 ? [`every ${ordinal(step)} ${name}`] : [];
   });
   const shown = nth.length ? `shown: ${nth.join(", ")}` : "shown in full";
-  return `${inlines} inlines × ${crosslines} crosslines × ${samples} samples, ${shown}`;
+  return `${sizes.join(" × ")}, ${shown}`;
 }
 
 function ordinal(number) {
@@ -274,7 +276,10 @@ function arrangePanes() {
     panes[0].element.hidden = true;
     active = crossline;
   }
-  if (slice.element.hidden) find("main").dataset.enlarged = active.id;
+  if (slice.element.hidden) {
+    find("main").dataset.enlarged = active.id;
+    for (const part of [".slider", ".enlarge"]) active.element.querySelector(part).hidden = true;
+  }
   slice.element.querySelector("h2").textContent =
     axes[2].unit && axes[2].name === "two-way time" ? "Time slice" : "Depth slice";
   arrangeMap(slice);
@@ -338,7 +343,7 @@ function onKey(event) {
     1: () => panes[0].canvas.focus(),
     2: () => panes[1].canvas.focus(),
     3: () => panes[2].canvas.focus(),
-    e: () => enlarge(active),
+    e: () => panes[2].element.hidden || enlarge(active),
     o: toggleOverlay,
     c: () => toggle("#facies-contacts input", "#interpretation-contacts input"),
     l: () => toggle("#show-lines"),
