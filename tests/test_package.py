@@ -64,6 +64,7 @@ PUBLIC = {
     ],
     "skfacies.preprocessing": ["AmplitudeScaler", "CubeToSections"],
     "skfacies.qc": ["prediction_entropy"],
+    "skfacies.viewing": ["write_view"],
 }
 
 #: Floor of each module and folder, from the table of CONTRIBUTING.md.

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skfacies._colors import facies_colors
 from skfacies.datasets import make_facies_cube
 from skfacies.plotting import SectionDisplay
-from skfacies.plotting._drawing import facies_colors
 from skfacies.qc import prediction_entropy
 
 pytestmark = pytest.mark.usefixtures("pyplot")

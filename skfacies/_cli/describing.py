@@ -94,13 +94,10 @@ def named_report(report, names):
     return {names.get(label, label): row for label, row in report.items()}
 
 
-def recall_words(report, names=None):
+def recall_words(report):
     """Recall of each class in a `training_report_`, with its name if it has one."""
     recalls = {label: row["recall"] for label, row in report.items() if isinstance(row, dict)}
-    names = {str(label): name for label, name in (names or {}).items()}
-    return ", ".join(
-        f"{names.get(str(label), label)} {recall:.2f}" for label, recall in recalls.items()
-    )
+    return ", ".join(f"{label} {recall:.2f}" for label, recall in recalls.items())
 
 
 def _megabytes(size):

@@ -9,6 +9,7 @@ from skfacies.io import open_cube
 
 __all__ = [
     "CUBE_SUFFIXES",
+    "OF_ONE_FILE",
     "check_model_name",
     "check_reading",
     "check_report_name",

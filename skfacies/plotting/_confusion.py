@@ -4,10 +4,10 @@ from numbers import Real
 
 import numpy as np
 
+from skfacies._colors import facies_colors
 from skfacies.metrics._counting import score_labels
 from skfacies.metrics._scorers import predict_for_scores
 from skfacies.plotting._arguments import check_matplotlib, facies_names
-from skfacies.plotting._drawing import facies_colors
 
 __all__ = ["FaciesConfusionDisplay"]
 
