@@ -102,7 +102,7 @@ def test_interruption_ends_without_a_traceback(tmp_path, monkeypatch, capsys):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skfacies._cli.demo.make_facies_cube", interrupt)
+    monkeypatch.setattr("skfacies.datasets.make_facies_cube", interrupt)
     assert main(["demo", "--out", str(tmp_path)]) == 130
     assert "interrupted" in capsys.readouterr().err
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from segy_files import survey_lines, write_segy
 
 from skfacies.__main__ import main
-from skfacies._cli.commands import choose_lines
+from skfacies._cli.labels import choose_lines
 from skfacies.datasets import make_facies_cube
 from skfacies.io import open_cube
 from skfacies.persistence import load_model, save_model
@@ -174,7 +174,7 @@ def test_places_of_results_are_checked_before_the_work(
     np.save(tmp_path / "cube.npy", open_cube(survey / "seismic.sgy").values)
     (tmp_path / "folder.npy").mkdir()
     (tmp_path / "folder.zarr").mkdir()
-    monkeypatch.setattr(f"skfacies._cli.commands.CubeSegmenter.{work}", pytest.fail)
+    monkeypatch.setattr(f"skfacies._estimators.cube_segmenter.CubeSegmenter.{work}", pytest.fail)
     files = [str(survey / name) for name in ("seismic.sgy", "labels.sgy")]
     for out, message in {
         "fit": [
@@ -210,7 +210,7 @@ def test_places_of_results_are_checked_before_the_work(
 def test_names_that_do_not_fit_cost_no_training(
     survey, tmp_path, monkeypatch, capsys, names, message
 ):
-    monkeypatch.setattr("skfacies._cli.commands.CubeSegmenter.fit", pytest.fail)
+    monkeypatch.setattr("skfacies._estimators.cube_segmenter.CubeSegmenter.fit", pytest.fail)
     files = [str(survey / "seismic.sgy"), str(survey / "labels.sgy")]
     out = tmp_path / "model.safetensors"
     assert main(["fit", *files, "-o", str(out), "--names", names, *TRAIN]) == 1
@@ -229,7 +229,7 @@ def test_a_training_that_diverges_is_reported_in_one_line(survey, tmp_path, monk
     def diverge(*args, **kwargs):
         raise FloatingPointError("training diverged")
 
-    monkeypatch.setattr("skfacies._cli.commands.CubeSegmenter.fit", diverge)
+    monkeypatch.setattr("skfacies._estimators.cube_segmenter.CubeSegmenter.fit", diverge)
     files = [str(survey / "seismic.sgy"), str(survey / "labels.sgy")]
     assert main(["fit", *files, "-o", str(tmp_path / "m.safetensors")]) == 1
     assert capsys.readouterr().err == "skfacies: training diverged\n"
@@ -292,7 +292,7 @@ def test_interrupted_prediction_leaves_no_file(survey, model, tmp_path, monkeypa
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skfacies._cli.commands.write_cube", interrupt)
+    monkeypatch.setattr("skfacies.io.write_cube", interrupt)
     out = str(tmp_path / "out.sgy")
     assert main(["predict", model, str(survey / "seismic.sgy"), "-o", out]) == 130
     assert "interrupted" in capsys.readouterr().err

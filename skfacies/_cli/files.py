@@ -20,12 +20,14 @@ __all__ = [
     "reading_words",
     "unit_of",
     "used_options",
+    "weights_file",
 ]
 
 CUBE_SUFFIXES = (".sgy", ".segy", ".zarr", ".npy", ".npz", ".mdio")
 
-#: Options that LABELS do not share with SEISMIC: their format and array name may differ.
-OF_ONE_FILE = ("variable", "sample_format")
+#: Options that LABELS do not share with SEISMIC: their format and array name may differ, and they
+#: need no coordinates.
+OF_ONE_FILE = ("variable", "sample_format", "x_byte", "y_byte")
 
 
 # --- reading --------------------------------------------------------------------------------
@@ -132,6 +134,12 @@ def reading_words(reading):
 def unit_of(axis):
     """Unit of times or depths, from the attributes or the name; "" if neither gives one."""
     return axes.unit_of(axis.name, axis.values, axis.attrs) or ""
+
+
+def weights_file(params):
+    """The weights file that training starts from, or None."""
+    weights = params.get("encoder_weights")
+    return weights if weights is not None and os.path.exists(weights) else None
 
 
 # --- writing --------------------------------------------------------------------------------

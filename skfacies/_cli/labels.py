@@ -4,11 +4,20 @@ import re
 
 import numpy as np
 
-from skfacies._cli.files import is_segy, unit_of
+from skfacies._cli.files import is_segy, open_labels, unit_of
 from skfacies._cubes.axes import vertical_kind
 from skfacies._sections.undefined import undefined_values
 
-__all__ = ["UNLABELED", "LabelCube", "check_lines", "choose_lines", "distinct_labels"]
+__all__ = [
+    "UNLABELED",
+    "LabelCube",
+    "check_lines",
+    "choose_lines",
+    "distinct_labels",
+    "match_names",
+    "open_interpretation",
+    "split_lines",
+]
 
 #: Label in files of samples without interpretation.
 UNLABELED = -1
@@ -117,6 +126,15 @@ class LabelCube:
             )
 
 
+def open_interpretation(path, cube, seismic, reading, own, ignore_label, lines=(), *, verbose=0):
+    """Labels from a file, placed at the amplitudes; `verbose` prints which part they cover."""
+    labels = open_labels(path, reading, own, like=cube)
+    placed = LabelCube(labels, path, ignore_label, lines, survey=cube, survey_path=seismic)
+    if verbose:
+        print("".join(f"{note}\n" for note in placed.notes), end="")
+    return placed
+
+
 def _as_slice(positions):
     """Evenly spaced positions as a slice, which needs fewer reads."""
     steps = np.unique(np.diff(positions))
@@ -145,6 +163,19 @@ def distinct_labels(labels):
     finally:
         labels.chosen = chosen
     return tuple(sorted(found - {UNLABELED}) for found in (everywhere, on_lines))
+
+
+def match_names(names, labels):
+    """Names by label: for all labels of the file, or for those on the chosen lines."""
+    everywhere, on_lines = distinct_labels(labels)
+    for found in (everywhere, on_lines):
+        if len(found) == len(names):
+            return dict(zip(found, names, strict=True))
+    lines = f" ({on_lines} on the lines of --lines)" if on_lines != everywhere else ""
+    raise ValueError(
+        f"--names has {len(names)} names, but {labels.path} holds the {len(everywhere)} labels "
+        f"{everywhere}{lines}. Give one name for each label, in this order."
+    )
 
 
 # --- where labels lie -----------------------------------------------------------------------

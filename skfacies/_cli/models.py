@@ -1,0 +1,72 @@
+"""Models of commands: made, trained, and opened for cubes. Imports torch."""
+
+from skfacies._cli.files import open_like_training, reading_words
+from skfacies._estimators.cube_segmenter import CubeSegmenter
+from skfacies._estimators.segmenter import FaciesSegmenter
+from skfacies.persistence import load_model
+
+__all__ = [
+    "facies_names",
+    "fit_fully",
+    "load_cube_model",
+    "make_model",
+    "open_amplitudes",
+    "stored",
+]
+
+
+def make_model(direction, *, neighbors, step, verbose, **params):
+    """A CubeSegmenter of a FaciesSegmenter with `params`."""
+    section = FaciesSegmenter(verbose=verbose, **params)
+    return CubeSegmenter(section, direction, neighbors=neighbors, step=step, verbose=verbose)
+
+
+def fit_fully(model, cube, labels):
+    """Fit, and stop the command on Ctrl-C; skorch alone would end the fit and keep its epochs."""
+    model.fit(cube, labels)
+    if model.estimator_.n_iter_ < model.estimator_.net_.max_epochs:
+        raise KeyboardInterrupt
+
+
+def load_cube_model(path, *, verbose=0, rescale=None):
+    """The model of a file as a CubeSegmenter; an estimator of sections predicts inlines."""
+    model = load_model(path)
+    if rescale is not None:
+        inner = model.estimator_ if isinstance(model, CubeSegmenter) else model
+        if "rescale" not in inner.get_params(deep=False):
+            raise ValueError(
+                f"--rescale needs a FaciesSegmenter; MODEL has a {type(inner).__name__}. Omit it."
+            )
+        inner.set_params(rescale=rescale)
+    if isinstance(model, CubeSegmenter):
+        return model.set_params(verbose=verbose)
+    if not hasattr(model, "predict"):
+        raise ValueError(
+            f"the model file holds a {type(model).__name__}, which cannot predict. Give the file "
+            "of a segmenter."
+        )
+    cubes = CubeSegmenter.from_fitted(model, verbose=verbose)
+    for name in ("label_names_", "reading_"):
+        if hasattr(model, name):
+            setattr(cubes, name, getattr(model, name))
+    return cubes
+
+
+def stored(model):
+    """Options with which the training cube was opened."""
+    return getattr(model, "reading_", None) or {}
+
+
+def open_amplitudes(path, model, reading, verbose):
+    """Open a cube with the options of the training cube, and print them."""
+    cube, used = open_like_training(path, stored(model), reading or {})
+    kept = {name: value for name, value in used.items() if name not in (reading or {})}
+    if kept and verbose:
+        print(f"opening {path} like the training amplitudes: {reading_words(kept)}")
+    return cube
+
+
+def facies_names(model):
+    """Names of the classes in the order of `classes_`; labels where there are no names."""
+    names = getattr(model, "label_names_", None) or {}
+    return [names.get(label, label) for label in model.classes_.tolist()]

@@ -1,0 +1,193 @@
+"""Options that commands share, and the names by which messages call them. Imports nothing heavy."""
+
+import argparse
+import math
+import re
+
+__all__ = [
+    "OPTIONS",
+    "add_command",
+    "add_common",
+    "add_reading",
+    "add_rescale",
+    "add_training",
+    "given_reading",
+    "reword",
+    "show_next",
+    "training_params",
+]
+
+
+def _byte(text):
+    if text.lower() == "none":
+        return None
+    if not re.fullmatch("[0-9]{1,3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a header byte. Use 189, or none.")
+    return int(text)
+
+
+def _number(text):
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number.")
+    return number
+
+
+#: Options of `skfacies.io.open_cube`: type, placeholder for the value, help text.
+READING = {
+    "inline_byte": (
+        _byte,
+        "N",
+        "first byte of inline numbers in SEG-Y trace headers, default: 189; none reads all traces "
+        "as one 2-D line",
+    ),
+    "crossline_byte": (_byte, "N", "first byte of crossline numbers, default: 193"),
+    "x_byte": (_byte, "N", "first byte of the X of traces, default: 181, or 73 if it is unset"),
+    "y_byte": (_byte, "N", "first byte of the Y of traces, default: 185, or 77 if it is unset"),
+    "domain": (str, "twt|depth", "kind of vertical axis, if the file does not say"),
+    "sample_interval": (_number, "MS", "in milliseconds or units of depth; overrides the headers"),
+    "first_sample": (_number, "MS", "time or depth of the first sample; overrides the headers"),
+    "variable": (str, "NAME", "array to open in a Zarr or .npz file"),
+    "sample_format": (str, "FORMAT", "SEG-Y sample format; overrides the header: ibm, ieee, …"),
+    "duplicates": (str, "first|last", "which of several SEG-Y traces at one crossing to use"),
+}
+
+#: Command-line names of the library arguments that messages mention.
+OPTIONS = {
+    **{name: f"--{name.replace('_', '-')}" for name in READING},
+    "X": "SEISMIC",
+    "cube": "SEISMIC",
+    "data_home": "--data-home",
+    "direction": "--directions",
+    "encoder_name": "--encoder",
+    "encoder_weights": "--weights",
+    "ignore_label": "--ignore-label",
+    "label_names": "--names",
+    "like": "--like",
+    "max_epochs": "--epochs",
+    "neighbors": "--neighbors",
+    "path": "the path",
+    "random_state": "--seed",
+    "rescale": "--rescale",
+    "step": "--step",
+    "subset": "--subset",
+    "y": "LABELS",
+}
+
+
+def reword(message):
+    """A library message on one line, with the command-line names of its arguments."""
+    names = "|".join(OPTIONS)
+    value = r"'[^']*'|\"[^\"]*\"|-?\w+(?:\.\w+)*"
+    text = " ".join(str(message).split())
+    text = re.sub(rf"(?<![\w.])(`?)({names})\1=({value})", _with_value, text)
+    text = re.sub(rf"`({names})`", lambda match: OPTIONS[match[1]], text)
+    return re.sub(r"(--inline-byte \w+), (?=--crossline-byte)", r"\1 ", text)
+
+
+def _with_value(match):
+    option, value = OPTIONS[match[2]], match[3].strip("'\"")
+    if not option.startswith("--"):
+        return match[0]
+    return f"{option} {'none' if value == 'None' else value}"
+
+
+def add_command(commands, name, *, help, description=None, example):
+    """Add a command whose help ends with a whole example, and return its parser."""
+    return commands.add_parser(
+        name, help=help, description=description, epilog=f"Example: {example}"
+    )
+
+
+def add_common(command):
+    """Add the options that every command has."""
+    group = command.add_argument_group("messages")
+    group.add_argument(
+        "--quiet",
+        dest="verbose",
+        action="store_const",
+        const=0,
+        default=1,
+        help="print results only, without progress and hints",
+    )
+    group.add_argument("--json", action="store_true", help="print one JSON object in place of text")
+    group.add_argument("--debug", action="store_true", help="show the traceback of errors")
+
+
+def show_next(arguments, words):
+    """Print the command that comes next, on a line of its own to copy; --quiet omits it."""
+    if arguments.verbose:
+        print(f"next: {words}")
+
+
+def add_reading(command, description, *, labels=False):
+    """Add the options of `open_cube`; options that are not given are absent from the namespace."""
+    group = command.add_argument_group("how cubes are opened", description)
+    for prefix in ("", "labels-") if labels else ("",):
+        for name, (kind, metavar, text) in READING.items():
+            if prefix and name in ("x_byte", "y_byte"):
+                continue  # labels are placed by their line numbers
+            if prefix:
+                shared = name not in ("variable", "sample_format")
+                text = "for LABELS" + (f"; overrides {OPTIONS[name]}" if shared else "")
+            group.add_argument(
+                f"--{prefix}{OPTIONS[name][2:]}",
+                type=kind,
+                choices=metavar.split("|") if "|" in metavar else None,
+                default=argparse.SUPPRESS,
+                metavar=metavar,
+                help=text,
+            )
+
+
+def given_reading(arguments, prefix=""):
+    """Options of `open_cube` that were given."""
+    given = vars(arguments)
+    reading = {name: given[prefix + name] for name in READING if prefix + name in given}
+    if reading.get("crossline_byte", 0) is None:  # for either option, none means a 2-D line
+        del reading["crossline_byte"]
+        reading["inline_byte"] = None
+    return reading
+
+
+def add_training(command):
+    """Add the options of training."""
+    command.add_argument("--directions", choices=["inline", "crossline", "both"], default="inline")
+    command.add_argument(
+        "--neighbors",
+        type=int,
+        default=0,
+        metavar="N",
+        help="lines on either side of each line that the network also sees; default: 0",
+    )
+    command.add_argument("--epochs", type=int, help="passes over the data; default: automatic")
+    command.add_argument("--seed", type=int, default=0, help="default: 0")
+    command.add_argument(
+        "--weights",
+        default="none",
+        help="encoder weights: none (random), auto, imagenet, or a file; default: %(default)s",
+    )
+    command.add_argument("--encoder", default="resnet18", help="default: %(default)s")
+
+
+def training_params(arguments):
+    """Parameters of the estimators from the options of `add_training`, except the direction."""
+    return {
+        "neighbors": arguments.neighbors,
+        "max_epochs": "auto" if arguments.epochs is None else arguments.epochs,
+        "encoder_name": arguments.encoder,
+        "encoder_weights": None if arguments.weights == "none" else arguments.weights,
+        "random_state": arguments.seed,
+    }
+
+
+def add_rescale(command):
+    command.add_argument(
+        "--rescale",
+        choices=["survey"],
+        help="SEISMIC is another survey than that of the training: learn its amplitude scale, and "
+        "do not use the places of the training lines",
+    )

@@ -1,0 +1,147 @@
+"""Results of predictions: scratch arrays, the files beside the labels, and their headers."""
+
+import os
+import tempfile
+from contextlib import contextmanager
+
+import numpy as np
+
+from skfacies._cli.files import is_segy, open_file
+from skfacies._cli.labels import UNLABELED
+from skfacies._cli.models import facies_names
+from skfacies._cubes.holders import chunk_length
+from skfacies._cubes.writing import class_paths
+from skfacies._sections.estimators import find_parameter
+from skfacies.qc import prediction_entropy
+
+__all__ = [
+    "beside",
+    "blocks",
+    "find_headers",
+    "label_type",
+    "like_amplitudes",
+    "places_beside",
+    "predict_parts",
+    "scratch_array",
+    "scratch_folder",
+]
+
+PLACES = ("inline_byte", "crossline_byte")
+
+
+def predict_parts(model, cube, out, folder, probabilities, entropy):
+    """Yield the path and the cube of each result, after all are predicted."""
+    labels = scratch_array(folder, "labels", cube.shape, label_type(model))
+    if probabilities or entropy:
+        scores = scratch_array(folder, "scores", (*cube.shape, len(model.classes_)), np.float32)
+        model.predict(cube, out=labels, probabilities_out=scores)
+    else:
+        model.predict(cube, out=labels)
+    mark_missing(model, cube, labels)
+    yield out, like_amplitudes(cube, labels, "facies")
+    if probabilities:
+        names = facies_names(model)
+        yield beside(out, "probability"), like_amplitudes(cube, scores, "probability", names)
+    if entropy:
+        doubt = scratch_array(folder, "entropy", cube.shape, np.float32)
+        for i in range(len(scores)):
+            doubt[i] = prediction_entropy(scores[i])
+        yield beside(out, "entropy"), like_amplitudes(cube, doubt, "entropy")
+
+
+def places_beside(out, model, probabilities, entropy):
+    """Files that are written in addition to the labels."""
+    places = [beside(out, "entropy")] if entropy else []
+    if probabilities:
+        path = beside(out, "probability")
+        places += class_paths(path, facies_names(model)) if is_segy(out) else [path]
+    return places
+
+
+def find_headers(cube, seismic, out, like, reading):
+    """Options of `write_cube` for the headers of SEG-Y results; empty for new headers."""
+    if like is None and is_segy(out) and not is_segy(seismic):
+        missing = [dim for dim in cube.dims if dim not in cube.coords]
+        if missing:
+            raise ValueError(
+                f"{seismic} has no coordinates {', '.join(missing)} for SEG-Y headers. Give --like "
+                "SURVEY.sgy, a SEG-Y file of the same traces, or write .zarr or .npy."
+            )
+    if like is None:
+        return {"like": seismic} if is_segy(seismic) and is_segy(out) else {}
+    places = {name: cube.attrs[name] or None for name in PLACES if name in cube.attrs}
+    places |= {name: reading[name] for name in PLACES if name in reading}
+    survey = open_file(like, {**reading, **places})
+    for axis, name in enumerate(("inlines", "crosslines", "samples")):
+        own, theirs = (_along(each, axis) for each in (cube, survey))
+        same = len(own) == len(theirs)
+        if same and all(each.dims[axis] in each.coords for each in (cube, survey)):
+            same = np.allclose(own, theirs, rtol=0, atol=1e-3)
+        if not same:
+            raise ValueError(
+                f"--like {like} has {len(theirs)} {name}, {theirs[0]:g} to {theirs[-1]:g}, but "
+                f"{seismic} has {len(own)}, {own[0]:g} to {own[-1]:g}. Give the SEG-Y file that "
+                f"{seismic} was made from."
+            )
+    return {"like": like, **{name: byte or 0 for name, byte in places.items()}}
+
+
+def _along(cube, axis):
+    return np.asarray(cube[cube.dims[axis]])
+
+
+def mark_missing(model, cube, labels):
+    """Give missing samples the label used in files, whatever label the model uses."""
+    if "live" in cube.coords:
+        labels[~np.asarray(cube["live"])] = UNLABELED
+    if find_parameter(model.estimator_, "ignore_label", UNLABELED) == UNLABELED:
+        return
+    for lines in blocks(cube):
+        missing = np.isnan(np.asarray(cube[lines]))
+        np.copyto(labels[lines], UNLABELED, where=missing)
+
+
+def blocks(cube):
+    """Slices of inlines, one chunk after the other."""
+    step = chunk_length(cube, 0)
+    return [slice(start, start + step) for start in range(0, cube.shape[0], step)]
+
+
+def beside(out, name):
+    return out.with_name(f"{out.stem}_{name}{out.suffix}")
+
+
+@contextmanager
+def scratch_folder(out):
+    """Temporary folder beside the output, on the same disk."""
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+        yield folder
+
+
+def scratch_array(folder, name, shape, dtype):
+    path = os.path.join(folder, f"{name}.npy")
+    return np.lib.format.open_memmap(path, "w+", np.dtype(dtype), tuple(shape))
+
+
+def label_type(model):
+    """Smallest integer type that holds all labels and `UNLABELED`."""
+    found = [UNLABELED, *model.classes_.tolist()]
+    if find_parameter(model.estimator_, "nan_policy", "raise") == "ignore":
+        found.append(find_parameter(model.estimator_, "ignore_label", UNLABELED))
+    if any(isinstance(label, str) or label != int(label) for label in found):
+        raise ValueError(
+            f"label files hold whole numbers, but the classes of the model are {found[1:]}. "
+            "Predict in Python, or train on numbers and name them with --names."
+        )
+    lowest, highest = int(min(found)), int(max(found))
+    return np.promote_types(np.min_scalar_type(lowest), np.min_scalar_type(-1 - highest))
+
+
+def like_amplitudes(cube, values, name, classes=None):
+    """Result with the coordinates of the amplitudes."""
+    import xarray
+
+    coords, dims = dict(cube.coords), cube.dims
+    if classes is not None:
+        coords, dims = {**coords, "facies": classes}, (*dims, "facies")
+    return xarray.DataArray(values, coords, dims, name=name, attrs=cube.attrs)

@@ -1,0 +1,91 @@
+"""`skfacies score`: predict a cube and compare it with labels."""
+
+from skfacies._cli.options import add_command, add_reading, add_rescale, given_reading
+
+__all__ = ["add_parser", "run", "score_model"]
+
+
+def add_parser(commands):
+    parser = add_command(
+        commands,
+        "score",
+        help="predict a cube and compare it with labels",
+        description="Predict a cube and compare it with labels, which may cover part of it.",
+        example="skfacies score model.safetensors survey.sgy facies.sgy",
+    )
+    parser.add_argument("model", metavar="MODEL", help="file written by skfacies fit")
+    parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
+    parser.add_argument("labels", metavar="LABELS", help="cube of labels")
+    parser.add_argument(
+        "--ignore-label", type=int, default=-1, help="label of samples without interpretation"
+    )
+    add_rescale(parser)
+    add_reading(parser, "Default: as in the training of MODEL.", labels=True)
+    return parser
+
+
+def run(arguments):
+    report = score_model(
+        arguments.model,
+        arguments.seismic,
+        arguments.labels,
+        ignore_label=arguments.ignore_label,
+        reading=given_reading(arguments),
+        labels_reading=given_reading(arguments, "labels_"),
+        rescale=arguments.rescale,
+        verbose=arguments.verbose,
+    )
+    print(report)
+    return {"report": report}
+
+
+def score_model(
+    model_file,
+    seismic,
+    labels,
+    *,
+    ignore_label=-1,
+    reading=None,
+    labels_reading=None,
+    rescale=None,
+    verbose=1,
+):
+    """Predict a cube and compare it with labels from a file; return the report as text.
+
+    Files are opened as in `predict_cube` and `fit_model`.
+    """
+    import tempfile
+
+    import numpy as np
+
+    from skfacies._cli.files import check_reading
+    from skfacies._cli.labels import UNLABELED, open_interpretation
+    from skfacies._cli.models import load_cube_model, open_amplitudes, stored
+    from skfacies._cli.results import blocks, label_type, scratch_array
+    from skfacies.metrics import facies_report
+
+    check_reading(reading, seismic, labels)
+    check_reading(labels_reading, labels, prefix="--labels-")
+    model = load_cube_model(model_file, verbose=verbose, rescale=rescale)
+    cube = open_amplitudes(seismic, model, reading, verbose)
+    shared = {**stored(model), **(reading or {})}
+    truth = open_interpretation(
+        labels, cube, seismic, shared, labels_reading, ignore_label, verbose=verbose
+    )
+    names = getattr(model, "label_names_", None)
+    with tempfile.TemporaryDirectory(prefix="skfacies-") as folder:
+        predicted = scratch_array(folder, "labels", cube.shape, label_type(model))
+        model.predict(cube, out=predicted)
+        interpreted = scratch_array(folder, "truth", cube.shape, truth.dtype)
+        for lines in blocks(cube):  # as in CubeSegmenter.score, missing samples do not count
+            missing = np.isnan(np.asarray(cube[lines]))
+            interpreted[lines] = np.where(missing, UNLABELED, truth[lines])
+        if "live" in cube.coords:
+            interpreted[~np.asarray(cube["live"])] = UNLABELED
+        return facies_report(
+            interpreted,
+            predicted,
+            labels=model.classes_.tolist(),
+            target_names=names and [names[label] for label in model.classes_.tolist()],
+            ignore_label=UNLABELED,
+        )
