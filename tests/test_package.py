@@ -54,7 +54,7 @@ PUBLIC = {
     "skfacies.persistence": ["load_model", "save_model"],
     "skfacies.plotting": ["SectionDisplay"],
     "skfacies.preprocessing": ["AmplitudeScaler", "CubeToSections"],
-    "skfacies.qc": ["prediction_entropy"],
+    "skfacies.qc": ["check_survey", "mistie", "prediction_entropy", "suggest_lines"],
 }
 
 #: Floor of each module and folder, from the table of CONTRIBUTING.md.

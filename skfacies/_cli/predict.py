@@ -1,5 +1,6 @@
 """`skfacies predict`: predict a cube and write the result to files."""
 
+from skfacies._cli.check import warn_of_survey
 from skfacies._cli.options import add_command, add_reading, add_rescale, given_reading
 
 __all__ = ["add_parser", "predict_cube", "run"]
@@ -95,6 +96,7 @@ def predict_cube(
     places = results.places_beside(out, model, probabilities, entropy)
     check_targets(places, inputs)
     cube = open_amplitudes(seismic, model, reading, verbose)
+    warn_of_survey(model, cube)
     headers = results.find_headers(cube, seismic, out, like, {**stored(model), **(reading or {})})
     with results.scratch_folder(out) as folder:
         if not headers:  # find out now, before prediction, whether the file can hold the result

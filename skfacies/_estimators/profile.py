@@ -48,8 +48,8 @@ def learn_profile(sections, runs, old=None):
             continue
         lines.append(own[labeled[[0, -1]]])
         if run in some:
-            at = np.unique(labeled[np.linspace(0, len(labeled) - 1, TRACES_OF_A_LINE + 2, dtype=int)])
-            at = at[1:-1] if len(at) > TRACES_OF_A_LINE else at
+            between = np.arange(1, TRACES_OF_A_LINE + 1) / (TRACES_OF_A_LINE + 1)
+            at = np.unique(labeled[(between * len(labeled)).astype(int)])
             numbers.append(own[at])
             traces += list(_amplitudes(sections, run)[at - run.start].astype(np.float32))
     axis = vertical_axis(sections.X, runs[0].section)

@@ -57,7 +57,7 @@ def _row(name, training, survey, verdict, advice):
     return Row(name, training, survey, verdict, advice if verdict in ("differs", "serious") else "")
 
 
-# --- amplitudes -----------------------------------------------------------------------------------
+# --- amplitudes ---------------------------------------------------------------------------------
 
 
 def amplitude_rows(training, survey, *, rescaled):
@@ -79,7 +79,10 @@ def amplitude_rows(training, survey, *, rescaled):
             abs(own[0.5] / (spreads[1] or 1) - known[0.5] / (spreads[0] or 1)),
             (OTHER_CENTER / 2, OTHER_CENTER),
         )
-    tails = [(q[0.999] - q[0.001]) / (2 * s or 1) for q, s in zip((known, own), spreads, strict=True)]
+    tails = [
+        (q[0.999] - q[0.001]) / (2 * spread or 1)
+        for q, spread in zip((known, own), spreads, strict=True)
+    ]
     spans = [f"{q[0.01]:.3g} to {q[0.99]:.3g}" for q in (known, own)]
     return [
         _row("amplitude scale", f"{spreads[0]:.3g}", f"{spreads[1]:.3g}", scale, advice),
@@ -118,7 +121,7 @@ def _share_row(name, known, own, limits, advice):
 
 
 def _skew_row(training, survey):
-    """A skew of the other sign is a hint only: on many surveys it comes and goes from line to line."""
+    """A skew of the other sign is a hint only: on many surveys it changes from line to line."""
     known, own = training["skew"], survey["skew"]
     spread = max(training["skew_spread"], survey["skew_spread"], 0.05)
     opposite = known * own < 0 and min(abs(known), abs(own)) > CLEAR_SKEW * spread
@@ -131,7 +134,7 @@ def _skew_row(training, survey):
     )
 
 
-# --- vertical axis ----------------------------------------------------------------------------------
+# --- vertical axis ------------------------------------------------------------------------------
 
 
 def interval_row(known, own):
@@ -162,7 +165,7 @@ def range_row(known, own, n_known, n_own):
     return _row("vertical range", *words, verdict, advice)
 
 
-# --- spectra ---------------------------------------------------------------------------------------
+# --- spectra ------------------------------------------------------------------------------------
 
 
 def mean_frequency(spectrum):

@@ -116,8 +116,9 @@ def mistie(estimator, cube, *, units=None, scratch_dir=None):
         result = _compare(array, labels, classes, units)
         del labels  # which may be mapped in the folder
     if has_named_axes(named):
+        lower = [unit for _, unit in result.contacts]
         result.share = _like(named, result.share, "mistie")
-        result.shifts = _like(named, result.shifts, "shift", [lower for _, lower in result.contacts])
+        result.shifts = _like(named, result.shifts, "shift", lower)
     return result
 
 

@@ -138,7 +138,7 @@ def _lines_to_see(candidates, allowed, shape):
     return chosen
 
 
-# --- what the model is undecided about --------------------------------------------------------------
+# --- what the model is undecided about ----------------------------------------------------------
 
 
 def _see(estimator, cube, lines, verbose):
@@ -216,7 +216,7 @@ class _Coverage:
         self.counts = self.counts + self.of_a_line * shares
 
 
-# --- choice -----------------------------------------------------------------------------------------
+# --- choice -------------------------------------------------------------------------------------
 
 
 def _choose(place, lines, allowed, seen, coverage, n):
@@ -248,8 +248,7 @@ def _suggestion(place, chosen, seen, doubt, distance, nearer, coverage):
     unit = seen.classes[int(by_unit.argmax())].item()
     far = float(np.average(distance, weights=own) / place.scales[axis])
     reason = (
-        f"{far:.0f} lines from what is picked; entropy {entropy:.2f} (survey {mean:.2f}), mostly of "
-        f"{unit}"
+        f"{far:.0f} lines from what is picked; entropy {entropy:.2f} (survey {mean:.2f}), mostly of"
     )
     number = place.number(axis, line)
     return Bunch(
