@@ -36,7 +36,7 @@ def add_parser(commands):
 
 
 def run(arguments):
-    from skfacies._cli.models import facies_names, load_cube_model, open_amplitudes
+    from skfacies._cli.models import load_cube_model, open_amplitudes
     from skfacies.qc import suggest_lines
 
     model = load_cube_model(arguments.model, rescale=arguments.rescale)
@@ -49,12 +49,11 @@ def run(arguments):
         picked=arguments.picked and _lines(arguments.picked),
         verbose=arguments.verbose,
     )
-    names = dict(zip(model.classes_.tolist(), facies_names(model), strict=True))
     for line in found.order:
-        print(f"{line.direction} {line.number}: {line.reason} {names[line.unit]}")
+        print(f"{line.direction} {line.number}: {line.reason}")
     if len(found.order) < arguments.n:
         print("no other line would add anything")
-    return {**found.lines, "order": [dict(line, unit=names[line.unit]) for line in found.order]}
+    return {**found.lines, "order": found.order}
 
 
 def _lines(words):

@@ -5,6 +5,7 @@ import numpy as np
 from skfacies._cubes.positions import trace_numbers, vertical_axis
 from skfacies._sections.amplitude_profile import profile_of_amplitudes
 from skfacies._sections.sections import IGNORED
+from skfacies._sections.undefined import undefined_amplitudes
 from skfacies._sections.validation import own_amplitudes
 
 __all__ = ["learn_profile"]
@@ -51,13 +52,19 @@ def learn_profile(sections, runs, old=None):
             between = np.arange(1, TRACES_OF_A_LINE + 1) / (TRACES_OF_A_LINE + 1)
             at = np.unique(labeled[(between * len(labeled)).astype(int)])
             numbers.append(own[at])
-            traces += list(_amplitudes(sections, run)[at - run.start].astype(np.float32))
+            traces += list(_defined(_amplitudes(sections, run)[at - run.start]))
     axis = vertical_axis(sections.X, runs[0].section)
     return _joined(profile, lines, numbers, traces, old["vertical_axis"] if old else axis)
 
 
 def _amplitudes(sections, run):
     return own_amplitudes(np.asarray(sections.X[run.section]))[run.traces]
+
+
+def _defined(traces):
+    """Traces with 0 where nothing is defined."""
+    undefined = undefined_amplitudes(traces)
+    return (traces if undefined is None else np.where(undefined, 0, traces)).astype(np.float32)
 
 
 def _labeled(sections, run):

@@ -115,7 +115,8 @@ def suggest_lines(
     seen = _see(estimator, named, _lines_to_see(candidates, allowed, shape), verbose)
     if not len(seen.at):
         raise ValueError("`cube` has no live trace on the lines that were looked at.")
-    return _choose(place, lines, allowed, seen, _Coverage(last, seen, len(lines)), n)
+    names = getattr(estimator, "label_names_", None) or {}
+    return _choose(place, lines, allowed, seen, _Coverage(last, seen, len(lines)), n, names)
 
 
 def _allowed(candidates, place, axes):
@@ -219,7 +220,7 @@ class _Coverage:
 # --- choice -------------------------------------------------------------------------------------
 
 
-def _choose(place, lines, allowed, seen, coverage, n):
+def _choose(place, lines, allowed, seen, coverage, n, names):
     places = place.scaled(seen.at)
     distance = place.distances(places, lines)
     order = []
@@ -232,14 +233,14 @@ def _choose(place, lines, allowed, seen, coverage, n):
         if best is None or not gains[best] > 0:
             break
         nearer = np.maximum(distance - reach[best], 0)
-        order.append(_suggestion(place, best, seen, doubt, distance, nearer, coverage))
+        order.append(_suggestion(place, best, seen, doubt, distance, nearer, coverage, names))
         distance = np.minimum(distance, reach.pop(best))
         coverage.add_line(np.average(seen.shares, axis=0, weights=nearer))
     found = {name: [s.number for s in order if s.direction == name] for name in AXES}
     return Bunch(lines=found, order=order)
 
 
-def _suggestion(place, chosen, seen, doubt, distance, nearer, coverage):
+def _suggestion(place, chosen, seen, doubt, distance, nearer, coverage, names):
     axis, line = chosen
     own = nearer * doubt
     entropy = float(np.average(seen.entropy, weights=nearer))
@@ -248,7 +249,8 @@ def _suggestion(place, chosen, seen, doubt, distance, nearer, coverage):
     unit = seen.classes[int(by_unit.argmax())].item()
     far = float(np.average(distance, weights=own) / place.scales[axis])
     reason = (
-        f"{far:.0f} lines from what is picked; entropy {entropy:.2f} (survey {mean:.2f}), mostly of"
+        f"{far:.0f} lines from what is picked; entropy {entropy:.2f} (survey {mean:.2f}), mostly of "
+        f"{names.get(unit, unit)}"
     )
     number = place.number(axis, line)
     return Bunch(

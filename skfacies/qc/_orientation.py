@@ -68,15 +68,10 @@ def common_trace_rows(profile, cube, numbers):
     polarity = "reversed" if opposite else "same"
     rows.append(Row("polarity", "", f"{polarity}, by {n}", verdict, FLIP if opposite else ""))
     left = 180 - phase if opposite else phase
+    rotate, move = "Rotate the phase of the survey back.", "Shift it, or check its first time."
     for name, size, unit, limits, advice in (
-        ("phase", left, "degrees", OTHER_PHASE, "Rotate the phase of the survey back."),
-        (
-            "vertical shift",
-            lag,
-            "samples",
-            OTHER_SHIFT,
-            "Shift the survey, or check its first time.",
-        ),
+        ("phase", left, "degrees", OTHER_PHASE, rotate),
+        ("vertical shift", lag, "samples", OTHER_SHIFT, move),
     ):
         rank = sum(abs(size) > limit for limit in limits)
         verdict = ("ok", "differs", "serious")[rank]
@@ -104,18 +99,14 @@ def _match(known, own):
     n = known.shape[1]
     spectra = np.fft.fft(hilbert(known, axis=1), 2 * n), np.fft.fft(own, 2 * n)
     cross = np.fft.ifft(spectra[0] * np.conj(spectra[1]), axis=1)
-    cross /= np.linalg.norm(known, axis=1, keepdims=True) * np.linalg.norm(
-        own, axis=1, keepdims=True
-    )
+    for traces in (known, own):
+        cross /= np.linalg.norm(traces, axis=1, keepdims=True)
     mean = cross.mean(axis=0)
     lags = np.fft.fftfreq(2 * n, 1 / (2 * n)).astype(int)
     mean = np.where(np.abs(lags) <= n // 4, mean, 0)
     best = int(np.abs(mean).argmax())
-    return (
-        float(np.abs(mean[best])),
-        -int(lags[best]),
-        float(np.abs(np.angle(mean[best], deg=True))),
-    )
+    phase = float(np.abs(np.angle(mean[best], deg=True)))
+    return float(np.abs(mean[best])), -int(lags[best]), phase
 
 
 # --- what the model says ------------------------------------------------------------------------
@@ -145,9 +136,8 @@ def doubt_rows(sections, profile, patches, n_channels):
         n_traces = min(len(patch), max(32, PATCH_SAMPLES // patch.shape[1]))
         amplitudes = np.nan_to_num(np.asarray(patch[:n_traces], dtype=np.float32))
         own.append(amplitudes)
-    center, width = _center(
-        np.quantile(np.concatenate([a.ravel() for a in own]), [0.159, 0.5, 0.841])
-    )
+    pooled = np.concatenate([amplitudes.ravel() for amplitudes in own])
+    center, width = _center(np.quantile(pooled, [0.159, 0.5, 0.841]))
     if not width or not spread:
         return []
     for amplitudes in own:

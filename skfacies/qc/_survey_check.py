@@ -174,9 +174,8 @@ def _rows(sections, last, profile, survey, named, array):
     intervals = [getattr(last, "sample_interval_", None), interval_of(named)]
     upwards = intervals[1] is not None and intervals[1] < 0
     intervals[1] = abs(intervals[1]) if upwards else intervals[1]
-    rows = amplitude_rows(
-        profile, survey, rescaled=find_parameter(last, "rescale", None) is not None
-    )
+    rescaled = find_parameter(last, "rescale", None) is not None
+    rows = amplitude_rows(profile, survey, rescaled=rescaled)
     interval = interval_row(*intervals)
     axis = _samples_axis(sections, profile, survey, array)
     if axis != 2:
