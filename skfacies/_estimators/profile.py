@@ -54,7 +54,9 @@ def learn_profile(sections, runs, old=None):
             numbers.append(own[at])
             traces += list(_defined(_amplitudes(sections, run)[at - run.start]))
     axis = vertical_axis(sections.X, runs[0].section)
-    return _joined(profile, lines, numbers, traces, old["vertical_axis"] if old else axis)
+    if old and old["vertical_axis"] != axis:  # samples of other depths
+        axis, numbers, traces = old["vertical_axis"], [], []
+    return _joined(profile, lines, numbers, traces, axis)
 
 
 def _amplitudes(sections, run):

@@ -132,7 +132,7 @@ def _trend(depths, values):
 
 def _share_of_extremes(amplitudes):
     n_lowest, n_highest = (np.count_nonzero(amplitudes == f(amplitudes)) for f in (np.min, np.max))
-    return (n_lowest + n_highest - 2) / len(amplitudes)
+    return float((n_lowest + n_highest - 2) / len(amplitudes))
 
 
 def _skew(amplitudes):

@@ -31,7 +31,7 @@ METHODS = ("suggested", "even", "random")
 COUNTS = (2, 4, 8)
 
 #: Lines are learned in as many steps, however many there are, by a small network.
-STEPS = 60
+STEPS = 40
 NETWORK = {
     "encoder_name": "tu-test_resnet",
     "encoder_depth": 3,
@@ -40,14 +40,14 @@ NETWORK = {
 }
 
 #: Every so many traces, and samples, of F3 are kept.
-F3_TRACES, F3_SAMPLES = 4, 2
+F3_TRACES, F3_SAMPLES = 6, 2
 
 
 def synthetic(name):
     """A survey of a family: amplitudes and labels with line numbers, candidates, test lines."""
-    data, target = (array[:, ::2] for array in FAMILIES[name](0))
+    data, target = (array[:, ::3] for array in FAMILIES[name](0))
     axes = {"inline": np.arange(data.shape[0]), "crossline": np.arange(data.shape[1])}
-    tests = {key: numbers[4::8] for key, numbers in axes.items()}
+    tests = {key: numbers[6::12] for key, numbers in axes.items()}
     others = {key: np.setdiff1d(numbers, tests[key]) for key, numbers in axes.items()}
     return _arrays(data, target, axes), others, tests
 
