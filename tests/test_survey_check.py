@@ -84,12 +84,15 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("named", [False, True])
-def test_changes_are_named(cube, model, change, named):
+def test_changes_are_named(cube, model, change):
     make, expected = CHANGES[change]
-    changed = make(cube.data)
-    found = serious(model, placed(changed) if named else changed)
-    assert expected <= found <= expected | {"amplitude scale"}
+    assert serious(model, placed(make(cube.data))) == expected
+
+
+@pytest.mark.parametrize("change", ["nothing", "x1000", "low-pass", "dead traces", "clipped"])
+def test_changes_are_named_without_line_numbers(cube, model, change):
+    make, expected = CHANGES[change]
+    assert serious(model, make(cube.data)) == expected
 
 
 COMMON = {
@@ -216,6 +219,7 @@ F3_CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", F3_CHANGES)
 @pytest.mark.parametrize(
     "lines", [("inline_328", "inline_528"), ("crossline_322", "crossline_922"), ("inline_700",)]
