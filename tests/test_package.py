@@ -63,7 +63,7 @@ PUBLIC = {
         "TrainingDisplay",
     ],
     "skfacies.preprocessing": ["AmplitudeScaler", "CubeToSections"],
-    "skfacies.qc": ["prediction_entropy"],
+    "skfacies.qc": ["check_survey", "mistie", "prediction_entropy", "suggest_lines"],
     "skfacies.viewing": ["write_view"],
 }
 

@@ -7,8 +7,7 @@ from holders import OnDisk
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import entropy as scipy_entropy
 
-from skfacies import qc
-from skfacies.qc import prediction_entropy
+from skfacies.qc import _entropy, prediction_entropy
 
 
 @pytest.fixture
@@ -80,12 +79,12 @@ def test_nested_lists_are_one_array(probabilities):
 @pytest.mark.parametrize("piece", [1, 200, 10**9])
 def test_entropy_is_independent_of_the_size_of_pieces(probabilities, monkeypatch, piece):
     whole = prediction_entropy(probabilities)
-    monkeypatch.setattr(qc, "PROBABILITIES_AT_ONCE", piece)
+    monkeypatch.setattr(_entropy, "PROBABILITIES_AT_ONCE", piece)
     assert_array_equal(prediction_entropy(probabilities), whole)
 
 
 def test_arrays_are_read_section_by_section(probabilities, monkeypatch):
-    monkeypatch.setattr(qc, "PROBABILITIES_AT_ONCE", probabilities[0].size)
+    monkeypatch.setattr(_entropy, "PROBABILITIES_AT_ONCE", probabilities[0].size)
     stored = OnDisk(probabilities)
     assert_array_equal(prediction_entropy(stored), prediction_entropy(probabilities))
     assert stored.largest == probabilities[0].size
@@ -109,7 +108,7 @@ def test_an_empty_list_is_an_error():
 
 
 def test_negative_probabilities_are_an_error_that_says_where(monkeypatch):
-    monkeypatch.setattr(qc, "PROBABILITIES_AT_ONCE", 1)
+    monkeypatch.setattr(_entropy, "PROBABILITIES_AT_ONCE", 1)
     probabilities = np.full((4, 5, 2), 0.5)
     probabilities[3, 1] = [1.5, -0.5]
     with pytest.raises(ValueError, match=r"must not be negative \(first at \(3, 1\)\)\. Logits"):

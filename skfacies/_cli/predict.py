@@ -1,5 +1,6 @@
 """`skfacies predict`: predict a cube and write the result to files."""
 
+from skfacies._cli.check import warn_of_survey
 from skfacies._cli.options import (
     add_between,
     add_command,
@@ -159,6 +160,7 @@ def predict_cube(
         files = contacts.name_files(model, contacts.order_of_units(model), format)
         contacts.check_folder(horizons, files, inputs)
     cube = open_amplitudes(seismic, model, reading, verbose)
+    warn_of_survey(model, cube)
     survey, as_like = results.find_survey(cube, seismic, like, {**stored(model), **(reading or {})})
     headers = {} if out is None else results.find_headers(cube, seismic, out, as_like)
     options = {"z_unit": z_unit, "columns": columns, "crossing": crossing}

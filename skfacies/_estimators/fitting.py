@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 
 from skfacies._estimators.evidence import examine, warn_of_poor_recall
 from skfacies._estimators.placing import learn_contacts
+from skfacies._estimators.profile import learn_profile
 from skfacies._nn import data as nn_data
 from skfacies._nn.augmentation import AUGMENTATION, Augmentation
 from skfacies._nn.callbacks import epoch_callbacks, plateau_options, training_callbacks
@@ -70,6 +71,7 @@ class Fitted:
     _net_options: dict | None = None
     _smoothing_helps: bool = True
     training_report_: dict | None = None
+    training_profile_: dict | None = None
     contacts_: object = None
     _training_summary: dict | None = None
     _version: str = __version__
@@ -152,6 +154,7 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
     picked = runs if one_epoch else sections.labeled_runs()
     before = old.contacts_ if old and old._stack == fitted._stack else None
     fitted.contacts_ = learn_contacts(sections, picked, fitted._stack, before)
+    fitted.training_profile_ = learn_profile(sections, picked, old and old.training_profile_)
     # Many single epochs would spend a third of their time on it: after 1, 2, 4, 8, … is enough.
     if not one_epoch or fitted.n_iter_.bit_count() == 1:
         fitted._smoothing_helps, fitted.training_report_ = examine(

@@ -203,6 +203,10 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         Recall, precision, IoU and support of each class on a sample of the training lines, in the
         form of ``facies_report(..., output_dict=True)``. A class with a recall below 0.8 has not
         been learned well; `fit` then warns.
+    training_profile_ : dict or None
+        What the training amplitudes are like, and where the lines lie, for
+        `skfacies.qc.check_survey` and `skfacies.qc.suggest_lines`: quantiles, mean spectrum, skew,
+        numbers of the first and last trace of each line, and a few traces.
     n_iter_ : int
         Number of epochs trained.
     scaler_ : transformer or None

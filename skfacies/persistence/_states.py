@@ -55,6 +55,7 @@ _FITTED = {
         "_heights": (tuple, type(None)),
         "_smoothing_helps": bool,
         "training_report_": (dict, type(None)),
+        "training_profile_": (dict, type(None)),
         "_training_summary": dict,
         "_unit_order": (tuple, type(None)),
         "_unit_order_reason": (str, type(None)),
@@ -226,6 +227,7 @@ def _check_segmenter_state(state):
         f"the network has {n_classes} classes, `classes_` are {state['classes_']}.",
     )
     _check_units(state, n_classes)
+    _check_profile(state["training_profile_"])
     heights = state["_heights"]
     _require(
         heights is None
@@ -272,6 +274,23 @@ def _check_units(state, n_classes):
     _require(
         contacts is None or (fits and state["_stack"] is not None),
         "the contacts do not fit the classes.",
+    )
+
+
+def _check_profile(profile):
+    if profile is None:
+        return
+    kinds = {
+        **dict.fromkeys(("quantiles", "lines", "trace_numbers", "traces"), np.ndarray),
+        **dict.fromkeys(("spectrum", "loudness", "pitch"), (np.ndarray, type(None))),
+        **dict.fromkeys(("dead", "clipped", "skew", "skew_spread"), float),
+        "n_samples": int,
+        "vertical_axis": (tuple, type(None)),
+    }
+    _require(
+        profile.keys() == kinds.keys()
+        and all(isinstance(profile[key], kind) for key, kind in kinds.items()),
+        "`training_profile_` is damaged.",
     )
 
 

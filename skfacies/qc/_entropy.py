@@ -1,8 +1,4 @@
-"""Quality control of predictions: where they are uncertain.
-
-Axes follow the convention of the package: a section is (n_traces, n_samples), a cube (n_inlines,
-n_crosslines, n_samples), and probabilities have the classes on an additional last axis.
-"""
+"""Entropy of probabilities: where a prediction is undecided."""
 
 from numbers import Number
 

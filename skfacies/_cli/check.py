@@ -1,0 +1,47 @@
+"""`skfacies check`: what of a survey differs from the training data of a model."""
+
+from skfacies._cli.options import add_command, add_reading, add_rescale, given_reading
+
+__all__ = ["add_parser", "run", "warn_of_survey"]
+
+
+def add_parser(commands):
+    parser = add_command(
+        commands,
+        "check",
+        help="compare a survey with the training data of a model",
+        description="Compare a survey with the data that a model was trained on: amplitudes, "
+        "polarity, frequencies, sample interval, axes, dead traces. It takes seconds; predict does "
+        "it, too, and shows what is serious.",
+        example="skfacies check model.safetensors survey.sgy",
+    )
+    parser.add_argument("model", metavar="MODEL", help="file written by skfacies fit")
+    parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
+    parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
+    add_rescale(parser)
+    add_reading(parser, "Default: as in the training of MODEL.")
+    return parser
+
+
+def run(arguments):
+    import warnings
+
+    from skfacies._cli.models import load_cube_model, open_amplitudes
+    from skfacies.qc import check_survey
+
+    model = load_cube_model(arguments.model, rescale=arguments.rescale)
+    cube = open_amplitudes(arguments.seismic, model, given_reading(arguments), arguments.verbose)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`cube`, ")  # the table has all of them
+        check = check_survey(model, cube)
+    print(check.to_markdown() if arguments.markdown else check)
+    return {"rows": [row._asdict() for row in check.rows]}
+
+
+def warn_of_survey(model, cube):
+    """Warn of what is serious before a cube is predicted, if the model knows its training data."""
+    from skfacies.qc import check_survey
+    from skfacies.qc._models import section_model
+
+    if getattr(section_model(model)[1], "training_profile_", None) is not None:
+        check_survey(model, cube)
