@@ -6,14 +6,26 @@ import io
 import sys
 import warnings
 
-from skfacies._cli import benchmark, check, demo, fetch, fit, info, next, predict, score, view
+from skfacies._cli import (
+    benchmark,
+    check,
+    demo,
+    fetch,
+    fit,
+    info,
+    next,
+    predict,
+    refine,
+    score,
+    view,
+)
 from skfacies._cli.options import add_common, reword
 from skfacies._version import __version__
 
 __all__ = ["main"]
 
 #: In the order of the help.
-COMMANDS = (demo, info, fit, check, predict, score, next, view, fetch, benchmark)
+COMMANDS = (demo, info, fit, check, predict, score, next, refine, view, fetch, benchmark)
 
 
 def main(argv=None):

@@ -220,16 +220,15 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def refine(self, X, y):
         """Go on from the fitted model with corrected or new lines, in a fifth of the time.
 
-        Training lines that `y` leaves out are learned again as the model predicts them, so that
-        they are not forgotten. Lines that are new, or whose labels differ from the prediction in
-        more than 2 % of the samples, count three times.
+        Training lines that `y` leaves out are learned again as predicted. Lines that are new, or
+        differ from the prediction in more than 2 % of the samples, count three times.
 
         Parameters
         ----------
         X : array-like of shape (n_inlines, n_crosslines, n_samples)
             The cube of `fit`.
         y : array-like of the shape of `X`
-            Labels of the corrected and the new lines; `ignore_label` everywhere else.
+            Labels of the corrected and the new lines, of any direction; `ignore_label` elsewhere.
 
         Returns
         -------
@@ -238,19 +237,18 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `X` is not the training cube, `y` has no label, or the estimator cannot go on. The
-            segmenter then stays as it was.
+            If `X` or `y` is not as described; the segmenter then stays as it was.
         """
         check_is_fitted(self, "estimator_")
         self._validate_params()
         cube, labels = check_pair(X, y, self._ignore_label())
         with self._scratch_folder() as folder:
-            lines, known = join_lines(
-                self._labeled_lines(labels, cube), self.lines_, shape_of(cube)
-            )
+            options = {"min_labeled": self.min_labeled, "step": 1}
+            labeled = labeled_lines(labels, self._ignore_label(), (0, 1), **options)
+            lines, known = join_lines(labeled, self.lines_, self.direction, shape_of(cube))
+            given = self._take(labels, lines, folder, "y")
             sections = self._take(cube, lines, folder, "X", self.neighbors)
             place_lines(sections, axis_numbers(X), lines)
-            given = self._take(labels, lines, folder, "y")
             self.estimator_ = refined(self.estimator_, sections, given, known, self._ignore_label())
             self.lines_ = {AXES[axis]: chosen for axis, chosen in lines.items()}
             del sections, given  # which may be mapped in the folder
@@ -300,12 +298,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _cut(self, cube, labels, folder, names=("X", "y")):
         """Sections with labels, their labels, and the lines that they lie on."""
-        lines = self._labeled_lines(labels, cube, names)
-        sections = self._take(cube, lines, folder, names[0], self.neighbors)
-        return sections, self._take(labels, lines, folder, names[1]), lines
-
-    def _labeled_lines(self, labels, cube, names=("X", "y")):
-        return labeled_lines(
+        lines = labeled_lines(
             labels,
             self._ignore_label(),
             check_lines(shape_of(cube), self.direction, self.neighbors, names[0]),
@@ -313,6 +306,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             step=self.step,
             name=names[1],
         )
+        sections = self._take(cube, lines, folder, names[0], self.neighbors)
+        return sections, self._take(labels, lines, folder, names[1]), lines
 
     def _take(self, cube, lines, folder, name, neighbors=0):
         allocate = allocator(folder, self.memory_limit)

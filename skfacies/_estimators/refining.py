@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from skfacies._cubes.holders import AXES
+from skfacies._cubes.holders import AXES, section_axes
 from skfacies._cubes.positions import trace_numbers
 from skfacies._sections.labels import is_ignored
 
@@ -45,7 +45,7 @@ def without_contacts_of(old, sections):
     return replace(old, contacts_=contacts)
 
 
-def join_lines(labeled, trained, shape):
+def join_lines(labeled, trained, direction, shape):
     """Lines that have labels, together with lines of the training.
 
     Parameters
@@ -54,6 +54,8 @@ def join_lines(labeled, trained, shape):
         Positions of lines.
     trained : dict of arrays, by "inline" and "crossline"
         Positions of the lines of the training.
+    direction : {"inline", "crossline", "both"}
+        Of the model. If most of its lines are labeled, those of the other direction are not needed.
     shape : tuple of int
         Of the cube.
 
@@ -63,6 +65,9 @@ def join_lines(labeled, trained, shape):
     known : list of bool
         Whether each of them is one of the training.
     """
+    own_axes = section_axes(direction, shape)
+    if any(2 * len(labeled.get(axis, ())) > shape[axis] for axis in own_axes):
+        labeled = {axis: labeled[axis] for axis in own_axes if axis in labeled}
     lines, known = {}, []
     for axis, name in enumerate(AXES):
         own, earlier = labeled.get(axis, ()), np.asarray(trained.get(name, ()), dtype=int)

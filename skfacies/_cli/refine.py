@@ -1,0 +1,219 @@
+"""`skfacies refine`: go on from a model with corrected and new lines."""
+
+from skfacies._cli.options import (
+    add_command,
+    add_interpretation,
+    add_reading,
+    command_line,
+    given_interpretation,
+    given_reading,
+    show_next,
+)
+
+__all__ = ["add_parser", "refine_model", "run"]
+
+#: Lines that show what has changed.
+LINES_TO_COMPARE = 12
+
+#: Pairs of units, and lines, that are named.
+MOST_NAMED = 5
+
+
+def add_parser(commands):
+    parser = add_command(
+        commands,
+        "refine",
+        help="go on from a model with corrected and new lines",
+        description="Go on from a model with lines that were corrected or are new, in a fifth of "
+        "the time of fit. The other training lines are learned again as MODEL predicts them. It "
+        "shows what has changed on a few lines.",
+        example="skfacies refine model.safetensors survey.sgy --horizons top.xyz base.xyz \\\n"
+        "    --lines inline=345,410 -o refined.safetensors",
+    )
+    parser.add_argument("model", metavar="MODEL", help="file written by skfacies fit")
+    parser.add_argument("seismic", metavar="SEISMIC", help="the cube that MODEL was trained on")
+    add_interpretation(parser)
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="MODEL2", help=".safetensors file to write"
+    )
+    parser.add_argument(
+        "--lines",
+        nargs="+",
+        default=[],
+        metavar="LINES",
+        help="corrected and new lines: inline=300,350 crossline=300-700:50; default: all that are "
+        "labeled",
+    )
+    parser.add_argument(
+        "--ignore-label", type=int, default=-1, help="label of samples without interpretation"
+    )
+    add_reading(parser, "Default: as in the training of MODEL.", labels=True)
+    return parser
+
+
+def run(arguments):
+    result = refine_model(
+        arguments.model,
+        arguments.seismic,
+        arguments.labels,
+        arguments.out,
+        lines=arguments.lines,
+        ignore_label=arguments.ignore_label,
+        reading=given_reading(arguments),
+        labels_reading=given_reading(arguments, "labels_"),
+        verbose=arguments.verbose,
+        **given_interpretation(arguments),
+    )
+    for name, numbers in result.lines.items():
+        print(f"trained on {len(numbers)} {name}{'s' if len(numbers) > 1 else ''} in all")
+    print("\n".join(_change_words(result.changes)))
+    print(f"wrote {arguments.out}")
+    words = command_line("predict", arguments.out, arguments.seismic, "-o", "facies.npy")
+    show_next(arguments, words)
+    return {
+        "wrote": [arguments.out],
+        "lines": result.lines,
+        "changes": result.changes,
+        "next": words,
+    }
+
+
+def refine_model(
+    model_file,
+    seismic,
+    labels,
+    out,
+    *,
+    horizons=None,
+    picks=None,
+    between=None,
+    lines=(),
+    ignore_label=-1,
+    reading=None,
+    labels_reading=None,
+    z_unit=None,
+    columns=None,
+    crossing="raise",
+    missing="unknown",
+    verbose=1,
+):
+    """Refine a model with an interpretation from files, and write it.
+
+    Files are opened as in `score_model`.
+
+    Returns
+    -------
+    result : Bunch
+        `model`; `lines`, the numbers of all training lines by direction; `changes`, what the model
+        predicts otherwise than before.
+    """
+    import numpy as np
+    from sklearn.utils import Bunch
+
+    from skfacies._cli.files import check_model_name, check_reading, check_targets
+    from skfacies._cli.interpretation import check_given, input_files, match_classes, open_given
+    from skfacies._cli.labels import split_lines
+    from skfacies._cli.models import facies_names, load_cube_model, open_amplitudes, stored
+    from skfacies.persistence import save_model
+
+    check_given(labels, horizons, picks)
+    inputs = {"MODEL": model_file, "SEISMIC": seismic}
+    check_targets([out], inputs | input_files(labels, horizons, picks, between))
+    check_model_name(out)
+    step, named = split_lines(lines)
+    if step != 1:
+        raise ValueError("--lines of refine names lines: inline=300,350 crossline=300-700:50.")
+    check_reading(reading, seismic, labels)
+    check_reading(labels_reading, labels, prefix="--labels-")
+    model = load_cube_model(model_file, verbose=verbose)
+    cube = open_amplitudes(seismic, model, reading, verbose)
+    interpreted = open_given(
+        cube,
+        seismic,
+        labels=labels,
+        horizons=horizons,
+        picks=picks,
+        between=between,
+        reading={**stored(model), **(reading or {})},
+        labels_reading=labels_reading,
+        ignore_label=ignore_label,
+        lines=named,
+        z_unit=z_unit,
+        columns=columns,
+        crossing=crossing,
+        missing=missing,
+        verbose=verbose,
+    )
+    match_classes(interpreted, model, verbose=verbose)
+    axis = 1 if model.direction == "crossline" else 0
+    compared = np.unique(np.linspace(0, cube.shape[axis] - 1, LINES_TO_COMPARE).astype(int))
+    before = _predict_lines(model, cube, axis, compared)
+    model.refine(cube, interpreted)
+    after = _predict_lines(model, cube, axis, compared)
+    names = getattr(model, "label_names_", None)
+    save_model(model, out, label_names=names and facies_names(model))
+    numbers = np.asarray(cube[cube.dims[axis]])[compared].tolist()
+    return Bunch(
+        model=model,
+        lines={name: np.asarray(cube[name])[chosen] for name, chosen in model.lines_.items()},
+        changes=_compare(before, after, model, cube.dims[axis], numbers),
+    )
+
+
+def _predict_lines(model, cube, axis, lines):
+    """Labels of some lines, each with the lines beside it that the model sees."""
+    import numpy as np
+
+    from skfacies.qc._models import as_cube_model
+
+    along = as_cube_model(model, "crossline" if axis else "inline", verbose=0)
+    labels = []
+    for line in lines.tolist():
+        first = max(0, line - model.neighbors)
+        span = slice(first, line + model.neighbors + 1)
+        found = np.asarray(along.predict(cube[:, span] if axis else cube[span]))
+        labels.append(np.take(found, line - first, axis=axis))
+    return labels
+
+
+def _compare(before, after, model, direction, numbers):
+    """Parts of the samples that changed: of all, by line, and by pair of units."""
+    import numpy as np
+
+    from skfacies._cli.models import facies_names
+
+    names = dict(zip(model.classes_.tolist(), facies_names(model), strict=True))
+    by_line = {
+        number: float(np.mean(old != new))
+        for number, old, new in zip(numbers, before, after, strict=True)
+    }
+    n_samples, pairs = sum(labels.size for labels in before), {}
+    for old, new in zip(before, after, strict=True):
+        changed = old != new
+        found, counts = np.unique(
+            np.stack([old[changed], new[changed]]), axis=1, return_counts=True
+        )
+        for (was, is_now), count in zip(found.T.tolist(), counts.tolist(), strict=True):
+            pair = (names.get(was, was), names.get(is_now, is_now))
+            pairs[pair] = pairs.get(pair, 0) + count / n_samples
+    return {
+        "direction": direction,
+        "share": sum(pairs.values()),
+        "lines": by_line,
+        "units": [
+            {"from": was, "to": is_now, "share": share}
+            for (was, is_now), share in sorted(pairs.items(), key=lambda item: -item[1])
+        ],
+    }
+
+
+def _change_words(changes):
+    """Text about what has changed."""
+    direction, lines = changes["direction"], changes["lines"]
+    yield f"changed: {changes['share']:.1%} of the samples on {len(lines)} {direction}s"
+    if changes["share"] == 0:
+        return
+    most = sorted(lines.items(), key=lambda item: -item[1])[:MOST_NAMED]
+    yield f"  most on {direction} " + ", ".join(f"{n} ({share:.1%})" for n, share in most if share)
+    for row in changes["units"][:MOST_NAMED]:
+        yield f"  {row['from']} -> {row['to']}: {row['share']:.1%}"
