@@ -77,12 +77,23 @@ def test_every_layout_gives_the_same_horizon(tmp_path, cube, layout):
         '# "X"\t"Y"\t"Z"\n# - - - - -\n',
         "# 1: X\n# 2: Y\n# 3: Z\n",
         "Easting Northing TWT(ms)\n",
+        "x y top_chalk\n",
         "# Petrel Points with attributes\n# Unit in depth: ms\nVERSION 1\nBEGIN HEADER\nX\nY\nZ\n"
         "END HEADER\n",
         "# Type: scattered data\n# Field: 1 x\n# Field: 2 y\n# Field: 3 z ms\n# End:\n",
         "FFASCI 0 1 COMPUTED 0 1E+30 0\nFFATTR 0 0\n->top 15\n",
     ],
-    ids=["titles", "comment", "quoted", "numbered", "unit", "Petrel", "EarthVision", "CPS-3 lines"],
+    ids=[
+        "titles",
+        "comment",
+        "quoted",
+        "numbered",
+        "unit",
+        "horizon",
+        "Petrel",
+        "EarthVision",
+        "CPS-3 lines",
+    ],
 )
 def test_titles_and_heads_are_recognized(tmp_path, cube, head):
     horizon = dipping_horizon(cube)
@@ -464,6 +475,29 @@ def test_like_must_be_a_cube_with_lines(tmp_path, cube):
     ):
         with pytest.raises(ValueError, match=message):
             read_horizon(path, like=like)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "431000 6780000 1e30\n431010 6780010 1e30\n",
+            "no pick: all of its 2 values stand for noth",
+        ),
+        (
+            "3.1 57.2 1080\n3.2 57.3 1081\n",
+            "No two columns .* X 430912.5 to 431238.2.*'3.1 57.2 1080'",
+        ),
+        (" ".join(["1041.8"] * 30) + "\n", "grid of values without line numbers"),
+        (
+            "1 2 1080\n",
+            r"no point on the lines of the survey, inlines 100-122 and crosslines 300-314",
+        ),
+    ],
+)
+def test_files_without_a_pick_on_the_survey_are_refused(tmp_path, cube, text, message):
+    with pytest.raises(ValueError, match=message):
+        read_horizon(write(tmp_path, text), like=cube)
 
 
 # --- round trip, and files of other programs ------------------------------------------------

@@ -80,6 +80,23 @@ def test_small_crossings_are_normal(tmp_path, cube):
     assert not any("moved" in note for note in found.notes)
 
 
+def test_horizons_of_one_file_are_chosen_by_name(tmp_path, cube):
+    path = tmp_path / "all.csv"
+    rows = "".join(
+        f"{name},{il:.0f},{xl:.0f},{z + shift}\n"
+        for name, shift in (("Top Chalk", 0), ("Top Salt", 40))
+        for il, xl, _, _, z in points_of(cube, dipping_horizon(cube))
+    )
+    path.write_text("Horizon,Line,Trace,Time\n" + rows)
+    found = read_horizons([(path, "Top Chalk"), (path, "Top Salt")], like=cube)
+    assert found.names == ["Top Chalk", "Top Salt"]
+    assert_allclose(found.data, np.stack([dipping_horizon(cube), dipping_horizon(cube) + 10]))
+    with pytest.raises(
+        ValueError, match=r"Choose one, such as name='Top Chalk'; .* all.csv:Top Ch"
+    ):
+        read_horizons([path], like=cube)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

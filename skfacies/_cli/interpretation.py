@@ -1,5 +1,7 @@
 """Interpretation that is given to commands: labels, horizons or picked intervals."""
 
+import os
+
 import numpy as np
 
 from skfacies._cli.labels import UNLABELED, LabelCube, open_interpretation
@@ -40,8 +42,18 @@ def input_files(labels, horizons, picks, between):
     """Files that are read, by their names in the command."""
     files = {"LABELS": labels, "--picks": picks}
     for name, paths in (("--horizons", horizons), ("--between", between)):
-        files |= {f"{name} ({path})": path for path in paths or ()}
+        files |= {f"{name} ({path})": path for path in map(_file_of, paths or ())}
     return files
+
+
+def _file_of(text):
+    """The file in "picks.csv:Top Salt", one of several horizons of a file."""
+    path, _, name = text.rpartition(":")
+    return path if name and not os.path.exists(text) and os.path.exists(path) else text
+
+
+def _with_names(texts):
+    return [text if _file_of(text) == text else tuple(text.rsplit(":", 1)) for text in texts]
 
 
 def open_given(
@@ -89,7 +101,7 @@ def open_given(
 def _from_horizons(paths, cube, lines, missing, options):
     options = dict(options)
     verbose = options.pop("verbose")
-    found = read_horizons(paths, like=cube, **options)
+    found = read_horizons(_with_names(paths), like=cube, **options)
     _print(found.notes, verbose)
     n_samples = cube.shape[2]
     check_depths(found.data, n_samples, [f"{name}" for name in found.names], missing=missing)
@@ -102,7 +114,7 @@ def _from_horizons(paths, cube, lines, missing, options):
 def open_window(cube, between, *, z_unit=None, columns=None, crossing="raise", verbose=0):
     """Mask of the samples between two horizons."""
     options = {"z_unit": z_unit, "columns": columns, "crossing": crossing}
-    found = read_horizons(between, like=cube, **options)
+    found = read_horizons(_with_names(between), like=cube, **options)
     top, base = found.data
     window = Window(top, base, cube.shape[2])
     n_traces = np.count_nonzero(~np.isnan(top) & ~np.isnan(base))

@@ -228,7 +228,8 @@ def add_interpretation(command):
         metavar="FILE",
         help="text files of horizons, the shallowest first: columns with inline and crossline or X "
         "and Y, Charisma, IESX, Petrel points, grids in ZMAP+, CPS-3, Irap, EarthVision, Surfer or "
-        "Esri format; the facies are the units between them",
+        "Esri format; the facies are the units between them; FILE:NAME is one of several horizons "
+        "in a file",
     )
     group.add_argument(
         "--picks",

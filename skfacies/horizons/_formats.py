@@ -66,7 +66,8 @@ OTHERS = (
 ROLES = (
     ("inline", r"il|iline|inline|inl|line"),
     ("crossline", r"xl|xline|xln|crl|crossline|trace|cdp"),
-    ("value", r"z|value|zvalue|twt|twtt|time|t|depth|tvd|tvdss|horizon|pick|surface"),
+    ("value", r"z|value|zvalue|twt|twtt|time|t|depth|tvd|tvdss"),
+    ("horizon", r"horizon|pick|surface"),
     ("name", r"name|horizonname|surfacename"),
     ("x", r"x|easting|xcoord|xcoordinate|cdpx"),
     ("y", r"y|northing|ycoord|ycoordinate|cdpy"),
@@ -166,6 +167,9 @@ def role_columns(names, *, with_survey=False):
         plain = re.sub(r"(number|num|no|ms|ft|meters|metres)$", "", plain)
         role = next((role for role, pattern in ROLES if re.fullmatch(pattern, plain)), plain or "-")
         columns.append(role if role not in columns else "-")
+    if "horizon" in columns:  # its depth or, beside a column of depths, its name
+        named = "value" in columns and "name" not in columns
+        columns[columns.index("horizon")] = "name" if named else "value"
     unknown = [k for k, name in enumerate(columns) if name not in (*REQUIRED, "name", "x", "y")]
     if "value" not in columns and unknown:
         columns[unknown[0]] = "value"  # named after the horizon

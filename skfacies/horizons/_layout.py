@@ -21,6 +21,8 @@ __all__ = ["Layout", "find_layout"]
 
 #: Lines of a file are looked at in so many places, of so many bytes each.
 PLACES, PIECE = 64, 2**12
+#: Lines of so many numbers are rows of a grid.
+MANY_COLUMNS = 12
 #: Part of the points that must fit for columns to be recognized by the survey.
 MOST = 0.5
 
@@ -90,8 +92,30 @@ def find_layout(path, head, lines, skip_lines, survey, z_unit):
         rows = [_most_cells(line) for line in _sample(path, head, skip_lines, prefixes)]
         rows = [row for row in rows if len(row) == len(cells)]
         columns = _fit_columns(rows, survey, z_unit)
-        columns = columns or guess_columns(cells, with_survey=True)
+        if columns is None and len(cells) < MANY_COLUMNS:
+            columns = guess_columns(cells, with_survey=True)
+            numbers = [to_number(cell) for cell in cells]
+            if columns is None and len(cells) >= len(REQUIRED) and None not in numbers[:2]:
+                raise ValueError(_unknown_columns(path, plain[0], survey))
     return Layout(columns or REQUIRED, skip_lines, prefixes, unit)
+
+
+def _unknown_columns(path, line, survey):
+    x_and_y = (
+        f"; X {_span(survey.xy[..., 0])}, Y {_span(survey.xy[..., 1])}"
+        if survey.xy is not None
+        else ""
+    )
+    return (
+        f"No two columns of {str(path)!r} are line numbers or X and Y of the survey, whose inlines "
+        f"are {_span(survey.inlines)}, crosslines {_span(survey.crosslines)}{x_and_y}. Its first "
+        f"line is {line[:80]!r}. Is it a horizon of this survey, in the same projection? If it is, "
+        "give `columns`, the names of all of its columns in order."
+    )
+
+
+def _span(numbers):
+    return f"{np.nanmin(numbers):.10g} to {np.nanmax(numbers):.10g}"
 
 
 def unit_of_z(lines):
@@ -147,7 +171,7 @@ def _fit_columns(rows, survey, z_unit):
     if survey.xy is not None:
         pairs.append((("x", "y"), _share_on_traces))
     for roles, share_of in pairs:
-        free = [k for k in range(min(n_columns, 12)) if columns[k] == "-"]
+        free = [k for k in range(min(n_columns, MANY_COLUMNS)) if columns[k] == "-"]
         if pair := _best_pair(table, free, survey, share_of):
             found = True
             for role, k in zip(roles, pair, strict=True):
@@ -158,6 +182,8 @@ def _fit_columns(rows, survey, z_unit):
     looks = guess_columns(rows[0])  # tells z from line numbers of another survey
     free.sort(key=lambda k: looks is not None and looks[k] != "value")
     value = _column_of_z(table, free, survey, z_unit)
+    if value is None:
+        value = free[0] if free else None
     if value is None:
         return None
     columns[value] = "value"

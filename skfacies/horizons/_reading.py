@@ -197,6 +197,11 @@ def read_on_survey(
             named = layout.columns
         _check_some(points, path)
         points.cells["value"] = _without_nulls(points.cells["value"], null_value)
+        if np.isnan(points.cells["value"]).all():
+            raise ValueError(
+                f"{str(path)!r} has no pick: all of its {len(points.cells['value'])} values stand "
+                "for nothing. Was another column meant? Give `columns`, all of them in order."
+            )
         data, notes = place_points(points, survey, path, named)
     depths, more = to_samples(data, survey, path, z_unit, unit)
     return Bunch(

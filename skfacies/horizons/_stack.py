@@ -26,12 +26,14 @@ def read_horizons(
 
     Parameters
     ----------
-    paths : list of path, or one path
-        Files, each in one of the formats of :func:`read_horizon`, from shallow to deep.
+    paths : list of path or (path, name), or one path
+        Files, each in one of the formats of :func:`read_horizon`, from shallow to deep; of a file
+        of several horizons also the name of one of them.
     like : DataArray of shape (n_inlines, n_crosslines, n_samples)
         The cube of the survey, from :func:`skfacies.io.open_cube`. Only its coordinates are used.
     names : list of str, default=None
-        Names of the horizons. None is the names of the files without suffix.
+        Names of the horizons. None is the names of the files without suffix, or of horizons in
+        files of several.
     columns : sequence of str, default=None
         What the columns hold, for all files. None recognizes them in each file.
     z_unit : {"ms", "s", "m", "km", "ft", "samples"}, default=None
@@ -86,11 +88,13 @@ def read_horizons(
         raise ValueError("`paths` has no file. Give the files of one or more horizons.")
     if crossing not in ("raise", "clip"):
         raise ValueError(f"`crossing` must be 'raise' or 'clip'; got {crossing!r}.")
-    names = _check_names(paths, names)
+    chosen = [path if isinstance(path, tuple) else (path, None) for path in paths]
+    names = _check_names([name or path for path, name in chosen], names)
     survey = Survey(like)
     data, notes = np.empty((len(paths), *survey.shape)), []
-    for k, (path, name) in enumerate(zip(paths, names, strict=True)):
-        found = read_on_survey(path, survey, columns=columns, z_unit=z_unit, null_value=null_value)
+    options = {"columns": columns, "z_unit": z_unit, "null_value": null_value}
+    for k, ((path, own), name) in enumerate(zip(chosen, names, strict=True)):
+        found = read_on_survey(path, survey, name=own, **options)
         data[k] = found.data
         notes += [f"{name}: {note}" for note in found.notes]
     notes += _clip(data, names, survey, crossing)

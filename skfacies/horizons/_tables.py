@@ -3,6 +3,7 @@
 import re
 from array import array
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -199,5 +200,5 @@ def check_chosen(name, names, path):
     if name is None and len(names) > 1:
         raise ValueError(
             f"{str(path)!r} has {len(names)} horizons, {listed}. Choose one, such as "
-            f"name={names[0]!r}."
+            f"name={names[0]!r}; on the command line {Path(path).name}:{names[0]}."
         )
