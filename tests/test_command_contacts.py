@@ -12,7 +12,7 @@ from skfacies.__main__ import main
 from skfacies._cli.contacts import name_files
 from skfacies._files import whole_files
 from skfacies.datasets import make_facies_cube
-from skfacies.horizons import contacts_from_probabilities, read_horizon
+from skfacies.horizons import contacts_from_probabilities, read_horizon, write_horizon
 from skfacies.io import open_cube, write_cube
 from skfacies.persistence import load_model, save_model
 
@@ -114,6 +114,22 @@ def test_labels_and_horizons_of_one_run_agree(survey, model, tmp_path, capsys):
         first = np.ceil(depth[rows, traces] - 1e-3).astype(int)
         assert (labels[rows, traces, first] >= k).all()
         assert (labels[rows, traces, first - 1] < k).all()
+
+
+def test_contacts_outside_of_a_window_are_absent(survey, model, tmp_path):
+    seismic = str(survey / "survey.sgy")
+    cube = open_cube(seismic)
+    depth = expected_contacts(survey, model).depth[0]
+    middle = float(np.median(depth))
+    for name, level in (("top", 2.0), ("base", middle)):
+        write_horizon(tmp_path / name, np.full((12, 40), level), like=cube)
+    window = ["--between", str(tmp_path / "top"), str(tmp_path / "base")]
+    arguments = ["predict", model, seismic, "--horizons", str(tmp_path / "horizons")]
+    assert main([*arguments, *window]) == 0
+    found = read_horizon(tmp_path / "horizons" / "top_chalk_marl.txt", like=cube).data
+    inside = np.ceil(depth) < middle  # the first sample of the lower unit is in the window
+    assert inside.any()
+    assert_allclose(found, np.where(inside, depth, np.nan), atol=1e-3)
 
 
 def test_numpy_cubes_take_their_places_from_another_file(survey, model, tmp_path, capsys):

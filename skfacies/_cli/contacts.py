@@ -81,9 +81,7 @@ def check_folder(folder, names, inputs):
 
 def check_survey_of(cube, format, folder):
     """Find out before prediction whether horizons of a cube can be written."""
-    level = np.zeros((cube.sizes["inline"], cube.sizes["crossline"]), np.float32)
-    if "live" in cube.coords:
-        level[~np.asarray(cube["live"])] = np.nan
+    level = np.full((cube.sizes["inline"], cube.sizes["crossline"]), np.nan, np.float32)
     write_horizon(Path(folder, "level"), level, like=cube, format=format)
 
 
