@@ -3,12 +3,11 @@
 import argparse
 import contextlib
 import io
-import re
 import sys
 import warnings
 
 from skfacies._cli import benchmark, demo, fetch, fit, info, predict, score, view
-from skfacies._cli.options import OPTIONS, add_common
+from skfacies._cli.options import add_common, reword
 from skfacies._version import __version__
 
 __all__ = ["main"]
@@ -25,7 +24,7 @@ def main(argv=None):
         parser.print_help()
         return 2
     shown = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_, **__: f"skfacies: warning: {_reword(message)}\n"
+    warnings.formatwarning = lambda message, *_, **__: f"skfacies: warning: {reword(message)}\n"
     try:
         _run(arguments)
     except KeyboardInterrupt:
@@ -34,7 +33,7 @@ def main(argv=None):
     except (ArithmeticError, ImportError, MemoryError, OSError, TypeError, ValueError) as error:
         if arguments.debug:
             raise
-        print(f"skfacies: {_reword(error)}", file=sys.stderr)
+        print(f"skfacies: {reword(error)}", file=sys.stderr)
         return 1
     finally:
         warnings.formatwarning = shown
@@ -51,23 +50,6 @@ def _run(arguments):
     with contextlib.redirect_stdout(io.StringIO()):
         found = arguments.run(arguments)
     print(to_json(found))
-
-
-def _reword(message):
-    """A library message on one line, with the command-line names of its arguments."""
-    names = "|".join(OPTIONS)
-    value = r"'[^']*'|\"[^\"]*\"|-?\w+(?:\.\w+)*"
-    text = " ".join(str(message).split())
-    text = re.sub(rf"(?<![\w.])(`?)({names})\1=({value})", _with_value, text)
-    text = re.sub(rf"`({names})`", lambda match: OPTIONS[match[1]], text)
-    return re.sub(r"(--inline-byte \w+), (?=--crossline-byte)", r"\1 ", text)
-
-
-def _with_value(match):
-    option, value = OPTIONS[match[2]], match[3].strip("'\"")
-    if not option.startswith("--"):
-        return match[0]
-    return f"{option} {'none' if value == 'None' else value}"
 
 
 def _make_parser():

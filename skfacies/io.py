@@ -45,6 +45,8 @@ def open_cube(
     *,
     inline_byte=189,
     crossline_byte=193,
+    x_byte=181,
+    y_byte=185,
     domain="twt",
     sample_interval=None,
     first_sample=None,
@@ -68,6 +70,11 @@ def open_cube(
         traces as one 2-D line, in the order of the file.
     crossline_byte : int, default=193
         First byte of the crossline numbers.
+    x_byte : int, default=181
+        First byte of the X of traces, which bytes 71-72 scale.
+    y_byte : int, default=185
+        First byte of the Y. If bytes 181 and 185 are unset or hold the line numbers, the source
+        coordinates in bytes 73 and 77 are used.
     domain : {"twt", "depth"}, default="twt"
         Name of the vertical axis of SEG-Y and NumPy files, and of Zarr stores whose axis name does
         not show it: two-way time in milliseconds, or depth in meters. Depth is in feet if bytes
@@ -147,8 +154,11 @@ def open_cube(
     _import("xarray", "segy")
     if domain not in UNITS:
         raise ValueError(f"`domain` must be 'twt' or 'depth'; got {domain!r}.")
-    for name, byte in (("inline_byte", inline_byte), ("crossline_byte", crossline_byte)):
-        if byte is not None and not 1 <= byte <= HEADER - 3:
+    lines, positions = (inline_byte, crossline_byte), (x_byte, y_byte)
+    names = ("inline_byte", "crossline_byte", "x_byte", "y_byte")
+    for name, byte in zip(names, lines + positions, strict=True):
+        is_line = byte is None and name == "inline_byte"
+        if not is_line and not (byte is not None and 1 <= byte <= HEADER - 3):
             raise ValueError(f"`{name}` must be from 1 to {HEADER - 3}; got {byte}.")
     if duplicates not in DUPLICATES:
         raise ValueError(f"`duplicates` must be one of {list(DUPLICATES)}; got {duplicates!r}.")
@@ -158,7 +168,7 @@ def open_cube(
         raise FileNotFoundError(f"`path` {path} does not exist.")
     if kind == "segy":
         sampling = (sample_interval, first_sample, sample_format)
-        cube = _open_segy(path, (inline_byte, crossline_byte), domain, *sampling, duplicates)
+        cube = _open_segy(path, lines, positions, domain, *sampling, duplicates)
     elif kind == "zarr":
         _import("zarr", "zarr")
         cube = open_zarr(path, domain, variable)
@@ -204,13 +214,15 @@ def _auto_chunks(cube):
 # --- kinds of files --------------------------------------------------------------------------
 
 
-def _open_segy(path, places, domain, sample_interval, first_sample, sample_format, duplicates):
+def _open_segy(
+    path, places, positions, domain, sample_interval, first_sample, sample_format, duplicates
+):
     from xarray import DataArray
 
     segy = read_structure(path, sample_format)
     unit = segy.unit if domain == "depth" else UNITS[domain]
     interval = _choose_interval(segy, sample_interval, unit)
-    words = read_headers(segy, *places)
+    words = read_headers(segy, *places, positions)
     geometry = find_geometry(segy, words, *places, duplicates)
     if first_sample is None and len(geometry.delays) > 1:
         raise ValueError(
@@ -229,12 +241,18 @@ def _open_segy(path, places, domain, sample_interval, first_sample, sample_forma
         "inline": geometry.inlines,
         "crossline": geometry.crosslines,
         domain: (domain, first + interval * np.arange(segy.n_samples), {"units": unit}),
-        **_more_coordinates(geometry, words, places),
+        **_more_coordinates(geometry),
     }
+    found = coordinates_of(segy, geometry, words, places, positions)
+    if found is not None:
+        xy, positions = found
+        coords |= {name: (DIMS[:2], part) for name, part in zip(POSITIONS, xy, strict=True)}
     samples = decode_samples(some, segy)
     source = SegyCube(segy, geometry, geometry.live is not None and look_like_labels(samples))
     variable = lazy_variable(with_missing(source, samples), (*DIMS[:2], domain))
     attrs = _segy_attrs(segy, geometry, places, duplicates)
+    if found is not None:
+        attrs["x_byte"], attrs["y_byte"] = positions
     return DataArray(variable, coords=coords, attrs=attrs, name="amplitude")
 
 
@@ -262,14 +280,11 @@ def _differ(binary, trace):
     return bool(binary and trace) and abs(binary - trace) > 1e-3 * max(binary, trace)
 
 
-def _more_coordinates(geometry, words, places):
-    """Live traces, their X and Y, and the line numbers of a survey along a 2-D line through it."""
+def _more_coordinates(geometry):
+    """Live traces, and the line numbers of a survey along a 2-D line through it."""
     coords = {}
     if geometry.live is not None:
         coords["live"] = (DIMS[:2], geometry.live)
-    positions = coordinates_of(geometry, words, places)
-    if positions is not None:
-        coords |= {name: (DIMS[:2], xy) for name, xy in zip(POSITIONS, positions, strict=True)}
     if geometry.path is not None:
         names = ("path_inline", "path_crossline")
         coords |= {name: (DIMS[1], n) for name, n in zip(names, geometry.path, strict=True)}

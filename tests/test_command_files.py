@@ -9,10 +9,11 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skfacies import FaciesSegmenter
-from skfacies.__main__ import _reword, main
+from skfacies.__main__ import main
 from skfacies._cli.files import check_targets
 from skfacies._cli.fit import fit_model
 from skfacies._cli.labels import LabelCube, check_lines, choose_lines, distinct_labels
+from skfacies._cli.options import reword
 from skfacies.datasets import make_facies_cube
 from skfacies.io import open_cube, write_cube
 from skfacies.persistence import load_model, save_model
@@ -373,7 +374,8 @@ def elsewhere(survey, tmp_path):
 
 
 def test_errors_name_options_that_help(survey, elsewhere, capsys):
-    assert main(["info", elsewhere[0]]) == 1
+    out = str(elsewhere[0]).replace("seismic.sgy", "m.safetensors")
+    assert main(["fit", *elsewhere, "-o", out]) == 1
     shown = capsys.readouterr().err
     assert "--inline-byte 9 --crossline-byte 21" in shown
     assert "--inline-byte none" in shown
@@ -404,6 +406,21 @@ def test_a_model_keeps_how_its_cube_was_opened(survey, elsewhere, tmp_path, caps
     standard = str(write_cube(tmp_path / "standard.sgy", survey[0]))
     assert main(["predict", path, standard, "-o", out, "--inline-byte", "none"]) == 0
     assert open_cube(out, inline_byte=None).shape == (1, 320, 48)
+
+
+def test_a_model_keeps_the_bytes_of_positions_which_labels_do_not_need(survey, tmp_path, capsys):
+    """They hold no X in this file of labels."""
+    places = (("cdp_x", 1_000), ("cdp_y", 6_000))
+    xy = {name: (("inline", "crossline"), np.full((8, 40), n)) for name, n in places}
+    seismic = str(write_cube(tmp_path / "a.sgy", survey[0].assign_coords(xy)))
+    labels = str(write_cube(tmp_path / "b.sgy", survey[1]))
+    path, out = str(tmp_path / "m.safetensors"), str(tmp_path / "facies.sgy")
+    reading = {"x_byte": 185, "y_byte": 181}
+    fit_model(seismic, labels, path, reading=reading, **TINY)
+    assert load_model(path).reading_ == reading
+    assert main(["predict", path, seismic, "-o", out]) == 0
+    assert "--x-byte 185 --y-byte 181" in capsys.readouterr().out
+    assert main(["score", path, seismic, labels]) == 0
 
 
 def keep_reading(path, **reading):
@@ -479,84 +496,16 @@ def test_headers_of_another_survey_are_refused_before_the_work(
 
 
 def test_messages_of_the_library_in_the_words_of_the_command():
-    assert _reword("give `sample_interval` > 0\n  in ms, or inline_byte=None.") == (
+    assert reword("give `sample_interval` > 0\n  in ms, or inline_byte=None.") == (
         "give --sample-interval > 0 in ms, or --inline-byte none."
     )
-    assert _reword("`y` has only ignore_label=-1; domain='depth'; `X`; `like`='a b.sgy'.") == (
+    assert reword("`y` has only ignore_label=-1; domain='depth'; `X`; `like`='a b.sgy'.") == (
         "LABELS has only --ignore-label -1; --domain depth; SEISMIC; --like a b.sgy."
     )
-    assert _reword("max_epochs=3, (first_sample=-0.5)") == "--epochs 3, (--first-sample -0.5)"
+    assert reword("max_epochs=3, (first_sample=-0.5)") == "--epochs 3, (--first-sample -0.5)"
 
 
 # --- info -----------------------------------------------------------------------------------
-
-
-def rows_of(capsys, *arguments):
-    assert main(["info", *map(str, arguments)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    pairs = [line.split("  ", 1) for line in lines]
-    return {title: text.strip() for title, text in pairs}
-
-
-def test_info_counts_samples_that_hold_nothing(survey, tmp_path, capsys):
-    values = survey[0].values.copy()
-    values[0, :20] = np.nan
-    values[1, 0, 0] = np.inf
-    values[2] = 0
-    np.save(tmp_path / "a.npy", values)
-    rows = rows_of(capsys, tmp_path / "a.npy")
-    assert rows["undefined samples"] == "6.2%"
-    assert rows["infinite samples"] == "0.0% (1)"
-    assert rows["zero samples"] == "12.5%"
-    assert rows["lines read"] == "8 of 8 inlines, for the statistics below"
-    values[:] = np.nan
-    np.save(tmp_path / "a.npy", values)
-    rows = rows_of(capsys, tmp_path / "a.npy")
-    assert rows["amplitudes"] == "no finite values"
-    assert rows["undefined samples"] == "100.0%"
-
-
-def test_info_sets_columns_apart(survey, tmp_path, capsys):
-    made = survey_of(np.random.default_rng(0).normal(size=(2000, 2, 3)))
-    np.save(tmp_path / "long.npy", made.values)
-    main(["info", str(tmp_path / "long.npy")])
-    lines = capsys.readouterr().out.splitlines()
-    width = max(len(line.split("  ")[0]) for line in lines)
-    assert all(line[width : width + 2] == "  " and line[width + 2] != " " for line in lines)
-
-
-@pytest.mark.parametrize(
-    ("name", "units", "expected"),
-    [
-        ("time", None, "0 to 188 ms, every 4 ms"),
-        ("twt", None, "0 to 188 ms, every 4 ms"),
-        ("z", None, "0 to 188 m, every 4 m"),
-        ("depth", "ft", "0 to 188 ft, every 4 ft"),
-        ("time", "s", "0 to 188 s, every 4 s"),
-        ("samples", None, "0 to 188, every 4"),
-    ],
-)
-def test_units_are_those_of_the_axis(survey, monkeypatch, capsys, name, units, expected):
-    cube = survey_of(survey[0].values, vertical=name)
-    if units:
-        cube[name].attrs["units"] = units
-    monkeypatch.setattr("skfacies._cli.describing.open_file", lambda *args, **kwargs: cube)
-    assert rows_of(capsys, "a.zarr")[name] == expected
-
-
-def test_info_tells_of_two_intervals_and_of_dead_traces(survey, monkeypatch, capsys):
-    cube = survey[0].assign_attrs(interval_binary=4.0, interval_trace=2.0, n_dead=3)
-    cube = cube.assign_coords(live=(("inline", "crossline"), np.arange(320).reshape(8, 40) > 9))
-    monkeypatch.setattr("skfacies._cli.describing.open_file", lambda *args, **kwargs: cube)
-    rows = rows_of(capsys, "a.sgy")
-    assert rows["sample intervals"].startswith("4 ms in the binary header (bytes 3217-3218), 2 ms")
-    assert rows["traces"] == "310 of 320, 10 missing, 3 of them dead by their trace code"
-
-
-def test_info_tells_of_steps_that_differ(survey, monkeypatch, capsys):
-    cube = survey[0].isel(inline=[0, 1, 3, 7])
-    monkeypatch.setattr("skfacies._cli.describing.open_file", lambda *args, **kwargs: cube)
-    assert rows_of(capsys, "a.sgy")["inlines"] == "100 to 107, step 1 to 4"
 
 
 def test_info_of_a_damaged_model_says_so(tmp_path, capsys):

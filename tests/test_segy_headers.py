@@ -391,3 +391,40 @@ def test_line_numbers_are_no_positions(path):
         crossline_byte=185,
     )
     assert "cdp_x" not in cube.coords
+
+
+def other_positions():
+    """Words of a survey with X and Y in bytes 193 and 197, and line numbers in 9 and 21."""
+    x, y = rotated(INLINES, CROSSLINES)
+    words = {(193, "i4"): 100 * x, (197, "i4"): 100 * y, (71, "i2"): -100}
+    return x, y, {**line_words(INLINES, CROSSLINES, (9, 21)), **words}
+
+
+def test_positions_are_read_from_the_bytes_that_are_given(path):
+    x, y, words = other_positions()
+    lines = {"inline_byte": 9, "crossline_byte": 21}
+    write_traces(path, TRACES, words)
+    assert "cdp_x" not in open_cube(path, **lines).coords
+    cube = open_cube(path, **lines, x_byte=193, y_byte=197)
+    np.testing.assert_allclose(cube.cdp_x.values.ravel(), x)
+    np.testing.assert_allclose(cube.cdp_y.values.ravel(), y)
+    assert (cube.attrs["x_byte"], cube.attrs["y_byte"]) == (193, 197)
+
+
+def test_a_new_file_has_positions_in_the_bytes_of_its_source(path):
+    options = {"inline_byte": 9, "crossline_byte": 21, "x_byte": 193, "y_byte": 197}
+    cube = open_cube(write_traces(path, TRACES, other_positions()[2]), **options)
+    copy = write_cube(path.with_name("copy.sgy"), cube)
+    xarray.testing.assert_allclose(open_cube(copy, **options), cube)
+    xarray.testing.assert_allclose(
+        open_cube(copy, inline_byte=9, crossline_byte=21).cdp_x, cube.cdp_x
+    )
+
+
+def test_bytes_of_positions_that_hold_none_are_refused(path):
+    write_traces(path, TRACES, LINES)
+    with pytest.raises(ValueError, match="bytes 193 and 201 .* hold no X and Y.*`x_byte`"):
+        open_cube(path, x_byte=193, y_byte=201)
+    for byte in (None, 0, 238):
+        with pytest.raises(ValueError, match="`x_byte` must be from 1 to 237"):
+            open_cube(path, x_byte=byte)

@@ -26,8 +26,9 @@ __all__ = [
 
 CUBE_SUFFIXES = (".sgy", ".segy", ".zarr", ".npy", ".npz", ".mdio")
 
-#: Options that LABELS do not share with SEISMIC: their format and array name may differ.
-OF_ONE_FILE = ("variable", "sample_format")
+#: Options that LABELS do not share with SEISMIC: their format and array name may differ, and they
+#: need no coordinates.
+OF_ONE_FILE = ("variable", "sample_format", "x_byte", "y_byte")
 
 
 # --- reading --------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """`skfacies info`: show what a cube or a model file holds."""
 
 import os
+import re
 
-from skfacies._cli.options import add_command, add_reading, given_reading
+from skfacies._cli.options import add_command, add_reading, given_reading, show_next
 
 __all__ = ["add_parser", "run"]
 
@@ -12,9 +13,16 @@ def add_parser(commands):
         commands,
         "info",
         help="show what a cube or a model file holds",
-        example="skfacies info survey.sgy",
+        description="Show what a cube or a model file holds. Of a SEG-Y file: the text header, "
+        "lines, times, corners in X and Y, bins and amplitudes. If its headers do not follow the "
+        "standard, the options that open it.",
+        example="skfacies info survey.sgy --inline-byte 9 --crossline-byte 21 --headers\n"
+        "skfacies info model.safetensors",
     )
-    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("file", metavar="FILE", help="cube or model")
+    parser.add_argument(
+        "--headers", action="store_true", help="also list the SEG-Y trace headers that vary"
+    )
     add_reading(parser, "")
     return parser
 
@@ -22,13 +30,17 @@ def add_parser(commands):
 def run(arguments):
     from skfacies._cli.describing import describe_cube, describe_model
     from skfacies._cli.files import CUBE_SUFFIXES
+    from skfacies._cli.tables import show_rows
 
     is_cube = os.path.splitext(os.path.normpath(arguments.file))[1].lower() in CUBE_SUFFIXES
     if is_cube or not os.path.isfile(arguments.file):
-        rows = list(describe_cube(arguments.file, reading=given_reading(arguments)))
+        reading = given_reading(arguments)
+        rows = describe_cube(arguments.file, reading=reading, headers=arguments.headers)
     else:
-        rows = list(describe_model(arguments.file))
-    width = max(len(title) for title, _ in rows) + 2
-    for title, text in rows:
-        print(f"{title:{width}}{text}")
-    return dict(rows)
+        rows = describe_model(arguments.file)
+    rows = list(rows)
+    print(show_rows([(title, text) for title, text, _ in rows if title != "next"]))
+    found = {re.sub(r"\W+", "_", title).lower(): value for title, _, value in rows}
+    if "next" in found:
+        show_next(arguments, found["next"])
+    return found

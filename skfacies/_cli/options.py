@@ -3,6 +3,8 @@
 import argparse
 import math
 import re
+import shlex
+import sys
 
 __all__ = [
     "OPTIONS",
@@ -11,7 +13,11 @@ __all__ = [
     "add_reading",
     "add_rescale",
     "add_training",
+    "command_line",
     "given_reading",
+    "progress",
+    "reword",
+    "show_next",
     "training_params",
 ]
 
@@ -34,6 +40,8 @@ def _number(text):
     return number
 
 
+EXAMPLE = "Example:"
+
 #: Options of `skfacies.io.open_cube`: type, placeholder for the value, help text.
 READING = {
     "inline_byte": (
@@ -43,6 +51,8 @@ READING = {
         "as one 2-D line",
     ),
     "crossline_byte": (_byte, "N", "first byte of crossline numbers, default: 193"),
+    "x_byte": (_byte, "N", "first byte of the X of traces, default: 181, or 73 if it is unset"),
+    "y_byte": (_byte, "N", "first byte of the Y of traces, default: 185, or 77 if it is unset"),
     "domain": (str, "twt|depth", "kind of vertical axis, if the file does not say"),
     "sample_interval": (_number, "MS", "in milliseconds or units of depth; overrides the headers"),
     "first_sample": (_number, "MS", "time or depth of the first sample; overrides the headers"),
@@ -80,10 +90,49 @@ OPTIONS = {
 }
 
 
+def reword(message):
+    """A library message on one line, with the command-line names of its arguments."""
+    names = "|".join(OPTIONS)
+    value = r"'[^']*'|\"[^\"]*\"|-?\w+(?:\.\w+)*"
+    text = " ".join(str(message).split())
+    text = re.sub(rf"(?<![\w.])(`?)({names})\1=({value})", _with_value, text)
+    text = re.sub(rf"`({names})`", lambda match: OPTIONS[match[1]], text)
+    return re.sub(r"(--inline-byte \w+), (?=--crossline-byte)", r"\1 ", text)
+
+
+def _with_value(match):
+    option, value = OPTIONS[match[2]], match[3].strip("'\"")
+    if not option.startswith("--"):
+        return match[0]
+    return f"{option} {'none' if value == 'None' else value}"
+
+
+class _Help(argparse.HelpFormatter):
+    """Shows what a command needs in its usage, and keeps the lines of examples, to copy."""
+
+    def _format_usage(self, usage, actions, groups, prefix):
+        needed = [action for action in actions if action.required or not action.option_strings]
+        text = super()._format_usage(usage, needed, groups, prefix)
+        return f"{text.rstrip()} [options]\n\n"
+
+    def _fill_text(self, text, width, indent):
+        if text.startswith(EXAMPLE):
+            return text
+        return super()._fill_text(text, width, indent)
+
+
 def add_command(commands, name, *, help, description=None, example):
-    """Add a command whose help ends with a whole example, and return its parser."""
+    """Add a command whose help ends with a whole example, and return its parser.
+
+    `example` is one or more lines as they are typed.
+    """
+    lines = "\n".join(f"  {line}" for line in example.splitlines())
     return commands.add_parser(
-        name, help=help, description=description, epilog=f"Example: {example}"
+        name,
+        help=help,
+        description=description or f"{help[0].upper()}{help[1:]}.",
+        epilog=f"{EXAMPLE}\n{lines}",
+        formatter_class=_Help,
     )
 
 
@@ -102,11 +151,30 @@ def add_common(command):
     group.add_argument("--debug", action="store_true", help="show the traceback of errors")
 
 
+def progress(verbose):
+    """Verbosity of long work: a bar with the time left on a terminal, nothing in logs."""
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return verbose if is_terminal else 0
+
+
+def command_line(*words):
+    """A command as it is typed, with quotes where the shell needs them."""
+    return shlex.join(["skfacies", *map(str, words)])
+
+
+def show_next(arguments, words):
+    """Print the command that comes next, on a line of its own to copy; --quiet omits it."""
+    if arguments.verbose:
+        print(f"next: {words}")
+
+
 def add_reading(command, description, *, labels=False):
     """Add the options of `open_cube`; options that are not given are absent from the namespace."""
     group = command.add_argument_group("how cubes are opened", description)
     for prefix in ("", "labels-") if labels else ("",):
         for name, (kind, metavar, text) in READING.items():
+            if prefix and name in ("x_byte", "y_byte"):
+                continue  # labels are placed by their line numbers
             if prefix:
                 shared = name not in ("variable", "sample_format")
                 text = "for LABELS" + (f"; overrides {OPTIONS[name]}" if shared else "")

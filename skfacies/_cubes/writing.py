@@ -29,11 +29,11 @@ from skfacies._segy.file import (
     encode_samples,
     new_headers,
     read_bytes,
-    stamp_text,
     write_records,
 )
 from skfacies._segy.geometry import Geometry, find_geometry, read_headers
 from skfacies._segy.structure import read_structure
+from skfacies._segy.text import stamp_text
 from skfacies._version import __version__
 
 __all__ = ["CODES", "DIMS", "POSITIONS", "take_apart", "write_npy", "write_segy", "write_zarr"]
@@ -346,7 +346,13 @@ def _whole_positions(parts, live):
     words = [np.rint(np.nan_to_num(xy)) for xy in words]
     if max(np.abs(xy).max(initial=0) for xy in words) >= 2**31:
         return {}
-    return dict(zip((181, 185), words, strict=True))
+    own = tuple(parts.attrs.get(name) for name in ("x_byte", "y_byte"))
+    aligned = all(byte and byte % 4 == 1 for byte in own)
+    return {
+        byte: xy
+        for pair in ((181, 185), own if aligned else ())
+        for byte, xy in zip(pair, words, strict=bool(pair))
+    }
 
 
 _ADVICE = (

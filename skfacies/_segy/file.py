@@ -29,7 +29,6 @@ __all__ = [
     "read_bytes",
     "read_samples",
     "read_words",
-    "stamp_text",
     "write_records",
 ]
 
@@ -305,22 +304,6 @@ def write_records(file, segy, numbers, headers, samples):
         view = memoryview(records[start:end]).cast("B")
         while len(view):
             view = view[file.write(view) :]
-
-
-def stamp_text(text, lines):
-    """Text header with lines in its last blank cards, or one line in card 38 if none is blank."""
-    code = "cp037" if text.count(b"\x40") > text.count(b"\x20") else "ascii"
-    cards = [text[start : start + 80] for start in range(0, TEXT, 80)]
-    blank = [k for k in range(38) if not cards[k].decode(code, "replace")[3:].strip(" \0\r\n")]
-    places = (blank or [37])[-len(lines) :]
-    if len(lines) > len(places):
-        raise ValueError(
-            f"`note` needs {len(lines)} cards of the text header, of which only {len(places)} are "
-            "free. Shorten it."
-        )
-    for k, line in zip(places, lines, strict=True):
-        cards[k] = f"C{k + 1:>2} {line}"[:80].ljust(80).encode(code, "replace")
-    return b"".join(cards)
 
 
 def new_headers(segy, *, first_sample, lines):

@@ -13,7 +13,15 @@ from skfacies._segy.advice import (
 )
 from skfacies._segy.file import read_words
 
-__all__ = ["DEAD", "Geometry", "coordinates_of", "find_geometry", "read_headers"]
+__all__ = [
+    "DEAD",
+    "POSITION_BYTES",
+    "Geometry",
+    "coordinates_of",
+    "find_geometry",
+    "position_factors",
+    "read_headers",
+]
 
 DEAD = 2
 #: Codes that nearly all other traces must have for code `DEAD` to be trusted.
@@ -29,10 +37,11 @@ FIELDS = {
     "source_x": (73, "i4"),
     "source_y": (77, "i4"),
     "delay": (109, "i2"),
-    "x": (181, "i4"),
-    "y": (185, "i4"),
     "scalar": (215, "i2"),
 }
+#: Bytes of the X and Y of traces in the standard, which source coordinates may stand in for.
+POSITION_BYTES = (181, 185)
+SOURCE_BYTES = (73, 77)
 
 
 @dataclass(frozen=True)
@@ -90,12 +99,13 @@ class Geometry:
         return np.where(numbers >= 0, values[numbers], missing)
 
 
-def read_headers(segy, inline_byte=189, crossline_byte=193):
+def read_headers(segy, inline_byte=189, crossline_byte=193, positions=POSITION_BYTES):
     """Words of all trace headers that the geometry needs, in one pass over the file."""
-    lines = {"inline": (inline_byte, "i4"), "crossline": (crossline_byte, "i4")}
+    places = {"inline": inline_byte, "crossline": crossline_byte}
+    places |= dict(zip("xy", positions, strict=True))
     if inline_byte is None:
-        del lines["inline"]
-    return read_words(segy, {**FIELDS, **lines})
+        del places["inline"]
+    return read_words(segy, {**FIELDS, **{name: (byte, "i4") for name, byte in places.items()}})
 
 
 def find_geometry(segy, words, inline_byte=189, crossline_byte=193, duplicates="raise"):
@@ -135,23 +145,49 @@ def _delays(delays, scalar):
     return tuple(distinct.tolist())
 
 
-def coordinates_of(geometry, words, places):
-    """X and Y of the traces, shape (n_inlines, n_crosslines), NaN without a trace; None if unset.
+def coordinates_of(segy, geometry, words, lines, positions=POSITION_BYTES):
+    """X and Y of the traces, and the bytes that they are in; None if the bytes are unset.
 
-    These are the CDP coordinates (bytes 181-188), or the source coordinates (bytes 73-80) if the
-    CDP coordinates are unset or their bytes hold the line numbers.
+    In place of the standard bytes 181 and 185, the source coordinates (bytes 73 and 77) are used
+    if the former are unset or hold the line numbers.
+
+    Parameters
+    ----------
+    words : dict of arrays
+        See `read_headers`.
+    lines, positions : pair of int
+        Bytes of the line numbers, and of X and Y.
+
+    Returns
+    -------
+    coordinates : pair of arrays of shape (n_inlines, n_crosslines)
+        NaN where there is no trace.
+    places : pair of int
     """
-    pairs = [("x", "y"), ("source_x", "source_y")]
-    for names in pairs[bool({181, 185} & set(places)) :]:
-        x, y = (words[name] for name in names)
-        if x.any() and y.any():
-            break
-    else:
+    candidates = [(words["x"], words["y"], positions)]
+    if tuple(positions) == POSITION_BYTES:
+        candidates.append((words["source_x"], words["source_y"], SOURCE_BYTES))
+        candidates = candidates[bool({*POSITION_BYTES} & {*lines}) :]
+    found = [candidate for candidate in candidates if candidate[0].any() and candidate[1].any()]
+    if not found and tuple(positions) == POSITION_BYTES:
         return None
-    scalar = words["xy_scalar"].astype(float)
-    factor = np.where(scalar < 0, -1 / np.where(scalar, scalar, 1), np.where(scalar, scalar, 1))
+    if not found:
+        raise ValueError(
+            f"{segy.path}: bytes {positions[0]} and {positions[1]} of the trace headers hold no X "
+            "and Y: one of them is 0 in all traces. Give the bytes of the coordinates as `x_byte` "
+            "and `y_byte`, or omit them."
+        )
+    x, y, places = found[0]
+    factor = position_factors(words["xy_scalar"])
     factor[(x == 0) & (y == 0)] = np.nan
-    return tuple(geometry.place(numbers * factor, np.nan) for numbers in (x, y))
+    return tuple(geometry.place(numbers * factor, np.nan) for numbers in (x, y)), places
+
+
+def position_factors(scalars):
+    """Factors of coordinates: scalars of trace headers multiply, or divide if negative."""
+    scalars = scalars.astype(float)
+    multiply = np.where(scalars, scalars, 1)
+    return np.where(scalars < 0, -1 / multiply, multiply)
 
 
 # --- surveys --------------------------------------------------------------------------------
