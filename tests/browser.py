@@ -144,3 +144,10 @@ class Browser:
 
     def screenshot(self, path):
         Path(path).write_bytes(base64.b64decode(self.send("Page.captureScreenshot")["data"]))
+
+
+def open_page(path, *size, **kwargs):
+    """A browser with a page of `skfacies.viewing` whose data are there."""
+    browser = Browser(path.resolve().as_uri(), *size, **kwargs)
+    browser.wait_for("Boolean(document.documentElement?.dataset.allData)")
+    return browser

@@ -14,8 +14,9 @@ def add_parser(commands):
         "uncertainty. It opens in a browser from the disk, without a network. FACIES are files of "
         "labels, such as skfacies predict writes; of several, one is chosen in the page. A large "
         "survey is thinned out until the file is small enough.",
-        example="skfacies view survey.sgy facies.sgy -o view.html --model model.safetensors "
-        "--entropy facies_entropy.sgy --next-lines inline=333 crossline=800",
+        example="skfacies view survey.sgy facies.sgy -o view.html\n"
+        "skfacies view survey.sgy facies.sgy -o view.html --model model.safetensors \\\n"
+        "    --entropy facies_entropy.sgy --next-lines inline=333 crossline=800",
     )
     parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
     parser.add_argument("facies", nargs="*", metavar="FACIES", help="cubes of predicted labels")

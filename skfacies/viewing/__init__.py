@@ -39,7 +39,7 @@ LINES_TO_TRY = 8
 MIN_LABELED = 0.5
 
 #: With interpretation on more of the lines than this, none of them is marked.
-MOST_MARKED = 0.5
+MOST_MARKED = 0.25
 
 
 def write_view(

@@ -182,9 +182,14 @@ class Pane {
         path.moveTo(this.toX(-0.5), y);
         path.lineTo(this.toX(this.size[0] - 0.5), y);
       }
+      const lines = description.lines[kind];
+      const isDense = 6 * lines.crossline.length > this.frame.width
+        || 6 * lines.inline.length > this.frame.height;
+      context.save();
       context.setLineDash(dash);
-      strokeTwice(context, path, line, "#000000", 1.6);
-      context.setLineDash([]);
+      if (isDense) context.globalAlpha = 0.25; // they would hide the map
+      strokeTwice(context, path, line, isDense ? line : "#000000", 1.6);
+      context.restore();
     }
   }
 
