@@ -315,7 +315,8 @@ def test_interrupted_training_leaves_no_model(survey, tmp_path, monkeypatch, cap
 
 
 @pytest.mark.parametrize(
-    "command", ["fit", "predict", "score", "info", "fetch-f3", "benchmark-f3", "demo"]
+    "command",
+    ["fit", "check", "predict", "score", "next", "info", "fetch-f3", "benchmark-f3", "demo"],
 )
 def test_help_shows_an_example(command, capsys):
     with pytest.raises(SystemExit) as stop:
