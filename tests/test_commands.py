@@ -364,7 +364,11 @@ def test_interrupted_training_leaves_no_model(survey, tmp_path, monkeypatch, cap
 
 
 @pytest.mark.parametrize(
-    "command", ["fit", "predict", "score", "view", "info", "fetch-f3", "benchmark-f3", "demo"]
+    "command",
+    [
+        *("fit", "check", "predict", "score", "next", "refine", "view"),
+        *("info", "fetch-f3", "benchmark-f3", "demo"),
+    ],
 )
 def test_help_ends_with_a_whole_example(command, capsys):
     with pytest.raises(SystemExit) as stop:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray
 from holders import OnDisk
+from sklearn.base import BaseEstimator, ClassifierMixin
 
 from skfacies import CubeSegmenter
 from skfacies.datasets import make_facies_cube
@@ -40,12 +41,11 @@ def segmenter(survey, make_tiny):
         return CubeSegmenter(tiny).fit(placed(survey.data), labels_on(survey, [2, 6]))
 
 
-class Even:
+class Even(ClassifierMixin, BaseEstimator):
     """Equally undecided about all live samples."""
 
-    classes_ = np.array([0, 1])
-
-    def fit(self, X, y):
+    def fit(self, X=None, y=None):
+        self.classes_ = np.array([0, 1])
         return self
 
     def predict(self, X):
@@ -56,7 +56,7 @@ class Even:
 
 
 def even_segmenter():
-    return CubeSegmenter.from_fitted(Even())
+    return CubeSegmenter.from_fitted(Even().fit())
 
 
 def test_equal_doubt_gives_evenly_spaced_lines():
@@ -84,7 +84,7 @@ def test_doubt_attracts_lines():
     cube = np.random.default_rng(0).normal(size=(30, 40, 8))
     cube[:, 30:] += 20
     picked = {"inline": [0, 29], "crossline": []}
-    found = suggest_lines(CubeSegmenter.from_fitted(Right()), cube, 1, picked=picked)
+    found = suggest_lines(CubeSegmenter.from_fitted(Right().fit()), cube, 1, picked=picked)
     assert found.lines["crossline"][0] >= 30
     assert found.order[0].distance > 3
 

@@ -158,7 +158,7 @@ def test_table_has_a_line_for_each_row_and_the_advice(cube, model):
         check = check_survey(model, 1000 * cube.data)
     text = str(check).splitlines()
     assert [line.startswith(row.name) for line, row in zip(text[1:], check.rows, strict=False)]
-    assert "--rescale survey" in str(check)
+    assert "rescale='survey'" in str(check)
     rows = check.to_markdown().splitlines()
     assert len(rows) == len(check.rows) + 2
     assert {line.count(" | ") for line in rows} == {4}

@@ -1,6 +1,6 @@
 """`skfacies check`: what of a survey differs from the training data of a model."""
 
-from skfacies._cli.options import add_command, add_reading, add_rescale, given_reading
+from skfacies._cli.options import add_command, add_reading, add_rescale, given_reading, reword
 
 __all__ = ["add_parser", "run", "warn_of_survey"]
 
@@ -25,6 +25,7 @@ def add_parser(commands):
 
 def run(arguments):
     import warnings
+    from dataclasses import replace
 
     from skfacies._cli.models import load_cube_model, open_amplitudes
     from skfacies.qc import check_survey
@@ -34,8 +35,10 @@ def run(arguments):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`cube`, ")  # the table has all of them
         check = check_survey(model, cube)
+    rows = [row._replace(advice=reword(row.advice)) for row in check.rows]
+    check = replace(check, rows=rows)
     print(check.to_markdown() if arguments.markdown else check)
-    return {"rows": [row._asdict() for row in check.rows]}
+    return {"rows": [row._asdict() for row in rows]}
 
 
 def warn_of_survey(model, cube):

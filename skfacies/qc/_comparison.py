@@ -68,17 +68,12 @@ def amplitude_rows(training, survey, *, rescaled):
     known, own = (dict(zip(LEVELS, p["quantiles"], strict=True)) for p in (training, survey))
     spreads = [(q[0.841] - q[0.159]) / 2 for q in (known, own)]
     ratio = spreads[1] / spreads[0] if min(spreads) > 0 else np.inf
-    shift = abs(own[0.5] - known[0.5]) / (spreads[0] or 1)
-    advice = "Use rescale='survey' (--rescale survey), which learns scale and center from it."
-    scale, center = by_ratio(ratio, SCALES), _verdict(shift, (OTHER_CENTER / 2, OTHER_CENTER))
-    if rescaled:
-        scale = center = "ok"
-    elif scale != "ok":
-        # The center of other amplitudes is not compared with that of these.
-        center = _verdict(
-            abs(own[0.5] / (spreads[1] or 1) - known[0.5] / (spreads[0] or 1)),
-            (OTHER_CENTER / 2, OTHER_CENTER),
-        )
+    # Each in its own deviations: the center of larger amplitudes may lie farther from 0.
+    centers = [q[0.5] / (spread or 1) for q, spread in zip((known, own), spreads, strict=True)]
+    scale = "ok" if rescaled else by_ratio(ratio, SCALES)
+    shift = abs(centers[1] - centers[0])
+    center = "ok" if rescaled else _verdict(shift, (OTHER_CENTER / 2, OTHER_CENTER))
+    advice = "Use rescale='survey', which learns scale and center from it."
     tails = [
         (q[0.999] - q[0.001]) / (2 * spread or 1)
         for q, spread in zip((known, own), spreads, strict=True)

@@ -57,7 +57,7 @@ def common_trace_rows(profile, cube, numbers):
         return [Row("depth direction", "down", f"up, by {n}", "serious", TURN)]
     if coherence < OTHER_DATA:
         advice = "They are other data at the same line numbers: another survey, or other header "
-        advice += "bytes. Use rescale='survey' (--rescale survey), which does without positions."
+        advice += "bytes. Use rescale='survey', which does without positions."
         return [Row("common traces", n, f"coherence {coherence:.2f}", "serious", advice)]
     if coherence < SAME_DATA:
         return [Row("common traces", n, f"coherence {coherence:.2f}", "differs", "Look at both.")]
