@@ -6,7 +6,7 @@ import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["check_space", "whole_file", "whole_folder"]
+__all__ = ["check_space", "whole_file", "whole_files", "whole_folder"]
 
 
 def check_space(path, n_bytes):
@@ -51,6 +51,50 @@ def whole_folder(path):
     finally:
         shutil.rmtree(part, ignore_errors=True)
     _sync_names(path.parent)
+
+
+@contextmanager
+def whole_files(folder):
+    """Yield a folder for files that are moved into `folder` when the block ends: all, or none.
+
+    The folder is made if it is missing. Its other files stay; those of the same names are replaced.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        with whole_folder(folder) as part:
+            part.mkdir()
+            yield part
+        return
+    part = _beside(folder / "files")
+    part.mkdir()
+    try:
+        yield part
+        files = sorted(filter(Path.is_file, part.iterdir()))
+        for file in files:
+            with open(file, "rb+") as opened:
+                os.fsync(opened.fileno())
+        _move_all(files, folder, part / ".old")
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    _sync_names(folder)
+
+
+def _move_all(files, folder, old):
+    """Move files into a folder; on an error, put back what was there, which is kept in `old`."""
+    old.mkdir()
+    undo = []
+    try:
+        for file in files:
+            target = folder / file.name
+            if target.exists():
+                os.replace(target, old / file.name)
+                undo.append((old / file.name, target))
+            os.replace(file, target)
+            undo.append((target, file))
+    except BaseException:
+        for source, target in reversed(undo):
+            os.replace(source, target)
+        raise
 
 
 def _beside(path):

@@ -58,7 +58,7 @@ def find_slowly(trace, k):
     """Depth and uncertainty of contact k of one trace (n_samples, n_classes), a unit is there."""
     below = trace[:, k:].sum(axis=1)
     first = next(z for z, row in enumerate(trace) if row.argmax() >= k)
-    depth = first - 1 + np.clip((0.5 - below[first - 1]) / np.diff(below)[first - 1], 1e-3, 1)
+    depth = first - 1 + np.clip((0.5 - below[first - 1]) / np.diff(below)[first - 1], 0.01, 1)
     rising = np.array(
         [(below[: z + 1].max() + below[z:].min()) / 2 for z in range(len(below))], dtype=float
     )

@@ -33,6 +33,7 @@ PUBLIC = {
     "skfacies.benchmark": ["f3_benchmark"],
     "skfacies.datasets": ["fetch_f3", "load_sections", "make_facies_cube"],
     "skfacies.horizons": [
+        "contacts_from_probabilities",
         "horizons_from_labels",
         "labels_from_horizons",
         "read_horizon",

@@ -67,6 +67,7 @@ OPTIONS = {
     "direction": "--directions",
     "encoder_name": "--encoder",
     "encoder_weights": "--weights",
+    "format": "--format",
     "ignore_label": "--ignore-label",
     "label_names": "--names",
     "like": "--like",

@@ -17,13 +17,30 @@ def add_parser(commands):
         commands,
         "predict",
         help="predict a cube and write the result to a file",
-        description="Predict the facies of a cube. A SEG-Y result has the headers of SEISMIC, or "
-        "of the file given with --like.",
-        example="skfacies predict model.safetensors survey.sgy -o facies.sgy --entropy",
+        description="Predict the facies of a cube, as a cube, as horizons, or both. A SEG-Y result "
+        "has the headers of SEISMIC, or of the file given with --like. A horizon has times or "
+        "depths in the unit of SEISMIC, line numbers, X and Y of the trace headers; and in the "
+        "formats with columns, its uncertainty (one standard deviation) and the thickness of the "
+        "unit below it.",
+        example="skfacies predict model.safetensors survey.sgy -o facies.sgy "
+        "--horizons horizons --format xyz",
     )
     parser.add_argument("model", metavar="MODEL", help="file written by skfacies fit")
     parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
-    parser.add_argument("-o", "--out", required=True, metavar="OUT", help="file to write")
+    parser.add_argument("-o", "--out", metavar="OUT", help="file to write")
+    parser.add_argument(
+        "--horizons",
+        metavar="FOLDER",
+        help="also write the top of each unit but the shallowest as a horizon, or only these "
+        "without -o; gaps where a unit is absent",
+    )
+    parser.add_argument(
+        "--format",
+        choices=["inline-crossline", "xyz", "charisma", "zmap"],
+        default="inline-crossline",
+        help="of the horizons; zmap for surveys whose lines run along X and Y; default: "
+        "%(default)s",
+    )
     parser.add_argument(
         "--proba", action="store_true", help="also write probabilities; SEG-Y: a file per facies"
     )
@@ -42,20 +59,28 @@ def add_parser(commands):
 
 
 def run(arguments):
-    paths = predict_cube(
+    result = predict_cube(
         arguments.model,
         arguments.seismic,
         arguments.out,
         probabilities=arguments.proba,
         entropy=arguments.entropy,
+        horizons=arguments.horizons,
+        format=arguments.format,
         like=arguments.like,
         reading=given_reading(arguments),
         rescale=arguments.rescale,
         verbose=arguments.verbose,
         **given_between(arguments),
     )
-    print("\n".join(f"wrote {path}" for path in paths))
-    return {"wrote": paths}
+    for path in result.paths:
+        print(f"wrote {path}")
+    if result.horizons:
+        from skfacies._cli.contacts import contact_words
+
+        print("\n".join(map(contact_words, result.horizons)))
+    files = [row["file"] for row in result.horizons if row["file"] is not None]
+    return {"wrote": [*result.paths, *files], "horizons": result.horizons}
 
 
 def predict_cube(
@@ -65,6 +90,8 @@ def predict_cube(
     *,
     probabilities=False,
     entropy=False,
+    horizons=None,
+    format="inline-crossline",
     like=None,
     reading=None,
     rescale=None,
@@ -78,6 +105,12 @@ def predict_cube(
 
     Parameters
     ----------
+    out : path or None
+        None writes horizons alone.
+    horizons : path, default=None
+        Folder for a horizon of each contact: all files appear in it, or none.
+    format : str, default="inline-crossline"
+        See `write_horizon`.
     like : path, default=None
         SEG-Y file with the headers for SEG-Y results; None is `seismic`, if it is SEG-Y.
     reading : dict, default=None
@@ -90,45 +123,73 @@ def predict_cube(
 
     Returns
     -------
-    paths : list of path
-        Path of the labels; with `probabilities`, also those of the probabilities; with `entropy`,
-        one more.
+    result : Bunch
+        `paths` of the labels and, if wanted, of the probabilities and the entropy; `horizons`, a
+        dict for each contact.
     """
+    from contextlib import nullcontext
     from pathlib import Path
 
-    from skfacies._cli import results
+    from sklearn.utils import Bunch
+
+    from skfacies._cli import contacts, results
     from skfacies._cli.files import check_reading, check_targets
     from skfacies._cli.interpretation import input_files, open_window
     from skfacies._cli.models import load_cube_model, open_amplitudes, stored
+    from skfacies._files import whole_files
     from skfacies.io import kind_to_write, write_cube
 
-    out = Path(out)
-    if kind_to_write(out) != "segy" and like is not None:
+    out = None if out is None else Path(out)
+    _check_outputs(out, horizons, probabilities or entropy)
+    if out is not None and kind_to_write(out) != "segy" and like is not None and horizons is None:
         raise ValueError(f"--like gives headers for SEG-Y files; OUT is {out}. Omit --like.")
     check_reading(reading, seismic, like)
     inputs = {"MODEL": model_file, "SEISMIC": seismic, "--like": like}
     inputs |= input_files(None, None, None, between)
-    check_targets([out], inputs)
+    check_targets([out] if out else [], inputs)
     model = load_cube_model(model_file, verbose=verbose, rescale=rescale)
-    places = results.places_beside(out, model, probabilities, entropy)
-    check_targets(places, inputs)
+    check_targets(results.places_beside(out, model, probabilities, entropy), inputs)
+    files = []
+    if horizons is not None:
+        files = contacts.name_files(model, contacts.order_of_units(model), format)
+        contacts.check_folder(horizons, files, inputs)
     cube = open_amplitudes(seismic, model, reading, verbose)
-    headers = results.find_headers(cube, seismic, out, like, {**stored(model), **(reading or {})})
+    survey, as_like = results.find_survey(cube, seismic, like, {**stored(model), **(reading or {})})
+    headers = {} if out is None else results.find_headers(cube, seismic, out, as_like)
     options = {"z_unit": z_unit, "columns": columns, "crossing": crossing}
     window = open_window(cube, between, **options, verbose=verbose) if between else None
-    with results.scratch_folder(out) as folder:
-        if not headers:  # find out now, before prediction, whether the file can hold the result
-            empty = results.scratch_array(folder, "empty", cube.shape, results.label_type(model))
+    with results.scratch_folder(out or Path(horizons)) as scratch:
+        # Find out now, before prediction, whether the files can hold the result.
+        if files:
+            contacts.check_survey_of(survey, format, scratch)
+        if out is not None and not headers:
+            empty = results.scratch_array(scratch, "empty", cube.shape, results.label_type(model))
             write_cube(
-                Path(folder, f"one{out.suffix}"),
+                Path(scratch, f"one{out.suffix}"),
                 results.like_amplitudes(cube, empty, "facies")[:1, :1],
             )
-        paths = []
-        for path, result in results.predict_parts(
-            model, cube, out, folder, probabilities, entropy, window=window
-        ):
-            # The headers were already compared with the cube; options may correct its times.
-            result = result.drop_vars(cube.dims[2], errors="ignore") if headers else result
-            written = write_cube(path, result, **headers)
-            paths += written if isinstance(written, list) else [written]
-    return paths
+        with_scores = probabilities or entropy or bool(files)
+        labels, scores = results.predict_arrays(
+            model, cube, scratch, labels=out is not None, scores=with_scores, window=window
+        )
+        paths, rows = [], []
+        with whole_files(horizons) if files else nullcontext() as part:
+            if files:
+                found = contacts.find_contacts(model, cube, scores)
+                rows = contacts.write_contacts(part, files, found, survey, format)
+            parts = results.parts(model, cube, out, scratch, labels, scores, probabilities, entropy)
+            for path, result in parts:
+                # The headers were already compared with the cube; options may correct its times.
+                result = result.drop_vars(cube.dims[2], errors="ignore") if headers else result
+                written = write_cube(path, result, **headers)
+                paths += written if isinstance(written, list) else [written]
+    for row in rows:
+        row["file"] = None if row["file"] is None else Path(horizons, row["file"])
+    return Bunch(paths=paths, horizons=rows)
+
+
+def _check_outputs(out, horizons, beside):
+    if out is None and horizons is None:
+        raise ValueError("nothing to write. Give -o OUT for a cube, --horizons FOLDER, or both.")
+    if out is None and beside:
+        raise ValueError("--proba and --entropy are files beside OUT. Give -o OUT, or omit them.")

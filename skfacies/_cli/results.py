@@ -18,10 +18,12 @@ __all__ = [
     "beside",
     "blocks",
     "find_headers",
+    "find_survey",
     "label_type",
     "like_amplitudes",
+    "parts",
     "places_beside",
-    "predict_parts",
+    "predict_arrays",
     "scratch_array",
     "scratch_folder",
 ]
@@ -29,23 +31,34 @@ __all__ = [
 PLACES = ("inline_byte", "crossline_byte")
 
 
-def predict_parts(model, cube, out, folder, probabilities, entropy, *, window=None):
-    """Yield the path and the cube of each result, after all are predicted.
+def predict_arrays(model, cube, folder, *, labels, scores, window=None):
+    """Labels and probabilities of a cube in scratch arrays; None for what is not wanted.
 
     `window` is a mask of the samples that have results.
     """
-    labels = scratch_array(folder, "labels", cube.shape, label_type(model))
-    if probabilities or entropy:
-        scores = scratch_array(folder, "scores", (*cube.shape, len(model.classes_)), np.float32)
-        model.predict(cube, out=labels, probabilities_out=scores)
+    found = probabilities = None
+    if scores:
+        shape = (*cube.shape, len(model.classes_))
+        probabilities = scratch_array(folder, "scores", shape, np.float32)
+    if labels:
+        found = scratch_array(folder, "labels", cube.shape, label_type(model))
+        model.predict(cube, out=found, probabilities_out=probabilities)
+        mark_missing(model, cube, found)
     else:
-        model.predict(cube, out=labels)
-    mark_missing(model, cube, labels)
+        model.predict_proba(cube, out=probabilities)
     if window is not None:
         for lines in blocks(cube):
-            labels[lines][~window[lines]] = UNLABELED
-            if probabilities or entropy:
-                scores[lines][~window[lines]] = np.nan
+            if labels:
+                found[lines][~window[lines]] = UNLABELED
+            if scores:
+                probabilities[lines][~window[lines]] = np.nan
+    return found, probabilities
+
+
+def parts(model, cube, out, folder, labels, scores, probabilities, entropy):
+    """Yield the path and the cube of each result; none if there are no labels."""
+    if labels is None:
+        return
     yield out, like_amplitudes(cube, labels, "facies")
     if probabilities:
         names = facies_names(model)
@@ -66,17 +79,10 @@ def places_beside(out, model, probabilities, entropy):
     return places
 
 
-def find_headers(cube, seismic, out, like, reading):
-    """Options of `write_cube` for the headers of SEG-Y results; empty for new headers."""
-    if like is None and is_segy(out) and not is_segy(seismic):
-        missing = [dim for dim in cube.dims if dim not in cube.coords]
-        if missing:
-            raise ValueError(
-                f"{seismic} has no coordinates {', '.join(missing)} for SEG-Y headers. Give --like "
-                "SURVEY.sgy, a SEG-Y file of the same traces, or write .zarr or .npy."
-            )
+def find_survey(cube, seismic, like, reading):
+    """The survey of --like, or the cube itself, and the options of `write_cube` for its headers."""
     if like is None:
-        return {"like": seismic} if is_segy(seismic) and is_segy(out) else {}
+        return cube, {}
     places = {name: cube.attrs[name] or None for name in PLACES if name in cube.attrs}
     places |= {name: reading[name] for name in PLACES if name in reading}
     survey = open_file(like, {**reading, **places})
@@ -91,7 +97,22 @@ def find_headers(cube, seismic, out, like, reading):
                 f"{seismic} has {len(own)}, {own[0]:g} to {own[-1]:g}. Give the SEG-Y file that "
                 f"{seismic} was made from."
             )
-    return {"like": like, **{name: byte or 0 for name, byte in places.items()}}
+    return survey, {"like": like, **{name: byte or 0 for name, byte in places.items()}}
+
+
+def find_headers(cube, seismic, out, as_like):
+    """Options of `write_cube` for the headers of SEG-Y results; empty for new headers."""
+    if as_like or not is_segy(out):
+        return as_like if is_segy(out) else {}
+    if is_segy(seismic):
+        return {"like": seismic}
+    missing = [dim for dim in cube.dims if dim not in cube.coords]
+    if missing:
+        raise ValueError(
+            f"{seismic} has no coordinates {', '.join(missing)} for SEG-Y headers. Give --like "
+            "SURVEY.sgy, a SEG-Y file of the same traces, or write .zarr or .npy."
+        )
+    return {}
 
 
 def _along(cube, axis):

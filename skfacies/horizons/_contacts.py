@@ -13,7 +13,7 @@ LARGEST_CHUNK = 2**25  # values of a row of chunks that is still read at once
 PROBABILITIES_AT_ONCE = 2**22  # probabilities worked on at once
 SUM_TOLERANCE = 0.01  # sums of rounded float16 or bfloat16 probabilities are this far from 1
 QUANTILES = (0.16, 0.84)  # one standard deviation on either side, were the depth normal
-LEAST_FRACTION = 1e-3  # of a sample that a contact lies below the sample above it
+LEAST_FRACTION = 0.01  # of a sample that a contact lies below the sample above it
 
 
 def contacts_from_probabilities(probabilities, *, classes=None, units=None, pinch_out="nan"):

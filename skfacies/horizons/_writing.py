@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skfacies._cubes.axes import UNIT_SCALES
 from skfacies._files import whole_file
 from skfacies.horizons._map_grids import make_map_grid, zmap_lines
 from skfacies.horizons._survey import Survey, check_axis, check_lines
@@ -39,7 +40,7 @@ def write_horizon(
     thickness=None,
     null_value=None,
     delimiter=" ",
-    decimals=3,
+    decimals=None,
 ):
     """Write a horizon as a file that interpretation systems import.
 
@@ -75,8 +76,9 @@ def write_horizon(
         Value of points without the contact. None leaves these out, and is -99999 in a ZMAP+ grid.
     delimiter : str, default=" "
         What separates columns of "inline-crossline" and "xyz", such as "," or a tab.
-    decimals : int, default=3
-        Decimals of values. X and Y have as many as they need, from 2 to 6.
+    decimals : int, default=None
+        Decimals of values. None is 3, or 6 where the axis of `like` is in s or km. X and Y have as
+        many as they need, from 2 to 6.
 
     Raises
     ------
@@ -118,7 +120,8 @@ def write_horizon(
     101 302 48.000
     """
     check_horizon_format(format)
-    if not isinstance(decimals, Integral) or isinstance(decimals, bool) or decimals < 0:
+    whole = isinstance(decimals, Integral) and not isinstance(decimals, bool)
+    if decimals is not None and (not whole or decimals < 0):
         raise ValueError(f"`decimals` must be an integer >= 0; got {decimals!r}.")
     if not isinstance(delimiter, str) or not delimiter or delimiter.strip(" \t,"):
         raise ValueError(f"`delimiter` must be blanks, a tab or a comma; got {delimiter!r}.")
@@ -127,6 +130,7 @@ def write_horizon(
     survey = Survey(like) if like is not None else None
     lines = inlines, crosslines
     place = _find_place(horizon, survey, lines, (x, y), sample_interval, first_sample)
+    decimals = _decimals_for(place.unit) if decimals is None else decimals
     depths = _values(horizon, place, "horizon")
     values = {"value": place.first + place.interval * depths}
     for name, more in (("uncertainty", uncertainty), ("thickness", thickness)):
@@ -326,6 +330,12 @@ def _charisma_lines(place, values, keep, decimals):
     columns = [place.inlines[rows], place.crosslines[traces], *place.xy[keep].T, values[keep]]
     for point in zip(*(column.tolist() for column in columns), strict=True):
         yield template.format(*point)
+
+
+def _decimals_for(unit):
+    """Decimals of z that keep a thousandth of a millisecond or meter."""
+    scales = [scales[unit] for scales in UNIT_SCALES.values() if unit in scales]
+    return 6 if scales and max(scales) >= 1000 else 3
 
 
 def _decimals_of(xy):
