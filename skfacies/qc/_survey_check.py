@@ -155,7 +155,7 @@ def check_survey(estimator, cube):
     survey = _profile(sections, patches(array))
     if survey is None:
         raise ValueError("`cube` has no live trace where it was looked at. Is it the right file?")
-    check = SurveyCheck(_rows(sections, last, profile, survey, named, array))
+    check = SurveyCheck(_rows(estimator, sections, last, profile, survey, named, array))
     for row in check.serious:
         values = f"{row.survey} (training: {row.training})" if row.training else row.survey
         warnings.warn(f"`cube`, {row.name}: {values}. {row.advice}", UserWarning, stacklevel=2)
@@ -170,8 +170,8 @@ def _profile(sections, parts):
     return profile_of_amplitudes(parts)
 
 
-def _rows(sections, last, profile, survey, named, array):
-    intervals = [getattr(last, "sample_interval_", None), interval_of(named)]
+def _rows(estimator, sections, last, profile, survey, named, array):
+    intervals = [_known_interval(estimator, last, profile), interval_of(named)]
     upwards = intervals[1] is not None and intervals[1] < 0
     intervals[1] = abs(intervals[1]) if upwards else intervals[1]
     rescaled = find_parameter(last, "rescale", None) is not None
@@ -200,6 +200,14 @@ def _rows(sections, last, profile, survey, named, array):
     else:
         shared += [Row(name, "", "no common traces to tell it", "unknown") for name in left]
     return rows + shared
+
+
+def _known_interval(estimator, last, profile):
+    """Sample interval of the training, which a segmenter of cubes or of sections knows."""
+    for known in (estimator, last):
+        if getattr(known, "sample_interval_", None) is not None:
+            return known.sample_interval_
+    return profile["vertical_axis"] and profile["vertical_axis"][1]
 
 
 def _unit(named):
