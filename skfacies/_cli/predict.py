@@ -85,6 +85,9 @@ def run(arguments):
         print("\n".join(map(contact_words, result.horizons)))
     files = [row["file"] for row in result.horizons if row["file"] is not None]
     words = command_line("score", arguments.model, arguments.seismic, "LABELS")
+    if arguments.out is not None:
+        view = (arguments.seismic, arguments.out, "--model", arguments.model, "-o", "view.html")
+        words = command_line("view", *view)
     show_next(arguments, words)
     return {"wrote": [*result.paths, *files], "horizons": result.horizons, "next": words}
 
