@@ -144,7 +144,7 @@ def check_survey(estimator, cube):
     FaciesSegmenter(...)
     >>> for row in check.serious:
     ...     print(row.name, row.training, row.survey, sep=", ")
-    amplitude scale, 0.98, 983
+    amplitude scale, 0.875, 875
     """
     sections, last = section_model(estimator)
     profile = getattr(last, "training_profile_", None)
