@@ -56,7 +56,7 @@ def serious(model, cube):
 
 def low_pass(cube, frequency):
     filtered = sosfiltfilt(butter(4, frequency, fs=1, output="sos"), cube, axis=2)
-    return filtered.astype(np.float32)
+    return (filtered * (cube.std() / filtered.std())).astype(np.float32)
 
 
 def kill(cube, share=0.3, value=0):

@@ -24,6 +24,7 @@ from skfacies.qc._comparison import (
     interval_row,
     mismatch,
     range_row,
+    resampled,
     spectrum_rows,
 )
 from skfacies.qc._models import section_model
@@ -34,8 +35,11 @@ __all__ = ["SurveyCheck", "check_survey"]
 
 #: Spectra may differ by so much before it is asked whether samples are another axis; the spectrum
 #: along that axis must then be nearer by this factor.
-ODD_SPECTRUM = 0.2
-NEARER = 0.5
+ODD_SPECTRUM = 0.08
+NEARER = 1 / 3
+
+#: Ratios of sample intervals.
+RATIOS = np.exp2(np.arange(-16, 17) / 8)
 
 #: Axes that are shorter than this are not of samples.
 FEWEST_SAMPLES = 32
@@ -140,7 +144,7 @@ def check_survey(estimator, cube):
     FaciesSegmenter(...)
     >>> for row in check.serious:
     ...     print(row.name, row.training, row.survey, sep=", ")
-    amplitude scale, 0.98, 983
+    amplitude scale, 0.875, 875
     """
     sections, last = section_model(estimator)
     profile = getattr(last, "training_profile_", None)
@@ -218,7 +222,10 @@ def _unit(named):
 
 
 def _samples_axis(sections, profile, survey, array):
-    """Which axis of a cube the samples are by its spectra: 2, unless another is clearly nearer."""
+    """Which axis of a cube the samples are by its spectra: 2, unless another is clearly nearer.
+
+    It must be nearer, too, than the last axis would be at any other sample interval.
+    """
     one, other = profile["spectrum"], survey["spectrum"]
     if one is None or other is None:
         return 2
@@ -232,7 +239,8 @@ def _samples_axis(sections, profile, survey, array):
         if along is not None and along["spectrum"] is not None:
             distances[axis] = mismatch(one, along["spectrum"])
     best = min(distances, key=distances.get)
-    return best if distances[best] < NEARER * distances[2] else 2
+    resampled_only = min(mismatch(one, resampled(other, ratio)) for ratio in RATIOS)
+    return best if distances[best] < min(NEARER * distances[2], resampled_only) else 2
 
 
 def _axis_row(axis):
