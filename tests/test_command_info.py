@@ -250,6 +250,9 @@ def test_what_cannot_be_opened_is_shown_as_far_as_it_goes(tmp_path, capsys, word
 def test_headers_that_vary(tmp_path, capsys):
     path = write_survey(tmp_path / "survey.sgy")
     assert "trace headers that vary" not in rows_of(capsys, path)
+    np.save(tmp_path / "a.npy", np.zeros((2, 3, 4), "f4"))
+    assert main(["info", str(tmp_path / "a.npy"), "--headers"]) == 1
+    assert "--headers is for SEG-Y files" in capsys.readouterr().err
     fields = found_of(capsys, path, "--headers")["trace_headers_that_vary"]
     assert [field["byte"] for field in fields] == [181, 185, 189, 193]
     assert fields[2] == {

@@ -25,7 +25,8 @@ def test_help_shows_the_commands_and_an_example(capsys):
 def test_help_of_demo_shows_a_full_example(capsys):
     with pytest.raises(SystemExit):
         main(["demo", "--help"])
-    assert "Example: skfacies demo --out my-first-model --seed 1" in capsys.readouterr().out
+    example = "Example:\n  skfacies demo --out my-first-model --seed 1\n"
+    assert capsys.readouterr().out.endswith(example)
 
 
 def test_without_a_command_it_shows_the_help(capsys):
@@ -62,7 +63,20 @@ def test_demo_writes_a_picture_and_a_model(tmp_path, capsys):
     shown = capsys.readouterr()
     for words in ("mean IoU", "parallel", "95th percentile", "What next", str(folder)):
         assert words in shown.out
-    assert "1/1" in shown.err  # the progress bar
+    assert shown.err == ""  # no progress bar in a log
+
+
+@pytest.mark.slow
+def test_demo_shows_progress_on_a_terminal_unless_quiet(tmp_path, capsys, monkeypatch):
+    arguments = ["demo", "--out", str(tmp_path), "--epochs", "1"]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(arguments) == 0
+    assert "1.0/1 epochs" in capsys.readouterr().err
+    assert main([*arguments, "--quiet"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert "mean IoU" in shown.out
+    assert "What next" not in shown.out
 
 
 @pytest.mark.slow

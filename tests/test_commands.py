@@ -1,14 +1,16 @@
 """From SEG-Y to SEG-Y on the command line."""
 
+import json
 import os
 import re
+import shlex
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from segy_files import survey_lines, write_segy
 
-from skfacies.__main__ import main
+from skfacies.__main__ import _make_parser, main
 from skfacies._cli.labels import choose_lines
 from skfacies.datasets import make_facies_cube
 from skfacies.io import open_cube
@@ -99,6 +101,53 @@ def test_probabilities_and_entropy(survey, model, tmp_path):
     assert len(os.listdir(tmp_path)) == 7
 
 
+def run_json(capsys, *arguments):
+    """The object on stdout, which holds nothing else."""
+    assert main([*map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_every_command_gives_json(survey, model, tmp_path, capsys):
+    seismic, labels = survey / "seismic.sgy", survey / "labels.sgy"
+    out = tmp_path / "m.safetensors"
+    found = run_json(capsys, "fit", seismic, labels, "-o", out, *TRAIN[:4], "--lines", "every=30")
+    assert found["wrote"] == [str(out)]
+    assert found["lines"] == {"inline": [100, 130]}
+    assert 0 <= found["training_report"]["0"]["recall"] <= 1
+    found = run_json(capsys, "predict", model, seismic, "-o", tmp_path / "f.npy", "--entropy")
+    assert found["wrote"] == [str(tmp_path / name) for name in ("f.npy", "f_entropy.npy")]
+    found = run_json(capsys, "score", model, seismic, labels)
+    assert {"a", "b", "mean_iou"} <= found["report"].keys()
+    assert run_json(capsys, "info", model)["recall_on_training_lines"]["a"]["recall"] >= 0
+
+
+def test_messages_name_the_next_command_and_quiet_omits_it(survey, model, tmp_path, capsys):
+    """Each command that is named runs."""
+    seismic, labels = str(survey / "seismic.sgy"), str(survey / "labels.sgy")
+    out = str(tmp_path / "m.safetensors")
+    lines = ["--lines", "every=30"]
+    assert main(["fit", seismic, labels, "-o", out, *TRAIN[:4], *lines]) == 0
+    words = next_words(capsys.readouterr().out)
+    assert words[:3] == ["predict", out, seismic]
+    words[words.index("-o") + 1] = str(tmp_path / "facies.sgy")
+    assert main(words) == 0
+    words = next_words(capsys.readouterr().out)
+    assert words == ["score", out, seismic, "LABELS"]
+    assert main([*words[:3], labels]) == 0
+    assert next_words(capsys.readouterr().out)[0] == "predict"
+    assert main([*words[:3], labels, "--quiet"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("facies ")
+    assert "next:" not in shown.out
+    assert shown.err == ""
+
+
+def next_words(text):
+    line = text.splitlines()[-1]
+    assert line.startswith("next: skfacies ")
+    return shlex.split(line)[2:]
+
+
 def test_info_of_cubes_and_models(survey, model, capsys):
     assert main(["info", str(survey / "seismic.sgy")]) == 0
     text = capsys.readouterr().out
@@ -109,9 +158,9 @@ def test_info_of_cubes_and_models(survey, model, capsys):
     assert "0: " in capsys.readouterr().out
     assert main(["info", model]) == 0
     text = capsys.readouterr().out
-    assert re.search(r"recall on training lines +0 0\.\d\d, 1 ", text)
+    assert re.search(r"recall on training lines +a 0\.\d\d, b ", text)
     assert "CubeSegmenter" in text
-    assert "format 1" in text
+    assert "format 1" in " ".join(text.split())  # lines are wrapped
 
 
 def test_lines_that_are_trained_on(survey, tmp_path, capsys):
@@ -318,8 +367,14 @@ def test_interrupted_training_leaves_no_model(survey, tmp_path, monkeypatch, cap
     "command",
     ["fit", "check", "predict", "score", "next", "info", "fetch-f3", "benchmark-f3", "demo"],
 )
-def test_help_shows_an_example(command, capsys):
+def test_help_ends_with_a_whole_example(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])
     assert stop.value.code == 0
-    assert f"Example: skfacies {command}" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert len(text.partition("\n\n")[0]) < 100  # the usage
+    example = text.partition("\nExample:\n")[2].replace("\\\n", "")
+    assert example.startswith(f"  skfacies {command} ")
+    for line in example.splitlines():
+        arguments = _make_parser().parse_args(shlex.split(line)[1:])
+        assert callable(arguments.run)

@@ -662,7 +662,7 @@ def test_of_many_sections_a_part_is_validated_on(make_tiny, survey, monkeypatch)
 def test_verbose_shows_a_progress_bar(make_tiny, survey, capsys):
     make_tiny(verbose=1, max_epochs=2, validation_fraction=0.2).fit(survey.data, survey.target)
     shown = capsys.readouterr()
-    assert "2/2" in shown.err
+    assert "2.0/2 epochs" in shown.err
     assert "valid_miou" in shown.err
     make_tiny(verbose=2, max_epochs=1).fit(survey.data, survey.target)
     assert "train_loss" in capsys.readouterr().out

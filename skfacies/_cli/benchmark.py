@@ -10,7 +10,7 @@ def add_parser(commands):
         commands,
         "benchmark-f3",
         help="fetch the F3 benchmark, train, score its test blocks, write a report",
-        example="skfacies benchmark-f3 -o report.md --directions both --step 5",
+        example="skfacies benchmark-f3 -o report.md --data-home data --directions both --step 5",
     )
     parser.add_argument("-o", "--out", default="f3_benchmark.md", metavar="REPORT")
     parser.add_argument("--data-home", metavar="FOLDER", help="default: ~/skfacies_data")
@@ -43,13 +43,14 @@ def benchmark_f3(
     import time
 
     from skfacies._cli.files import check_report_name, check_targets, weights_file
+    from skfacies._cli.options import progress
     from skfacies._files import whole_file
     from skfacies.benchmark import f3_benchmark
     from skfacies.datasets import fetch_f3
 
     check_report_name(out)
     check_targets([out], {"--weights": weights_file(params)})
-    blocks = fetch_f3("all", data_home=data_home, verbose=verbose)
+    blocks = fetch_f3("all", data_home=data_home, verbose=progress(verbose))
 
     from skfacies._cli.models import fit_fully, make_model  # imports torch, which takes seconds
 

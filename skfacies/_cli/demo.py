@@ -1,6 +1,6 @@
 """`skfacies demo`: a synthetic survey, a held-out block, a model and a figure."""
 
-from skfacies._cli.options import add_command
+from skfacies._cli.options import add_command, progress
 
 __all__ = ["add_parser", "run", "run_demo"]
 
@@ -12,7 +12,8 @@ NEXT_STEPS = """\
 What next
   view       {picture}
   predict    model = joblib.load({model_file!r}); facies = model.predict(amplitudes)
-  your data  FaciesSegmenter().fit(amplitudes, facies), both (n_sections, n_traces, n_samples),
+  your data  skfacies info survey.sgy, then skfacies fit; or in Python
+             FaciesSegmenter().fit(amplitudes, facies), both (n_sections, n_traces, n_samples),
              with facies -1 where nothing is interpreted. See examples/ and docs/."""
 
 
@@ -53,7 +54,13 @@ def run(arguments):
     print(f"\nHeld-out inlines {HELD_OUT.start}-{HELD_OUT.stop - 1}:\n")
     names = result.survey.target_names
     labels = list(range(len(names)))
-    report = facies_report(result.truth, result.prediction, labels=labels, target_names=names)
+    report = facies_report(
+        result.truth,
+        result.prediction,
+        labels=labels,
+        target_names=names,
+        output_dict=arguments.json,
+    )
     overall = result.contacts.overall
     print(
         f"{report}\n\nContact error in samples: mean {overall.mean:.1f}, median "
@@ -104,7 +111,7 @@ def run_demo(folder, *, random_state=0, max_epochs=30, verbose=1):
         max_epochs=max_epochs,
         batch_size=4,
         random_state=random_state,
-        verbose=verbose,
+        verbose=progress(verbose),
     )
     model.fit(survey.data[TRAINING], survey.target[TRAINING])
     if model.n_iter_ < max_epochs:  # skorch ends only the fit on Ctrl-C

@@ -4,12 +4,12 @@ Nothing here imports torch.
 """
 
 import os
-import shlex
 
 import numpy as np
 
 from skfacies._cli.files import check_reading, is_segy, open_file, reading_words, unit_of
 from skfacies._cli.grid_report import describe_positions
+from skfacies._cli.options import command_line
 from skfacies._cli.segy_report import (
     describe_fields,
     describe_problem,
@@ -23,7 +23,7 @@ from skfacies._sections.undefined import undefined_amplitudes
 from skfacies._sections.validation import n_sections
 from skfacies.persistence import read_card
 
-__all__ = ["describe_cube", "describe_model", "recall_words"]
+__all__ = ["describe_cube", "describe_model", "named_report", "recall_words"]
 
 #: Number of inlines that statistics come from.
 N_LINES = 20
@@ -37,6 +37,8 @@ def describe_cube(path, *, reading=None, headers=False):
     """
     reading = reading or {}
     check_reading(reading, path)
+    if headers and not is_segy(path):
+        raise ValueError(f"--headers is for SEG-Y files and does not apply to {path}. Omit it.")
     size = os.path.getsize(path) if os.path.isfile(path) else None
     yield "file", f"{path}, {_megabytes(size)}" if size else str(path), os.fspath(path)
     if not is_segy(path) or not os.path.isfile(path):
@@ -58,7 +60,7 @@ def describe_cube(path, *, reading=None, headers=False):
     if cube is not None:
         yield _next_of_cube(rows, path, {**reading, **options})
     elif remedy := remedy_of(problem):
-        words = f"skfacies info {shlex.quote(os.fspath(path))} {remedy}"
+        words = f"{command_line('info', path)} {remedy}"
         yield "next", words, words
 
 
@@ -71,7 +73,7 @@ def describe_model(path):
     yield "file", f"{path}, {_megabytes(size)}, format {card['format_version']}", os.fspath(path)
     versions = ", ".join(f"{name} {text}" for name, text in card["versions"].items())
     yield "made with", versions, card["versions"]
-    report = summary.pop("report", None)
+    report = named_report(summary.pop("report", None) or {}, summary.get("label_names"))
     if report:
         yield "recall on training lines", recall_words(report), report
     for name, value in summary.items():
@@ -79,8 +81,17 @@ def describe_model(path):
             yield name, _short(value), value
     if reading:
         yield "amplitudes opened with", reading_words(reading), reading
-    words = f"skfacies predict {shlex.quote(os.fspath(path))} SURVEY -o facies.sgy"
+    words = command_line("predict", path, "SURVEY", "-o", "facies.sgy")
     yield "next", words, words
+
+
+def named_report(report, names):
+    """A `training_report_` with the names of facies, in the order of labels, if there are any."""
+    labels = [label for label, row in report.items() if isinstance(row, dict)]
+    if not names or len(names) != len(labels):
+        return report
+    names = dict(zip(labels, names, strict=True))
+    return {names.get(label, label): row for label, row in report.items()}
 
 
 def recall_words(report):
@@ -96,9 +107,9 @@ def _megabytes(size):
 def _next_of_cube(rows, path, reading):
     """The command that comes next, with the options that open this file."""
     is_labels = any(title == "values" for title, *_ in rows)
-    file, options = shlex.quote(os.fspath(path)), f" {reading_words(reading)}".rstrip()
-    files = f"SEISMIC {file}" if is_labels else f"{file} LABELS"
-    words = f"skfacies fit {files} -o model.safetensors{options}"
+    files = ("SEISMIC", path) if is_labels else (path, "LABELS")
+    words = command_line("fit", *files, "-o", "model.safetensors")
+    words = f"{words} {reading_words(reading)}".rstrip()
     return "next", words, words
 
 

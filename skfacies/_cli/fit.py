@@ -4,7 +4,9 @@ from skfacies._cli.options import (
     add_command,
     add_reading,
     add_training,
+    command_line,
     given_reading,
+    show_next,
     training_params,
 )
 
@@ -20,8 +22,9 @@ def add_parser(commands):
         "Labels are whole numbers, with -1 where nothing is interpreted. They are placed by line "
         "numbers and times, and may cover part of SEISMIC. Files without line numbers and times, "
         "such as .npy, are paired by position and need the same shape.",
-        example="skfacies fit survey.sgy facies.sgy -o model.safetensors "
-        "--directions both --lines inline=300-700:50 crossline=400,600 --seed 0",
+        example="skfacies fit survey.sgy facies.sgy -o model.safetensors \\\n"
+        "    --directions both --lines inline=300-700:50 crossline=400,600 \\\n"
+        "    --names chalk,shale,sand --inline-byte 9 --crossline-byte 21 --seed 0",
     )
     parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
     parser.add_argument("labels", metavar="LABELS", help="cube of labels")
@@ -48,7 +51,10 @@ def add_parser(commands):
 
 
 def run(arguments):
-    from skfacies._cli.describing import recall_words
+    from pathlib import Path
+
+    from skfacies._cli.describing import named_report, recall_words
+    from skfacies._cli.files import is_segy
 
     result = fit_model(
         arguments.seismic,
@@ -66,10 +72,21 @@ def run(arguments):
     for name, numbers in result.lines.items():
         shown = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
         print(f"trained on {len(numbers)} {name}{'s' if len(numbers) > 1 else ''}: {shown}")
-    report = result.model.estimator_.training_report_
+    report = named_report(result.model.estimator_.training_report_, result.names)
     print(f"recall on training lines: {recall_words(report)}")
     print(f"wrote {arguments.out}")
-    return {"wrote": [arguments.out], "lines": result.lines, "training_report": report}
+    path = Path(arguments.seismic)
+    suffix = path.suffix.lower() if is_segy(path) or path.suffix.lower() == ".zarr" else ".npy"
+    words = command_line(
+        "predict", arguments.out, path, "-o", f"{path.stem}_facies{suffix}", "--entropy"
+    )
+    show_next(arguments, words)
+    return {
+        "wrote": [arguments.out],
+        "lines": result.lines,
+        "training_report": report,
+        "next": words,
+    }
 
 
 def fit_model(
@@ -97,7 +114,8 @@ def fit_model(
     Returns
     -------
     result : Bunch
-        `model`, and `lines`, the numbers of the training lines by direction.
+        `model`, its `names` of facies, and `lines`, the numbers of the training lines by
+        direction.
     """
     import numpy as np
     from sklearn.utils import Bunch
@@ -133,11 +151,11 @@ def fit_model(
     )
     fit_fully(model, cube, interpreted)
     model.reading_ = used_options(seismic, reading or {})
-    save_model(
-        model, model_file, label_names=names and [names[label] for label in model.classes_.tolist()]
-    )
+    names = names and [names[label] for label in model.classes_.tolist()]
+    save_model(model, model_file, label_names=names)
     return Bunch(
         model=model,
+        names=names,
         lines={name: np.asarray(cube[name])[chosen] for name, chosen in model.lines_.items()},
     )
 

@@ -98,7 +98,7 @@ def _describe_corners(cube, xy, grid):
             corner["crossline"],
             f"{corner['x']:.2f}",
             f"{corner['y']:.2f}",
-            "" if corner["has_trace"] else "no trace: from the grid",
+            "" if corner["has_trace"] else "no trace: from the grid" if grid else "no trace",
         )
         for corner in corners
     ]

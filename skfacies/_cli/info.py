@@ -16,7 +16,8 @@ def add_parser(commands):
         description="Show what a cube or a model file holds. Of a SEG-Y file: the text header, "
         "lines, times, corners in X and Y, bins and amplitudes. If its headers do not follow the "
         "standard, the options that open it.",
-        example="skfacies info survey.sgy",
+        example="skfacies info survey.sgy --inline-byte 9 --crossline-byte 21 --headers\n"
+        "skfacies info model.safetensors",
     )
     parser.add_argument("file", metavar="FILE", help="cube or model")
     parser.add_argument(

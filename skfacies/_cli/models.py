@@ -1,6 +1,7 @@
 """Models of commands: made, trained, and opened for cubes. Imports torch."""
 
 from skfacies._cli.files import open_like_training, reading_words
+from skfacies._cli.options import progress
 from skfacies._estimators.cube_segmenter import CubeSegmenter
 from skfacies._estimators.segmenter import FaciesSegmenter
 from skfacies.persistence import load_model
@@ -17,8 +18,10 @@ __all__ = [
 
 def make_model(direction, *, neighbors, step, verbose, **params):
     """A CubeSegmenter of a FaciesSegmenter with `params`."""
-    section = FaciesSegmenter(verbose=verbose, **params)
-    return CubeSegmenter(section, direction, neighbors=neighbors, step=step, verbose=verbose)
+    section = FaciesSegmenter(verbose=progress(verbose), **params)
+    return CubeSegmenter(
+        section, direction, neighbors=neighbors, step=step, verbose=progress(verbose)
+    )
 
 
 def fit_fully(model, cube, labels):
@@ -30,7 +33,7 @@ def fit_fully(model, cube, labels):
 
 def load_cube_model(path, *, verbose=0, rescale=None):
     """The model of a file as a CubeSegmenter; an estimator of sections predicts inlines."""
-    model = load_model(path)
+    model, verbose = load_model(path), progress(verbose)
     if rescale is not None:
         inner = model.estimator_ if isinstance(model, CubeSegmenter) else model
         if "rescale" not in inner.get_params(deep=False):

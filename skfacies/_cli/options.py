@@ -3,6 +3,8 @@
 import argparse
 import math
 import re
+import shlex
+import sys
 
 __all__ = [
     "OPTIONS",
@@ -11,7 +13,9 @@ __all__ = [
     "add_reading",
     "add_rescale",
     "add_training",
+    "command_line",
     "given_reading",
+    "progress",
     "reword",
     "show_next",
     "training_params",
@@ -35,6 +39,8 @@ def _number(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number.")
     return number
 
+
+EXAMPLE = "Example:"
 
 #: Options of `skfacies.io.open_cube`: type, placeholder for the value, help text.
 READING = {
@@ -95,10 +101,32 @@ def _with_value(match):
     return f"{option} {'none' if value == 'None' else value}"
 
 
+class _Help(argparse.HelpFormatter):
+    """Shows what a command needs in its usage, and keeps the lines of examples, to copy."""
+
+    def _format_usage(self, usage, actions, groups, prefix):
+        needed = [action for action in actions if action.required or not action.option_strings]
+        text = super()._format_usage(usage, needed, groups, prefix)
+        return f"{text.rstrip()} [options]\n\n"
+
+    def _fill_text(self, text, width, indent):
+        if text.startswith(EXAMPLE):
+            return text
+        return super()._fill_text(text, width, indent)
+
+
 def add_command(commands, name, *, help, description=None, example):
-    """Add a command whose help ends with a whole example, and return its parser."""
+    """Add a command whose help ends with a whole example, and return its parser.
+
+    `example` is one or more lines as they are typed.
+    """
+    lines = "\n".join(f"  {line}" for line in example.splitlines())
     return commands.add_parser(
-        name, help=help, description=description, epilog=f"Example: {example}"
+        name,
+        help=help,
+        description=description or f"{help[0].upper()}{help[1:]}.",
+        epilog=f"{EXAMPLE}\n{lines}",
+        formatter_class=_Help,
     )
 
 
@@ -115,6 +143,17 @@ def add_common(command):
     )
     group.add_argument("--json", action="store_true", help="print one JSON object in place of text")
     group.add_argument("--debug", action="store_true", help="show the traceback of errors")
+
+
+def progress(verbose):
+    """Verbosity of long work: a bar with the time left on a terminal, nothing in logs."""
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return verbose if is_terminal else 0
+
+
+def command_line(*words):
+    """A command as it is typed, with quotes where the shell needs them."""
+    return shlex.join(["skfacies", *map(str, words)])
 
 
 def show_next(arguments, words):

@@ -1,7 +1,14 @@
 """`skfacies predict`: predict a cube and write the result to files."""
 
 from skfacies._cli.check import warn_of_survey
-from skfacies._cli.options import add_command, add_reading, add_rescale, given_reading
+from skfacies._cli.options import (
+    add_command,
+    add_reading,
+    add_rescale,
+    command_line,
+    given_reading,
+    show_next,
+)
 
 __all__ = ["add_parser", "predict_cube", "run"]
 
@@ -13,7 +20,8 @@ def add_parser(commands):
         help="predict a cube and write the result to a file",
         description="Predict the facies of a cube. A SEG-Y result has the headers of SEISMIC, or "
         "of the file given with --like.",
-        example="skfacies predict model.safetensors survey.sgy -o facies.sgy --entropy",
+        example="skfacies predict model.safetensors survey.sgy -o facies.sgy --entropy\n"
+        "skfacies predict model.safetensors survey.zarr -o facies.sgy --like survey.sgy",
     )
     parser.add_argument("model", metavar="MODEL", help="file written by skfacies fit")
     parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
@@ -47,7 +55,9 @@ def run(arguments):
         verbose=arguments.verbose,
     )
     print("\n".join(f"wrote {path}" for path in paths))
-    return {"wrote": paths}
+    words = command_line("score", arguments.model, arguments.seismic, "LABELS")
+    show_next(arguments, words)
+    return {"wrote": paths, "next": words}
 
 
 def predict_cube(

@@ -1,6 +1,13 @@
 """`skfacies score`: predict a cube and compare it with labels."""
 
-from skfacies._cli.options import add_command, add_reading, add_rescale, given_reading
+from skfacies._cli.options import (
+    add_command,
+    add_reading,
+    add_rescale,
+    command_line,
+    given_reading,
+    show_next,
+)
 
 __all__ = ["add_parser", "run", "score_model"]
 
@@ -10,7 +17,8 @@ def add_parser(commands):
         commands,
         "score",
         help="predict a cube and compare it with labels",
-        description="Predict a cube and compare it with labels, which may cover part of it.",
+        description="Predict a cube and compare it with labels, which may cover part of it. Labels "
+        "of lines that the model was trained on say little: hold lines out.",
         example="skfacies score model.safetensors survey.sgy facies.sgy",
     )
     parser.add_argument("model", metavar="MODEL", help="file written by skfacies fit")
@@ -33,10 +41,15 @@ def run(arguments):
         reading=given_reading(arguments),
         labels_reading=given_reading(arguments, "labels_"),
         rescale=arguments.rescale,
+        output_dict=arguments.json,
         verbose=arguments.verbose,
     )
     print(report)
-    return {"report": report}
+    words = command_line(
+        "predict", arguments.model, arguments.seismic, "-o", "facies.npy", "--entropy"
+    )
+    show_next(arguments, words)
+    return {"report": report, "next": words}
 
 
 def score_model(
@@ -48,9 +61,12 @@ def score_model(
     reading=None,
     labels_reading=None,
     rescale=None,
+    output_dict=False,
     verbose=1,
 ):
     """Predict a cube and compare it with labels from a file; return the report as text.
+
+    With `output_dict`, the report is a dict; see `facies_report`.
 
     Files are opened as in `predict_cube` and `fit_model`.
     """
@@ -88,4 +104,5 @@ def score_model(
             labels=model.classes_.tolist(),
             target_names=names and [names[label] for label in model.classes_.tolist()],
             ignore_label=UNLABELED,
+            output_dict=output_dict,
         )

@@ -133,16 +133,32 @@ class RecordLearningRate(Callback):
 
 
 class ProgressBar(Callback):
-    """One bar over all epochs, with the last losses."""
+    """One bar over all epochs, with the last losses; it moves with every batch.
+
+    Parameters
+    ----------
+    n_steps : int
+        Number of batches in all epochs.
+    """
+
+    def __init__(self, n_steps):
+        self.n_steps = n_steps
 
     def on_train_begin(self, net, **kwargs):
-        self.bar_ = tqdm(total=net.max_epochs, desc="fit", unit="epoch", dynamic_ncols=True)
+        self.n_epochs_ = 0
+        layout = "{l_bar}{bar}| {n:.1f}/{total} epochs [{elapsed}<{remaining}{postfix}]"
+        self.bar_ = tqdm(total=net.max_epochs, desc="fit", bar_format=layout, dynamic_ncols=True)
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training:
+            self.bar_.update(net.max_epochs / self.n_steps)
 
     def on_epoch_end(self, net, **kwargs):
         row = net.history[-1]
         shown = ("train_loss", "valid_loss", "valid_miou")
         self.bar_.set_postfix({k: f"{row[k]:.3f}" for k in shown if k in row}, refresh=False)
-        self.bar_.update()
+        self.n_epochs_ += 1
+        self.bar_.update(self.n_epochs_ - self.bar_.n)
 
     def on_train_end(self, net, **kwargs):
         self.bar_.close()
@@ -237,7 +253,7 @@ def training_callbacks(
             ("early_stopping", EarlyStopping("mean_loss", patience=patience, threshold=1e-4))
         )
     if verbose == 1:
-        callbacks.append(("progress", ProgressBar()))
+        callbacks.append(("progress", ProgressBar(n_steps)))
     elif verbose > 1:
         callbacks.append(("table", PrintLog()))
     return callbacks

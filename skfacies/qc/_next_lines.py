@@ -251,8 +251,8 @@ def _suggestion(place, chosen, seen, doubt, distance, nearer, coverage, names):
     unit = seen.classes[int(by_unit.argmax())].item()
     far = float(np.average(distance, weights=own) / place.scales[axis])
     reason = (
-        f"{far:.0f} lines from the nearest picked {AXES[axis]}; entropy {entropy:.2f} (survey {mean:.2f}), "
-        f"mostly of {names.get(unit, unit)}"
+        f"{far:.0f} lines from the nearest picked {AXES[axis]}; "
+        f"entropy {entropy:.2f} (survey {mean:.2f}), mostly of {names.get(unit, unit)}"
     )
     number = place.number(axis, line)
     return Bunch(
