@@ -54,17 +54,27 @@ class LineMap:
         numbers = np.asarray(numbers, dtype=np.float64)
         return np.stack([_continued(numbers[..., k], self.numbers[k]) for k in (0, 1)], axis=-1)
 
-    def distances(self, places, lines):
-        """Distance of each scaled place (n, 2) from the nearest of lines (n_lines, 2, 2)."""
+    def distances(self, places, lines, axis):
+        """Distance of each scaled place (n, 2) from the nearest of lines (n_lines, 2, 2).
+
+        Only inlines (0) or crosslines (1) count, and lines that are neither; the diagonal of the
+        survey if there are none.
+        """
         farthest = np.linalg.norm(self.scaled(np.array(self.shape[:2])))
         nearest = np.full(len(places), farthest)
-        for start, end in self.scaled(lines):
+        others = [line for line in lines if not is_along(line, 1 - axis)]
+        for start, end in self.scaled(np.reshape(others, (-1, 2, 2))):
             along = end - start
             length = along @ along
             share = np.clip((places - start) @ along / length, 0, 1) if length else 0
             foot = start + np.multiply.outer(share, along)
             nearest = np.minimum(nearest, np.linalg.norm(places - foot, axis=1))
         return nearest
+
+
+def is_along(line, axis):
+    """Whether the ends of a line have the same inline (0) or crossline (1)."""
+    return line[0, axis] == line[1, axis] and line[0, 1 - axis] != line[1, 1 - axis]
 
 
 def _continued(values, numbers):

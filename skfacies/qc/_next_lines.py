@@ -40,7 +40,7 @@ def suggest_lines(
     learned from, and through units that these have little of. The model predicts some lines of
     either direction, evenly spread. Each of their traces has a doubt, the mean entropy of its
     samples, and the line that takes most away of doubt times distance from the nearest picked line
-    is suggested; then it counts as picked, and the next is found.
+    of its direction is suggested; then it counts as picked, and the next is found.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ def suggest_lines(
     -------
     suggested : :class:`~sklearn.utils.Bunch`
         `lines`, a dict of lists of line numbers by direction; `order`, a list of Bunch, the best
-        line first: `direction`, `number`, `reason` in words, mean `distance` in lines from what is
-        picked before, mean `entropy` of the traces that it is for, and `unit`, the label that they
+        line first: `direction`, `number`, `reason` in words, mean `distance` in lines from the
+        nearest picked one of its direction, mean `entropy` of the traces that it is for, and `unit`, the label that they
         are most undecided about. Fewer than `n` if no other line would add anything.
 
     Raises
@@ -222,19 +222,21 @@ class _Coverage:
 
 def _choose(place, lines, allowed, seen, coverage, n, names):
     places = place.scaled(seen.at)
-    distance = place.distances(places, lines)
+    # Each direction is spaced by itself: lines of both make a grid, and a model learns from both.
+    distance = [place.distances(places, lines, axis) for axis in (0, 1)]
     order = []
     candidates = [(axis, int(line)) for axis, own in allowed.items() for line in own]
     reach = {c: np.abs(places[:, c[0]] - c[1] * place.scales[c[0]]) for c in candidates}
     for _ in range(n):
         doubt = seen.doubt @ coverage.factors()
-        gains = {c: (doubt * np.maximum(distance - own, 0)).sum() for c, own in reach.items()}
+        gains = {c: (doubt * np.maximum(distance[c[0]] - own, 0)).sum() for c, own in reach.items()}
         best = max(gains, key=gains.get, default=None)
         if best is None or not gains[best] > 0:
             break
-        nearer = np.maximum(distance - reach[best], 0)
-        order.append(_suggestion(place, best, seen, doubt, distance, nearer, coverage, names))
-        distance = np.minimum(distance, reach.pop(best))
+        axis = best[0]
+        nearer = np.maximum(distance[axis] - reach[best], 0)
+        order.append(_suggestion(place, best, seen, doubt, distance[axis], nearer, coverage, names))
+        distance[axis] = np.minimum(distance[axis], reach.pop(best))
         coverage.add_line(np.average(seen.shares, axis=0, weights=nearer))
     found = {name: [s.number for s in order if s.direction == name] for name in AXES}
     return Bunch(lines=found, order=order)
@@ -249,8 +251,8 @@ def _suggestion(place, chosen, seen, doubt, distance, nearer, coverage, names):
     unit = seen.classes[int(by_unit.argmax())].item()
     far = float(np.average(distance, weights=own) / place.scales[axis])
     reason = (
-        f"{far:.0f} lines from what is picked; entropy {entropy:.2f} (survey {mean:.2f}), "
-        f"mostly of {names.get(unit, unit)}"
+        f"{far:.0f} lines from the nearest picked {AXES[axis]}; "
+        f"entropy {entropy:.2f} (survey {mean:.2f}), mostly of {names.get(unit, unit)}"
     )
     number = place.number(axis, line)
     return Bunch(
