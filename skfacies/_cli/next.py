@@ -1,6 +1,6 @@
 """`skfacies next`: which lines to interpret next."""
 
-from skfacies._cli.options import add_command, add_reading, add_rescale, given_reading
+from skfacies._cli.options import add_command, add_reading, add_rescale, given_reading, progress
 
 __all__ = ["add_parser", "run"]
 
@@ -47,7 +47,7 @@ def run(arguments):
         arguments.n,
         direction=arguments.directions,
         picked=arguments.picked and _lines(arguments.picked),
-        verbose=arguments.verbose,
+        verbose=progress(arguments.verbose),
     )
     for line in found.order:
         print(f"{line.direction} {line.number}: {line.reason}")
