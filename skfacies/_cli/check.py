@@ -1,6 +1,14 @@
 """`skfacies check`: what of a survey differs from the training data of a model."""
 
-from skfacies._cli.options import add_command, add_reading, add_rescale, given_reading, reword
+from skfacies._cli.options import (
+    add_command,
+    add_reading,
+    add_rescale,
+    command_line,
+    given_reading,
+    reword,
+    show_next,
+)
 
 __all__ = ["add_parser", "run", "warn_of_survey"]
 
@@ -38,7 +46,9 @@ def run(arguments):
     rows = [row._replace(advice=reword(row.advice)) for row in check.rows]
     check = replace(check, rows=rows)
     print(check.to_markdown() if arguments.markdown else check)
-    return {"rows": [row._asdict() for row in rows]}
+    words = command_line("predict", arguments.model, arguments.seismic, "-o", "OUT")
+    show_next(arguments, words)
+    return {"rows": [row._asdict() for row in rows], "next": words}
 
 
 def warn_of_survey(model, cube):

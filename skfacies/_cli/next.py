@@ -1,12 +1,6 @@
 """`skfacies next`: which lines to interpret next."""
 
-from skfacies._cli.options import (
-    add_command,
-    add_reading,
-    add_rescale,
-    given_reading,
-    progress,
-)
+from skfacies._cli.options import add_command, add_reading, add_rescale, given_reading, progress
 
 __all__ = ["add_parser", "run"]
 

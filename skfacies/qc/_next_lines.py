@@ -67,8 +67,9 @@ def suggest_lines(
     suggested : :class:`~sklearn.utils.Bunch`
         `lines`, a dict of lists of line numbers by direction; `order`, a list of Bunch, the best
         line first: `direction`, `number`, `reason` in words, mean `distance` in lines from the
-        nearest picked one of its direction, mean `entropy` of the traces that it is for, and `unit`, the label that they
-        are most undecided about. Fewer than `n` if no other line would add anything.
+        nearest picked one of its direction, mean `entropy` of the traces that it is for, and
+        `unit`, the label that they are most undecided about. Fewer than `n` if no other line would
+        add anything.
 
     Raises
     ------
