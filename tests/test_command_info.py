@@ -15,6 +15,11 @@ from skfacies.io import open_cube
 xarray = pytest.importorskip("xarray")
 
 
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 @pytest.fixture
 def survey():
     """Amplitudes with coordinates."""

@@ -132,10 +132,14 @@ def test_messages_name_the_next_command_and_quiet_omits_it(survey, model, tmp_pa
     words[words.index("-o") + 1] = str(tmp_path / "facies.sgy")
     assert main(words) == 0
     words = next_words(capsys.readouterr().out)
-    assert words == ["score", out, seismic, "LABELS"]
-    assert main([*words[:3], labels]) == 0
+    assert words[:3] == ["view", seismic, str(tmp_path / "facies.sgy")]
+    words[words.index("-o") + 1] = str(tmp_path / "view.html")
+    assert main(words) == 0
+    capsys.readouterr()
+    words = ["score", out, seismic, labels]
+    assert main(words) == 0
     assert next_words(capsys.readouterr().out)[0] == "predict"
-    assert main([*words[:3], labels, "--quiet"]) == 0
+    assert main([*words, "--quiet"]) == 0
     shown = capsys.readouterr()
     assert shown.out.startswith("facies ")
     assert "next:" not in shown.out
