@@ -13,6 +13,8 @@ from skfacies.persistence import load_model
 segyio = pytest.importorskip("segyio")
 pytest.importorskip("xarray")
 
+pytestmark = pytest.mark.slow
+
 
 def write_survey(path, cube):
     inlines, crosslines = survey_lines(*cube.shape[:2])

@@ -107,6 +107,7 @@ def run_json(capsys, *arguments):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_every_command_gives_json(survey, model, tmp_path, capsys):
     seismic, labels = survey / "seismic.sgy", survey / "labels.sgy"
     out = tmp_path / "m.safetensors"
@@ -121,6 +122,7 @@ def test_every_command_gives_json(survey, model, tmp_path, capsys):
     assert run_json(capsys, "info", model)["recall_on_training_lines"]["a"]["recall"] >= 0
 
 
+@pytest.mark.slow
 def test_messages_name_the_next_command_and_quiet_omits_it(survey, model, tmp_path, capsys):
     """Each command that is named runs."""
     seismic, labels = str(survey / "seismic.sgy"), str(survey / "labels.sgy")

