@@ -1,6 +1,13 @@
 """`skfacies check`: what of a survey differs from the training data of a model."""
 
-from skfacies._cli.options import add_command, add_reading, add_rescale, given_reading, reword
+from skfacies._cli.options import (
+    add_command,
+    add_reading,
+    add_rescale,
+    given_reading,
+    reword,
+    show_next,
+)
 
 __all__ = ["add_parser", "run", "warn_of_survey"]
 
@@ -27,6 +34,7 @@ def run(arguments):
     import warnings
     from dataclasses import replace
 
+    from skfacies._cli.files import predict_words
     from skfacies._cli.models import load_cube_model, open_amplitudes
     from skfacies.qc import check_survey
 
@@ -38,7 +46,10 @@ def run(arguments):
     rows = [row._replace(advice=reword(row.advice)) for row in check.rows]
     check = replace(check, rows=rows)
     print(check.to_markdown() if arguments.markdown else check)
-    return {"rows": [row._asdict() for row in rows]}
+    words = predict_words(arguments.model, arguments.seismic)
+    if not arguments.markdown:
+        show_next(arguments, words)
+    return {"rows": [row._asdict() for row in rows], "next": words}
 
 
 def warn_of_survey(model, cube):
