@@ -1,7 +1,7 @@
 """Write a synthetic survey and picks of three horizons on some of its lines.
 
 python walk_survey.py                                picks on six lines
-python walk_survey.py inline=1020 crossline=2060     and on these lines
+python walk_survey.py inline=1010 crossline=2030     and on these lines
 """
 
 import sys
@@ -12,7 +12,7 @@ import segyio
 from skfacies.datasets import make_facies_cube
 
 NAMES = ["top_sand", "top_shale", "top_salt"]
-LINES = ["inline=1005,1020,1035,1050", "crossline=2020,2060"]
+LINES = ["inline=1005,1015,1025,1035", "crossline=2016,2048"]
 FIRST_TIME, INTERVAL = 800, 4  # ms
 
 
@@ -43,7 +43,7 @@ def write_picks(path, times, x, y, picked):
     np.savetxt(path, columns, fmt="%.1f %.1f %.2f", header="X Y TWT", comments="")
 
 
-def main(lines, shape=(60, 80, 96)):
+def main(lines, shape=(40, 64, 96)):
     survey = make_facies_cube(shape, n_facies=4, random_state=0)
     inlines, crosslines = 1001 + np.arange(shape[0]), 2001 + np.arange(shape[1])
     inlines, crosslines = np.meshgrid(inlines, crosslines, indexing="ij")

@@ -206,7 +206,7 @@ def test_bytes_are_found_and_the_command_opens_the_file(
     assert_allclose(opened.cdp_x[0, 0], 500_000)
     words = found["next"].split()
     assert words[:4] == ["skfacies", "fit", str(path), "--horizons"]
-    again = found_of(capsys, path, *words[6:])
+    again = found_of(capsys, path, *words[8:])
     assert "problem" not in again
     check_grid(again["corners"])
 
