@@ -210,8 +210,8 @@ def test_bytes_are_found_and_the_command_opens_the_file(
     assert_array_equal(opened.inline, range(100, 123, 2))
     assert_allclose(opened.cdp_x[0, 0], 500_000)
     words = found["next"].split()
-    assert words[:4] == ["skfacies", "fit", str(path), "LABELS"]
-    again = found_of(capsys, path, *words[6:])
+    assert words[:4] == ["skfacies", "fit", str(path), "--horizons"]
+    again = found_of(capsys, path, *words[8:])
     assert "problem" not in again
     check_grid(again["corners"])
 

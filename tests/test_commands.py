@@ -134,14 +134,22 @@ def test_messages_name_the_next_command_and_quiet_omits_it(survey, model, tmp_pa
     words[words.index("-o") + 1] = str(tmp_path / "facies.sgy")
     assert main(words) == 0
     words = next_words(capsys.readouterr().out)
-    assert words[:3] == ["view", seismic, str(tmp_path / "facies.sgy")]
-    words[words.index("-o") + 1] = str(tmp_path / "view.html")
+    facies, doubt = str(tmp_path / "facies.sgy"), str(tmp_path / "facies_entropy.sgy")
+    page = str(tmp_path / "view.html")
+    assert words == ["view", seismic, facies, "--model", out, "-o", "view.html", "--entropy", doubt]
+    words[words.index("view.html")] = page
     assert main(words) == 0
-    capsys.readouterr()
-    words = ["score", out, seismic, labels]
+    words = next_words(capsys.readouterr().out)
+    assert words == ["next", out, seismic]
     assert main(words) == 0
+    words = next_words(capsys.readouterr().out)
+    assert words[:6] == ["refine", out, seismic, "--horizons", "TOP", "BASE"]
+    assert words[6] == "--lines"
+    assert main(["check", out, seismic]) == 0
+    assert next_words(capsys.readouterr().out)[:3] == ["predict", out, seismic]
+    assert main(["score", out, seismic, labels]) == 0
     assert next_words(capsys.readouterr().out)[0] == "predict"
-    assert main([*words, "--quiet"]) == 0
+    assert main(["score", out, seismic, labels, "--quiet"]) == 0
     shown = capsys.readouterr()
     assert shown.out.startswith("facies ")
     assert "next:" not in shown.out

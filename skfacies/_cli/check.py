@@ -4,7 +4,6 @@ from skfacies._cli.options import (
     add_command,
     add_reading,
     add_rescale,
-    command_line,
     given_reading,
     reword,
     show_next,
@@ -35,6 +34,7 @@ def run(arguments):
     import warnings
     from dataclasses import replace
 
+    from skfacies._cli.files import predict_words
     from skfacies._cli.models import load_cube_model, open_amplitudes
     from skfacies.qc import check_survey
 
@@ -46,8 +46,9 @@ def run(arguments):
     rows = [row._replace(advice=reword(row.advice)) for row in check.rows]
     check = replace(check, rows=rows)
     print(check.to_markdown() if arguments.markdown else check)
-    words = command_line("predict", arguments.model, arguments.seismic, "-o", "OUT")
-    show_next(arguments, words)
+    words = predict_words(arguments.model, arguments.seismic)
+    if not arguments.markdown:
+        show_next(arguments, words)
     return {"rows": [row._asdict() for row in rows], "next": words}
 
 

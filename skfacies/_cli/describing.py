@@ -107,7 +107,7 @@ def _megabytes(size):
 def _next_of_cube(rows, path, reading):
     """The command that comes next, with the options that open this file."""
     is_labels = any(title == "values" for title, *_ in rows)
-    files = ("SEISMIC", path) if is_labels else (path, "LABELS")
+    files = ("SEISMIC", path) if is_labels else (path, "--horizons", "TOP", "BASE")
     words = command_line("fit", *files, "-o", "model.safetensors")
     words = f"{words} {reading_words(reading)}".rstrip()
     return "next", words, words

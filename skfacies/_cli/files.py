@@ -4,6 +4,7 @@ import os
 import shlex
 from pathlib import Path
 
+from skfacies._cli.options import command_line
 from skfacies._cubes import axes
 from skfacies.io import open_cube
 
@@ -18,6 +19,7 @@ __all__ = [
     "open_file",
     "open_labels",
     "open_like_training",
+    "predict_words",
     "reading_words",
     "unit_of",
     "used_options",
@@ -29,6 +31,16 @@ CUBE_SUFFIXES = (".sgy", ".segy", ".zarr", ".npy", ".npz", ".mdio")
 #: Options that LABELS do not share with SEISMIC: their format and array name may differ, and they
 #: need no coordinates.
 OF_ONE_FILE = ("variable", "sample_format", "x_byte", "y_byte")
+
+
+def predict_words(model_file, seismic, *, horizons=False):
+    """The command that predicts a survey, with a result of the kind of the survey."""
+    path = Path(seismic)
+    suffix = path.suffix.lower() if is_segy(path) or path.suffix.lower() == ".zarr" else ".npy"
+    out = ["-o", f"{path.stem}_facies{suffix}", "--entropy"]
+    return command_line(
+        "predict", model_file, seismic, *out, *(["--horizons", "horizons"] if horizons else [])
+    )
 
 
 # --- reading --------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from skfacies._cli.options import (
     add_interpretation,
     add_reading,
     add_training,
-    command_line,
     given_interpretation,
     given_reading,
     show_next,
@@ -60,10 +59,8 @@ def add_parser(commands):
 
 
 def run(arguments):
-    from pathlib import Path
-
     from skfacies._cli.describing import named_report, recall_words
-    from skfacies._cli.files import is_segy
+    from skfacies._cli.files import predict_words
 
     result = fit_model(
         arguments.seismic,
@@ -85,11 +82,7 @@ def run(arguments):
     report = named_report(result.model.estimator_.training_report_, result.names)
     print(f"recall on training lines: {recall_words(report)}")
     print(f"wrote {arguments.out}")
-    path = Path(arguments.seismic)
-    suffix = path.suffix.lower() if is_segy(path) or path.suffix.lower() == ".zarr" else ".npy"
-    words = command_line(
-        "predict", arguments.out, path, "-o", f"{path.stem}_facies{suffix}", "--entropy"
-    )
+    words = predict_words(arguments.out, arguments.seismic, horizons=bool(arguments.horizons))
     show_next(arguments, words)
     return {
         "wrote": [arguments.out],

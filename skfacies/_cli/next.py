@@ -1,6 +1,14 @@
 """`skfacies next`: which lines to interpret next."""
 
-from skfacies._cli.options import add_command, add_reading, add_rescale, given_reading, progress
+from skfacies._cli.options import (
+    add_command,
+    add_reading,
+    add_rescale,
+    command_line,
+    given_reading,
+    progress,
+    show_next,
+)
 
 __all__ = ["add_parser", "run"]
 
@@ -53,7 +61,21 @@ def run(arguments):
         print(f"{line.direction} {line.number}: {line.reason}")
     if len(found.order) < arguments.n:
         print("no other line would add anything")
-    return {**found.lines, "order": found.order}
+    if not found.order:
+        return {**found.lines, "order": found.order}
+    chosen = [
+        f"{name}={','.join(map(str, numbers))}"
+        for name, numbers in found.lines.items()
+        if len(numbers)
+    ]
+    words = command_line(
+        *("refine", arguments.model, arguments.seismic, "--horizons", "TOP", "BASE"),
+        *("--lines", *chosen, "-o", "refined.safetensors"),
+    )
+    if arguments.verbose:
+        print("Interpret these lines, export the horizons, and go on with:")
+    show_next(arguments, words)
+    return {**found.lines, "order": found.order, "next": words}
 
 
 def _lines(words):

@@ -84,9 +84,10 @@ def run(arguments):
 
         print("\n".join(map(contact_words, result.horizons)))
     files = [row["file"] for row in result.horizons if row["file"] is not None]
-    words = command_line("score", arguments.model, arguments.seismic, "LABELS")
+    words = command_line("next", arguments.model, arguments.seismic)
     if arguments.out is not None:
-        view = (arguments.seismic, arguments.out, "--model", arguments.model, "-o", "view.html")
+        view = [arguments.seismic, arguments.out, "--model", arguments.model, "-o", "view.html"]
+        view += ["--entropy", result.paths[-1]] if arguments.entropy else []
         words = command_line("view", *view)
     show_next(arguments, words)
     return {"wrote": [*result.paths, *files], "horizons": result.horizons, "next": words}

@@ -4,7 +4,6 @@ from skfacies._cli.options import (
     add_command,
     add_interpretation,
     add_reading,
-    command_line,
     given_interpretation,
     given_reading,
     show_next,
@@ -52,6 +51,8 @@ def add_parser(commands):
 
 
 def run(arguments):
+    from skfacies._cli.files import predict_words
+
     result = refine_model(
         arguments.model,
         arguments.seismic,
@@ -68,7 +69,7 @@ def run(arguments):
         print(f"trained on {len(numbers)} {name}{'s' if len(numbers) > 1 else ''} in all")
     print("\n".join(_change_words(result.changes)))
     print(f"wrote {arguments.out}")
-    words = command_line("predict", arguments.out, arguments.seismic, "-o", "facies.npy")
+    words = predict_words(arguments.out, arguments.seismic, horizons=bool(arguments.horizons))
     show_next(arguments, words)
     return {
         "wrote": [arguments.out],

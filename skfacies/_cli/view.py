@@ -1,6 +1,12 @@
 """`skfacies view`: write a page that shows a survey and its facies in a browser."""
 
-from skfacies._cli.options import add_command, add_reading, given_reading
+from skfacies._cli.options import (
+    add_command,
+    add_reading,
+    command_line,
+    given_reading,
+    show_next,
+)
 
 __all__ = ["add_parser", "run", "view_survey"]
 
@@ -76,7 +82,11 @@ def run(arguments):
     if thinned and arguments.verbose:
         print(f"to keep the file small, it has {', '.join(thinned)}; see --max-size")
     print(f"wrote {view.path}, {view.size / 1e6:.1f} MB; open it in a browser")
-    return {"wrote": [view.path], "size": view.size, "steps": steps}
+    found = {"wrote": [view.path], "size": view.size, "steps": steps}
+    if arguments.model is not None and not arguments.next_lines:
+        found["next"] = command_line("next", arguments.model, arguments.seismic)
+        show_next(arguments, found["next"])
+    return found
 
 
 def view_survey(
