@@ -162,7 +162,7 @@ def test_crossing_horizons_stop_or_are_clipped(folder, tmp_path, capsys):
     ("arguments", "message"),
     [
         ([], "give the interpretation as LABELS, a cube; or as --horizons .* got none of them"),
-        (["labels.sgy", "--picks", "x"], "got LABELS and --picks"),
+        (["labels.sgy", "--picks", "x"], "LABELS is given without --horizons and --picks"),
         (["--horizons", "top chalk.xyz", "none.txt"], "No file '.*none.txt'"),
         (["--horizons", "top salt.xyz", "top chalk.xyz"], "must begin with the shallowest"),
         (

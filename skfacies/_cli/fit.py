@@ -21,17 +21,26 @@ def add_parser(commands):
         help="train on an interpreted cube and write a model",
         description="Train on amplitudes in a SEG-Y (.sgy, .segy), Zarr or NumPy file and on their "
         "interpretation: a cube of labels, horizons, or intervals picked on traces. Only the lines "
-        "that are picked are used. "
+        "that are picked are used. With --horizons or --picks, several files of 2-D lines train "
+        "one model; their traces are placed by X and Y. "
         "Labels are whole numbers, with -1 where nothing is interpreted. They are placed by line "
         "numbers and times, and may cover part of SEISMIC. Files without line numbers and times, "
         "such as .npy, are paired by position and need the same shape.",
         example="skfacies fit survey.sgy --horizons top.xyz base.xyz -o model.safetensors \\\n"
         "    --names overburden,reservoir,basement --lines inline=300-700:50 --seed 0\n"
         "skfacies fit survey.sgy facies.sgy -o model.safetensors --directions both \\\n"
-        "    --inline-byte 9 --crossline-byte 21",
+        "    --inline-byte 9 --crossline-byte 21\n"
+        "skfacies fit line1.sgy line2.sgy line3.sgy -o model.safetensors \\\n"
+        "    --horizons top.xyz base.xyz",
     )
     parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
     add_interpretation(parser)
+    parser.add_argument(
+        "more_lines",
+        metavar="LINE",
+        nargs="*",
+        help="with --horizons or --picks, SEISMIC and all files after it are 2-D lines",
+    )
     parser.add_argument(
         "-o", "--out", required=True, metavar="MODEL", help=".safetensors file to write"
     )
@@ -59,9 +68,13 @@ def add_parser(commands):
 
 
 def run(arguments):
-    from skfacies._cli.describing import named_report, recall_words
-    from skfacies._cli.files import predict_words
-
+    if arguments.labels and (arguments.horizons or arguments.picks):
+        return _run_lines(arguments)
+    if arguments.more_lines:
+        raise ValueError(
+            f"{len(arguments.more_lines) + 2} files are given. Several 2-D lines need --horizons "
+            "or --picks; without these, give SEISMIC and LABELS."
+        )
     result = fit_model(
         arguments.seismic,
         arguments.labels,
@@ -76,10 +89,52 @@ def run(arguments):
         **given_interpretation(arguments),
         **training_params(arguments),
     )
+    trained_on = []
     for name, numbers in result.lines.items():
         shown = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
-        print(f"trained on {len(numbers)} {name}{'s' if len(numbers) > 1 else ''}: {shown}")
-    report = named_report(result.model.estimator_.training_report_, result.names)
+        trained_on.append(f"{len(numbers)} {name}{'s' if len(numbers) > 1 else ''}: {shown}")
+    return _show(arguments, result, trained_on)
+
+
+def _run_lines(arguments):
+    from skfacies._cli.fit_lines import fit_lines
+
+    for name, given in (
+        ("--directions", arguments.directions),
+        ("--neighbors", arguments.neighbors),
+        ("--lines", arguments.lines),
+        ("--ignore-label", arguments.ignore_label != -1),
+        ("--labels-…", given_reading(arguments, "labels_")),
+    ):
+        if given:
+            raise ValueError(
+                f"{name} is for one survey, but {arguments.seismic} and {arguments.labels} are two "
+                "files of lines, as --horizons or --picks is given. Omit it."
+            )
+    params = training_params(arguments)
+    del params["neighbors"]
+    result = fit_lines(
+        [arguments.seismic, arguments.labels, *arguments.more_lines],
+        arguments.out,
+        label_names=None if arguments.names is None else arguments.names.split(","),
+        reading=given_reading(arguments),
+        verbose=arguments.verbose,
+        **given_interpretation(arguments),
+        **params,
+    )
+    n_lines = len(result.lines)
+    words = f"{n_lines} 2-D line{'s' if n_lines > 1 else ''}: {', '.join(result.lines)}"
+    return _show(arguments, result, [words])
+
+
+def _show(arguments, result, trained_on):
+    """Print what a model was trained on, how well it learned, and the next command."""
+    from skfacies._cli.describing import named_report, recall_words
+    from skfacies._cli.files import predict_words
+
+    print("".join(f"trained on {text}\n" for text in trained_on), end="")
+    estimator = getattr(result.model, "estimator_", result.model)
+    report = named_report(estimator.training_report_, result.names)
     print(f"recall on training lines: {recall_words(report)}")
     print(f"wrote {arguments.out}")
     words = predict_words(arguments.out, arguments.seismic, horizons=bool(arguments.horizons))
@@ -147,7 +202,7 @@ def fit_model(
         weights_file,
     )
     from skfacies._cli.interpretation import check_given, find_direction, input_files, open_given
-    from skfacies._cli.labels import check_lines, match_names, split_lines
+    from skfacies._cli.labels import check_lines, check_names, name_labels, split_lines
     from skfacies.persistence import save_model
 
     check_given(labels, horizons, picks)
@@ -157,15 +212,9 @@ def fit_model(
     check_model_name(model_file)
     direction = direction or ("inline" if labels else None)
     step, named = check_lines(lines, direction) if direction else split_lines(lines)
-    label_names = _check_names(label_names)
+    label_names = check_names(label_names, horizons)
     check_reading(reading, seismic, labels)
     check_reading(labels_reading, labels, prefix="--labels-")
-    if horizons and label_names and len(label_names) != len(horizons) + 1:
-        raise ValueError(
-            f"--names has {len(label_names)} names, but {len(horizons)} horizons have "
-            f"{len(horizons) + 1} units above, between and below them. Name these, the shallowest "
-            "first."
-        )
     cube = open_file(seismic, reading)
     interpreted = open_given(
         cube,
@@ -186,11 +235,7 @@ def fit_model(
     )
     if labels is None:
         direction = find_direction(direction, named, interpreted, cube)
-    if label_names and horizons:
-        names = dict(enumerate(label_names))
-    else:
-        names = label_names and match_names(label_names, interpreted)
-    names = names or interpreted.names
+    names = name_labels(label_names, interpreted, horizons)
 
     from skfacies._cli.models import fit_fully, make_model  # imports torch, which takes seconds
 
@@ -206,17 +251,3 @@ def fit_model(
         names=names,
         lines={name: np.asarray(cube[name])[chosen] for name, chosen in model.lines_.items()},
     )
-
-
-def _check_names(names):
-    """Names of facies without surrounding blanks; empty or repeated names are an error."""
-    if names is None:
-        return None
-    names = [name.strip() for name in names]
-    if not all(names) or len(set(names)) < len(names):
-        raise ValueError(
-            f"--names {','.join(names)!r} has "
-            f"{'an empty name' if not all(names) else 'a repeated name'}. "
-            "Give each facies its own name, such as --names sand,shale."
-        )
-    return names

@@ -89,7 +89,7 @@ def open_given(
     elif horizons:
         found = _from_horizons(horizons, cube, lines, missing, options)
     else:
-        made, names, notes = find_intervals(picks, Survey(cube), z_unit=z_unit)
+        made, names, notes = find_intervals(picks, Survey(cube, by_xy=True), z_unit=z_unit)
         found = LabelCube(made, picks, lines=lines, survey=cube)
         found.names = names
         _print(notes, verbose)

@@ -12,9 +12,11 @@ __all__ = [
     "UNLABELED",
     "LabelCube",
     "check_lines",
+    "check_names",
     "choose_lines",
     "distinct_labels",
     "match_names",
+    "name_labels",
     "open_interpretation",
     "split_lines",
 ]
@@ -178,6 +180,44 @@ def match_names(names, labels):
         f"--names has {len(names)} names, but {labels.path} holds the {len(everywhere)} labels "
         f"{everywhere}{lines}. Give one name for each label, in this order."
     )
+
+
+def check_names(names, horizons=None):
+    """Names of facies without surrounding blanks; empty, repeated or too few names are an error.
+
+    Units between horizons, if these are given, need a name each.
+    """
+    if names is None:
+        return None
+    names = [name.strip() for name in names]
+    if not all(names) or len(set(names)) < len(names):
+        raise ValueError(
+            f"--names {','.join(names)!r} has "
+            f"{'an empty name' if not all(names) else 'a repeated name'}. "
+            "Give each facies its own name, such as --names sand,shale."
+        )
+    if horizons and len(names) != len(horizons) + 1:
+        raise ValueError(
+            f"--names has {len(names)} names, but {len(horizons)} horizons have "
+            f"{len(horizons) + 1} units above, between and below them. Name these, the shallowest "
+            "first."
+        )
+    return names
+
+
+def name_labels(names, labels, horizons=None):
+    """Names by label: those given with --names, or else those of the files, or None.
+
+    Parameters
+    ----------
+    names : list of str or None
+    labels : LabelCube
+    horizons : list of path or None
+        Files that the labels come from: all units then have a name, whether they occur or not.
+    """
+    if not names:
+        return labels.names
+    return dict(enumerate(names)) if horizons else match_names(names, labels)
 
 
 # --- where labels lie -----------------------------------------------------------------------

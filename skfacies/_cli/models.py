@@ -9,6 +9,7 @@ from skfacies.persistence import load_model
 __all__ = [
     "facies_names",
     "fit_fully",
+    "fit_sections",
     "load_cube_model",
     "make_model",
     "open_amplitudes",
@@ -27,7 +28,19 @@ def make_model(direction, *, neighbors, step, verbose, **params):
 def fit_fully(model, cube, labels):
     """Fit, and stop the command on Ctrl-C; skorch alone would end the fit and keep its epochs."""
     model.fit(cube, labels)
-    if model.estimator_.n_iter_ < model.estimator_.net_.max_epochs:
+    _check_complete(model.estimator_)
+
+
+def fit_sections(sections, labels, *, verbose, **params):
+    """A FaciesSegmenter with `params`, fitted to sections as `fit_fully` fits cubes."""
+    model = FaciesSegmenter(nan_policy="ignore", verbose=progress(verbose), **params)
+    model.fit(sections, labels)
+    _check_complete(model)
+    return model
+
+
+def _check_complete(model):
+    if model.n_iter_ < model.net_.max_epochs:
         raise KeyboardInterrupt
 
 

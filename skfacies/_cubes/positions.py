@@ -7,6 +7,7 @@ from skfacies._cubes.holders import AXES, has_named_axes, ordered_dims
 from skfacies._sections.validation import is_listlike
 
 __all__ = [
+    "PATH",
     "PlacedSections",
     "axis_numbers",
     "place",
@@ -14,6 +15,9 @@ __all__ = [
     "trace_numbers",
     "vertical_axis",
 ]
+
+#: Coordinates of a 2-D line: the line numbers of the survey that it was placed on, trace by trace.
+PATH = ("path_inline", "path_crossline")
 
 
 class PlacedSections:
@@ -66,7 +70,7 @@ def trace_numbers(X, i):
     if not has_named_axes(section):
         return None
     # A 2-D line may have been placed on the survey that it crosses.
-    names = {"path_inline": "inline", "path_crossline": "crossline"} | known_axes(section.coords)
+    names = dict(zip(PATH, AXES, strict=True)) | known_axes(section.coords)
     columns = {}
     for name, axis in names.items():
         if name in section.coords and section.coords[name].dims in ((), section.dims[:1]):
@@ -104,11 +108,15 @@ def _first_and_interval(array, axis):
 def axis_numbers(X):
     """Inline and crossline numbers of the lines of a cube, and its vertical axis.
 
-    None if the numbers are not known.
+    None if the numbers are not known. Those of a 2-D line that was placed on a survey are the
+    survey's: the inline numbers then have the shape (1, n_traces).
     """
     if not has_named_axes(X):
         return None
     dims = ordered_dims(X)[:2]
+    if all(name in X.coords and X.coords[name].dims == dims[1:] for name in PATH):
+        inlines, crosslines = (np.asarray(X.coords[name], dtype=np.float64) for name in PATH)
+        return inlines[np.newaxis], crosslines, vertical_axis_of_cube(X)
     if not all(dim in X.coords and X.coords[dim].dtype.kind in "iuf" for dim in dims):
         return None
     lines = (np.asarray(X.coords[dim], dtype=np.float64) for dim in dims)

@@ -107,7 +107,7 @@ def read_intervals(path, *, like, classes=None, z_unit=None, ignore_label=-1, ou
     array([[-1, -1, -1,  1,  1, -1],
            [ 0,  0, -1,  1,  1, -1]], dtype=int32)
     """
-    survey = Survey(like)
+    survey = Survey(like, by_xy=True)
     found, names, notes = find_intervals(path, survey, classes=classes, z_unit=z_unit)
     if ignore_label in names:
         raise ValueError(
@@ -239,6 +239,10 @@ def _parse_row(cells, number, path):
 
 
 def _traces_by_lines(rows, survey):
+    if not survey.numbered:
+        raise ValueError(
+            "intervals have inline and crossline numbers, but the traces have none. Give X and Y."
+        )
     traces = []
     for row in rows:
         i, j = (
@@ -265,6 +269,8 @@ def _check_places(counts, path, survey, stacklevel):
     extent = (
         f"the survey, inlines {survey.inlines.min()}-{survey.inlines.max()} and crosslines "
         f"{survey.crosslines.min()}-{survey.crosslines.max()}"
+        if survey.numbered
+        else "the traces"
     )
     if outside == len(counts):
         raise ValueError(f"{str(path)!r} has no interval on {extent}; {LAYOUT}.")

@@ -101,16 +101,17 @@ def find_layout(path, head, lines, skip_lines, survey, z_unit):
 
 
 def _unknown_columns(path, line, survey):
-    x_and_y = (
-        f"; X {_span(survey.xy[..., 0])}, Y {_span(survey.xy[..., 1])}"
-        if survey.xy is not None
-        else ""
-    )
+    places = {}
+    if survey.numbered:
+        places |= {"inlines": survey.inlines, "crosslines": survey.crosslines}
+    if survey.xy is not None:
+        places |= {"X": survey.xy[..., 0], "Y": survey.xy[..., 1]}
+    extent = ", ".join(f"{name} {_span(numbers)}" for name, numbers in places.items())
+    wanted = f"{'line numbers or ' if survey.numbered else ''}X and Y of the survey"
     return (
-        f"No two columns of {str(path)!r} are line numbers or X and Y of the survey, whose inlines "
-        f"are {_span(survey.inlines)}, crosslines {_span(survey.crosslines)}{x_and_y}. Its first "
-        f"line is {line[:80]!r}. Is it a horizon of this survey, in the same projection? If it is, "
-        "give `columns`, the names of all of its columns in order."
+        f"No two columns of {str(path)!r} are {wanted}, which has {extent}. Its first line is "
+        f"{line[:80]!r}. Is it a horizon of this survey, in the same projection? If it is, give "
+        "`columns`, the names of all of its columns in order."
     )
 
 
@@ -167,7 +168,7 @@ def _fit_columns(rows, survey, z_unit):
         return None
     columns = ["-"] * n_columns
     found = False
-    pairs = [(("inline", "crossline"), _share_on_lines)]
+    pairs = [(("inline", "crossline"), _share_on_lines)] if survey.numbered else []
     if survey.xy is not None:
         pairs.append((("x", "y"), _share_on_traces))
     for roles, share_of in pairs:

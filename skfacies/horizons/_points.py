@@ -117,6 +117,9 @@ def place_points(points, survey, path, columns):
             "horizon with inline and crossline numbers."
             if "x" in cells
             else f"{str(path)!r} has no line numbers of a 3-D survey. Export X, Y and z."
+            if survey.numbered
+            else f"{str(path)!r} has no X and Y, and the traces have no line numbers of a survey. "
+            "Export X, Y and z."
         )
     grid = [survey.inlines, survey.crosslines]
     share = 0 if lines is None else _on_lines(lines, grid).mean()
@@ -146,7 +149,7 @@ def _span(numbers):
 
 
 def _line_numbers(cells, survey):
-    if "crossline" not in cells:
+    if "crossline" not in cells or not survey.numbered:
         return None
     crosslines = cells["crossline"]
     if "inline" in cells:

@@ -59,7 +59,7 @@ def read_horizon(
     like : DataArray of shape (n_inlines, n_crosslines, n_samples), default=None
         The cube of the survey, from :func:`skfacies.io.open_cube`. Only its coordinates are used:
         `inline`, `crossline`, the vertical axis, and `cdp_x` and `cdp_y` for files without line
-        numbers.
+        numbers. Without `inline` and `crossline`, points are placed by X and Y alone.
     columns : sequence of str, default=None
         What the columns hold, all of them, in order, such as
         ``("inline", "crossline", "x", "y", "value")``. "name" is the name of a horizon, see `name`.
@@ -146,7 +146,7 @@ def read_horizon(
                 "`sample_interval` and `first_sample`."
             )
         options = {"columns": columns, "z_unit": z_unit, "null_value": null_value}
-        survey = Survey(like)
+        survey = Survey(like, by_xy=True)
         return read_on_survey(path, survey, skip_lines=skip_lines, name=name, **options)
     if z_unit is not None:
         raise ValueError(
@@ -284,7 +284,9 @@ def _on_traces(reader, path, head, survey, what, null_value):
 def _check_columns(columns, survey=None):
     columns = tuple(columns)
     wanted = [REQUIRED] if survey is None else [REQUIRED, WITH_XY]
-    if survey is not None and len(survey.inlines) == 1:
+    if survey is not None and not survey.numbered:
+        wanted = [WITH_XY]
+    elif survey is not None and len(survey.inlines) == 1:
         wanted.append(REQUIRED[1:])
     if not any(all(columns.count(role) == 1 for role in roles) for roles in wanted):
         named = "; or ".join(f"{', '.join(map(repr, roles))} once each" for roles in wanted)

@@ -90,7 +90,7 @@ def read_horizons(
         raise ValueError(f"`crossing` must be 'raise' or 'clip'; got {crossing!r}.")
     chosen = [path if isinstance(path, tuple) else (path, None) for path in paths]
     names = _check_names([name or path for path, name in chosen], names)
-    survey = Survey(like)
+    survey = Survey(like, by_xy=True)
     data, notes = np.empty((len(paths), *survey.shape)), []
     options = {"columns": columns, "z_unit": z_unit, "null_value": null_value}
     for k, ((path, own), name) in enumerate(zip(chosen, names, strict=True)):

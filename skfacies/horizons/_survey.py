@@ -44,10 +44,15 @@ class Survey:
     ----------
     cube : DataArray (inline, crossline, vertical axis)
         Only its coordinates are used.
+    by_xy : bool, default=False
+        Whether X and Y of the traces will do where there are no line numbers.
 
     Attributes
     ----------
+    numbered : bool
+        Whether traces have line numbers; without them, X and Y alone say where traces are.
     inlines, crosslines : int arrays of shape (n_inlines,), (n_crosslines,)
+        Line numbers; without them, positions.
     xy : float array of shape (n_inlines, n_crosslines, 2), or None
         X and Y of the traces, NaN without a trace.
     n_samples : int
@@ -59,7 +64,7 @@ class Survey:
         "time", "depth" or "".
     """
 
-    def __init__(self, cube):
+    def __init__(self, cube, *, by_xy=False):
         dims = getattr(cube, "dims", ())
         if len(dims) != 3 or not {"inline", "crossline"} <= set(dims):
             raise ValueError(
@@ -69,7 +74,10 @@ class Survey:
             )
         (vertical,) = (dim for dim in dims if dim not in ("inline", "crossline"))
         lines = [cube.coords[name] for name in dims_of_lines() if name in cube.coords]
-        if len(lines) < 2:
+        self.numbered = len(lines) == 2
+        if not self.numbered and by_xy and all(name in cube.coords for name in POSITIONS):
+            lines = [np.arange(cube.sizes[name]) for name in dims_of_lines()]
+        elif not self.numbered:
             raise ValueError(
                 "the cube has no line numbers, so points of horizons cannot be placed. Open the "
                 "SEG-Y file of the survey, or assign the coordinates inline and crossline."

@@ -1,0 +1,202 @@
+"""`skfacies fit` on several 2-D lines: sections of different length, placed by X and Y."""
+
+__all__ = ["fit_lines"]
+
+
+def fit_lines(
+    files,
+    model_file,
+    *,
+    horizons=None,
+    picks=None,
+    between=None,
+    label_names=None,
+    reading=None,
+    z_unit=None,
+    columns=None,
+    crossing="raise",
+    missing="unknown",
+    verbose=1,
+    **params,
+):
+    """Train a FaciesSegmenter on 2-D lines and write it, with the options that opened the lines.
+
+    Parameters
+    ----------
+    files : list of path
+        One line each.
+    **params
+        Parameters of `FaciesSegmenter`. The other parameters are those of `fit_model`.
+
+    Returns
+    -------
+    result : Bunch
+        `model`; `names` of the labels, or None; `lines`, the number of labeled traces of each
+        training line, by its file.
+    """
+    from sklearn.utils import Bunch
+
+    from skfacies._cli.files import (
+        check_model_name,
+        check_reading,
+        check_targets,
+        used_options,
+        weights_file,
+    )
+    from skfacies._cli.interpretation import check_given, input_files, open_given
+    from skfacies._cli.labels import UNLABELED, check_names, name_labels
+
+    files = [str(path) for path in files]
+    check_given(None, horizons, picks)
+    inputs = {path: path for path in files} | {"--weights": weights_file(params)}
+    check_targets([model_file], inputs | input_files(None, horizons, picks, between))
+    check_model_name(model_file)
+    label_names = check_names(label_names, horizons)
+    check_reading(reading, *files)
+    _check_different(files)
+    lines = [_open_line(path, reading) for path in files]
+    traces, places = join_lines(lines, files)
+    interpreted = open_given(
+        traces,
+        "the lines",
+        horizons=horizons,
+        picks=picks,
+        between=between,
+        z_unit=z_unit,
+        columns=columns,
+        crossing=crossing,
+        missing=missing,
+        verbose=verbose,
+    )
+    names = name_labels(label_names, interpreted, horizons)
+    found, used, sections, labels = interpreted[0], {}, [], []
+    for path, line, place in zip(files, lines, places, strict=True):
+        own = found[place][:, _samples_of(line, traces)]
+        n_labeled = int((own != UNLABELED).any(axis=1).sum())
+        if n_labeled:
+            used[path] = n_labeled
+            sections.append(_section_of(line))
+            labels.append(own)
+        if verbose:
+            words = f"{n_labeled} of {len(own)} traces are interpreted"
+            print(f"{path}: {words if n_labeled else 'left out, as it has no pick'}")
+    if not used:
+        raise ValueError(
+            "no sample of the lines is interpreted: the horizons, the intervals or the window "
+            "between two horizons leave nothing. Check that they belong together."
+        )
+
+    from skfacies._cli.models import fit_sections  # imports torch, which takes seconds
+    from skfacies.persistence import save_model
+
+    model = fit_sections(sections, labels, verbose=verbose, **params)
+    options = [used_options(path, reading or {}) for path in files]
+    model.reading_ = {name: value for own in options for name, value in own.items()}
+    names = names and [names[label] for label in model.classes_.tolist()]
+    save_model(model, model_file, label_names=names)
+    return Bunch(model=model, names=names, lines=used)
+
+
+def _check_different(files):
+    import os
+
+    places = [os.path.realpath(path) for path in files]
+    twice = [path for path, place in zip(files, places, strict=True) if places.count(place) > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is given twice. Give each line once.")
+
+
+def _open_line(path, reading):
+    """A 2-D line as a cube of one inline; anything else is refused."""
+    from skfacies._cli.files import open_file
+
+    cube = open_file(path, reading)
+    if min(cube.shape[:2]) > 1:
+        raise ValueError(
+            f"{path} is a survey of {cube.shape[0]} inlines and {cube.shape[1]} crosslines, but "
+            "several files must be 2-D lines. Train on the survey alone. A cube of LABELS is given "
+            "without --horizons and --picks; a file whose traces are one line is opened with "
+            "--inline-byte none."
+        )
+    if not {"cdp_x", "cdp_y"} <= set(cube.coords):
+        raise ValueError(
+            f"{path} has no X and Y of its traces, by which points are placed on one of several "
+            "lines. Give the bytes that hold them with --x-byte and --y-byte; skfacies info "
+            f"--headers {path} shows what the headers hold."
+        )
+    return cube
+
+
+def join_lines(lines, files):
+    """Coordinates of all traces of several lines, as a cube of one inline without line numbers.
+
+    Numbers of traces are those of one line, and say nothing about the others: X and Y place points.
+
+    Parameters
+    ----------
+    lines : list of DataArray
+        Cubes of one line each, with the coordinates cdp_x and cdp_y.
+    files : list of path
+        For messages.
+
+    Returns
+    -------
+    traces : DataArray of shape (1, n_places, n_samples)
+        Its vertical axis has the finest interval and covers those of all lines. Traces at the same
+        X and Y are one.
+    places : list of int arrays
+        Position in `traces` of each trace of a line.
+    """
+    import numpy as np
+    from xarray import DataArray
+
+    from skfacies._cli.files import unit_of
+
+    first, *others = (line[line.dims[2]] for line in lines)
+    for axis, path in zip(others, files[1:], strict=True):
+        if (axis.name, unit_of(axis)) != (first.name, unit_of(first)):
+            raise ValueError(
+                f"{files[0]} has the vertical axis {first.name} in {unit_of(first)}, {path} has "
+                f"{axis.name} in {unit_of(axis)}. Train on lines in one domain and unit; --domain "
+                "says which it is, if the files do not."
+            )
+    axes = [np.asarray(axis, dtype=float) for axis in (first, *others)]
+    interval = min(np.diff(axis).min(initial=np.inf) for axis in axes)
+    start, stop = min(axis[0] for axis in axes), max(axis[-1] for axis in axes)
+    vertical = start + interval * np.arange(round((stop - start) / interval) + 1)
+
+    xy = [np.stack([np.ravel(line[name]) for name in ("cdp_x", "cdp_y")], axis=1) for line in lines]
+    _, found, same = np.unique(np.concatenate(xy), axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(found)  # along the lines again, whose spacing counts
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    places = np.split(rank[same.ravel()], np.cumsum([len(own) for own in xy])[:-1])
+    x, y = np.concatenate(xy)[found[order]].T
+    coords = {
+        first.name: (first.name, vertical, first.attrs),
+        "cdp_x": (("inline", "crossline"), x[np.newaxis]),
+        "cdp_y": (("inline", "crossline"), y[np.newaxis]),
+    }
+    shape = (1, len(x), len(vertical))
+    empty = np.broadcast_to(np.float32(0), shape)  # takes no memory
+    return DataArray(empty, coords, ("inline", "crossline", first.name)), places
+
+
+def _samples_of(line, traces):
+    """Position of each sample of a line on the vertical axis of all lines."""
+    import numpy as np
+
+    own, common = (np.asarray(cube[cube.dims[2]], dtype=float) for cube in (line, traces))
+    interval = (common[-1] - common[0]) / max(len(common) - 1, 1) or 1.0
+    return np.rint((own - common[0]) / interval).astype(int)
+
+
+def _section_of(line):
+    """A line as a section; its trace numbers are left out, unless they are those of a survey."""
+    from skfacies._cubes.positions import PATH
+
+    section = line.isel({line.dims[0 if line.shape[0] == 1 else 1]: 0})
+    (traces, vertical) = section.dims
+    kept = {vertical: section[vertical]}
+    kept |= {name: ("trace", section[name].data) for name in PATH if name in section[traces].coords}
+    return type(line)(section.values, kept, ("trace", vertical))
