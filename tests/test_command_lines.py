@@ -1,6 +1,5 @@
 """Several 2-D lines train one model on the command line."""
 
-import json
 import re
 
 import numpy as np
@@ -10,12 +9,13 @@ from segy_files import line_words, write_traces
 
 from skfacies import FaciesSegmenter
 from skfacies.__main__ import main
+from skfacies._cubes.positions import line_numbers, place, trace_numbers
 from skfacies.datasets import make_facies_cube
 from skfacies.horizons import horizons_from_labels
-from skfacies.io import open_cube
+from skfacies.io import open_cube, write_cube
 from skfacies.persistence import load_model
 
-xarray = pytest.importorskip("xarray")
+pytest.importorskip("xarray")
 
 TRAIN = ["--epochs", "1", "--encoder", "tu-test_resnet"]
 LENGTHS, N_SAMPLES = (60, 33, 48, 40), 48
@@ -78,163 +78,123 @@ def fit(folder, monkeypatch):
     return fit
 
 
+class Stop(Exception):
+    """Ends a command where training begins."""
+
+
+@pytest.fixture
+def given(fit, monkeypatch):
+    """Function that runs a command up to its training; the sections and labels of the latter."""
+
+    def stop(sections, labels, **_):
+        raise Stop(sections, labels)
+
+    def given(*arguments):
+        with pytest.raises(Stop) as stopped:
+            fit(*arguments)
+        return stopped.value.args
+
+    monkeypatch.setattr("skfacies._cli.models.fit_sections", stop)
+    return given
+
+
 def named_lines(*numbers):
     return [f"line{k}.sgy" for k in numbers]
 
 
-def trained_on(sections, labels):
-    """The model of Python's own call."""
-    model = FaciesSegmenter(
-        encoder_name="tu-test_resnet",
-        encoder_weights=None,
-        max_epochs=1,
-        nan_policy="ignore",
-        random_state=0,
-    )
-    return model.fit(sections, labels)
+def check_given(given, sections, labels):
+    for found, expected in zip(given, (sections, labels), strict=True):
+        for own, other in zip(found, expected, strict=True):
+            assert_array_equal(own, other)
 
 
-def check_same(path, sections, labels):
-    found, expected = load_model(path), trained_on(sections, labels)
-    for section in SECTIONS:
-        assert_array_equal(found.predict([section])[0], expected.predict([section])[0])
-    assert found.contacts_ is None
+HORIZONS = ["--horizons", "top.xyz", "base.xyz"]
 
 
-def test_lines_train_as_a_list_of_sections_does(fit, capsys):
-    code, path = fit(*named_lines(0, 1, 2), "--horizons", "top.xyz", "base.xyz")
+def test_lines_train_as_a_list_of_sections_does(fit, folder, capsys):
+    """And predict another line, whose X and Y are in other bytes."""
+    words = words_of(3)
+    moved = {(byte + 20 * (byte > 180), kind): own for (byte, kind), own in words.items()}
+    write_traces(folder / "moved.sgy", SECTIONS[3], moved)
+    code, path = fit(*named_lines(0, 1, 2), *HORIZONS)
     assert code == 0
-    check_same(path, SECTIONS[:3], LABELS[:3])
     out = capsys.readouterr().out
     assert "line1.sgy: 33 of 33 traces are interpreted" in out
     assert "trained on 3 2-D lines: line0.sgy, line1.sgy, line2.sgy" in out
+    assert re.search("next: skfacies predict .* line0.sgy -o line0_facies.sgy", out)
+    model = load_model(path)
     names = {0: "above top", 1: "top to base", 2: "below base"}
-    assert load_model(path).label_names_ == names
+    assert (model.label_names_, model.contacts_) == (names, None)
+    options = {"encoder_name": "tu-test_resnet", "encoder_weights": None, "max_epochs": 1}
+    expected = FaciesSegmenter(**options, nan_policy="ignore", random_state=0)
+    expected.fit(SECTIONS[:3], LABELS[:3])
+    predicted = expected.predict(SECTIONS[3][None])
+    assert_array_equal(model.predict(SECTIONS[3][None]), predicted)
+    reading = ["--x-byte", "201", "--y-byte", "205", "--horizons", "found", "--quiet"]
+    assert main(["predict", str(path), "moved.sgy", "-o", "facies.sgy", *reading]) == 0
+    assert_array_equal(open_cube("facies.sgy"), predicted)
 
 
-def test_lines_without_picks_are_left_out(fit, capsys):
-    code, path = fit(*named_lines(3, 1, 0), "--horizons", "top.xyz", "base.xyz", "--names", "a,b,c")
-    assert code == 0
-    check_same(path, [SECTIONS[1], SECTIONS[0]], [LABELS[1], LABELS[0]])
-    out = capsys.readouterr().out
-    assert "line3.sgy: left out, as it has no pick" in out
-    assert "trained on 2 2-D lines: line1.sgy, line0.sgy" in out
+def test_lines_without_picks_are_left_out(given, capsys):
+    found = given(*named_lines(3, 1, 0), *HORIZONS, "--names", "a,b,c")
+    check_given(found, [SECTIONS[1], SECTIONS[0]], [LABELS[1], LABELS[0]])
+    assert "line3.sgy: left out, as it has no pick" in capsys.readouterr().out
 
 
-def test_trace_numbers_that_lines_share_are_not_used(fit):
+def test_trace_numbers_that_lines_share_are_not_used(given):
     """All lines have the numbers 1, 2, …, which say nothing where X and Y are known."""
-    code, path = fit(
-        *named_lines(0, 1, 2), "--horizons", "top_numbered.txt", "base_numbered.txt", "--quiet"
-    )
-    assert code == 0
-    check_same(path, SECTIONS[:3], LABELS[:3])
+    found = given(*named_lines(0, 1, 2), "--horizons", "top_numbered.txt", "base_numbered.txt")
+    check_given(found, SECTIONS[:3], LABELS[:3])
+    assert all(set(section.coords) == {"twt"} for section in found[0])
 
 
-def test_intervals_are_placed_by_x_and_y(fit, folder):
+def test_intervals_are_placed_by_x_and_y(given, folder):
     expected, rows = [np.full(SECTIONS[k].shape, -1) for k in range(2)], ["x y top base class"]
     for k in range(2):
         for i, (x, y) in list(enumerate(positions(k)))[::2]:
             rows += [f"{x} {y} 0 60 sand", f"{x} {y} 100 160 shale"]
             expected[k][i, :15], expected[k][i, 25:40] = 0, 1
     (folder / "picks.txt").write_text("\n".join(rows))
-    code, path = fit(*named_lines(0, 1, 2), "--picks", "picks.txt", "--quiet")
-    assert code == 0
-    check_same(path, SECTIONS[:2], expected)
-    assert load_model(path).label_names_ == {0: "sand", 1: "shale"}
+    check_given(given(*named_lines(0, 1, 2), "--picks", "picks.txt"), SECTIONS[:2], expected)
 
 
-def test_window_between_horizons(fit):
-    top, base = horizons = ["top.xyz", "base.xyz"]
-    code, path = fit(*named_lines(0, 1), "--horizons", top, "--between", *horizons, "--quiet")
-    assert code == 0
-    assert list(load_model(path).label_names_.values()) == ["below top"]
+def test_window_between_horizons(given):
+    found = given(*named_lines(0, 1), *HORIZONS, "--between", "top.xyz", "base.xyz")
+    expected = [np.where(labels == 1, 1, -1) for labels in LABELS[:2]]
+    check_given(found, SECTIONS[:2], expected)
 
 
-def test_lines_with_another_start_and_interval(fit, folder):
-    """Times count, not samples: line 1 begins later, line 2 has every second sample."""
-    binary = {(3217, "u2"): 8000, (3221, "u2"): 24}
+def test_lines_with_another_start_and_interval(given, folder):
+    """Times count, not samples: one line begins later, one has every second sample."""
     later = {**words_of(1), (109, "i2"): 40, (115, "u2"): 38}
-    write_traces(folder / "later.sgy", SECTIONS[1][:, 10:], later, binary={(3221, "u2"): 38})
-    coarse = {**words_of(2), (115, "u2"): 24, (117, "u2"): 8000}
+    write_traces(folder / "later.sgy", SECTIONS[1][:, 10:], later)
+    coarse = {**words_of(2), (117, "u2"): 8000}
+    binary = {(3217, "u2"): 8000}
     write_traces(folder / "coarse.sgy", SECTIONS[2][:, ::2], coarse, binary=binary)
-    from skfacies._cli.fit_lines import join_lines
-
-    lines = [open_cube(folder / name) for name in ("later.sgy", "line0.sgy", "coarse.sgy")]
-    traces, _ = join_lines(lines, ["later", "line0", "coarse"])
-    assert_array_equal(traces["twt"], 4 * np.arange(N_SAMPLES))
-    with pytest.warns(UserWarning, match="interval"):
-        code, path = fit(
-            "later.sgy", "line0.sgy", "coarse.sgy", "--horizons", "top.xyz", "base.xyz", "--quiet"
-        )
-    assert code == 0
+    found = given("later.sgy", "line0.sgy", "coarse.sgy", *HORIZONS)
     sections = [SECTIONS[1][:, 10:], SECTIONS[0], SECTIONS[2][:, ::2]]
-    labels = [LABELS[1][:, 10:], LABELS[0], LABELS[2][:, ::2]]
-    check_same(path, sections, labels)
+    check_given(found, sections, [LABELS[1][:, 10:], LABELS[0], LABELS[2][:, ::2]])
+    assert_array_equal(found[0][0]["twt"], 40 + 4 * np.arange(38))
 
 
-def test_versions_of_a_line_have_the_same_picks(fit, folder):
+def test_versions_of_a_line_have_the_same_picks(given, folder):
     write_traces(folder / "again.sgy", -SECTIONS[1], words_of(1))
-    code, path = fit(
-        "line1.sgy", "again.sgy", "line0.sgy", "--horizons", "top.xyz", "base.xyz", "--quiet"
-    )
-    assert code == 0
-    sections = [SECTIONS[1], -SECTIONS[1], SECTIONS[0]]
-    check_same(path, sections, [LABELS[1], LABELS[1], LABELS[0]])
+    found = given("line1.sgy", "again.sgy", "line0.sgy", *HORIZONS)
+    check_given(found, [SECTIONS[1], -SECTIONS[1], SECTIONS[0]], [LABELS[k] for k in (1, 1, 0)])
 
 
-def test_another_line_is_predicted_like_the_training_lines(fit, folder, capsys):
-    x_and_y = words_of(3)
-    moved = {(21, "i4"): x_and_y[21, "i4"], (201, "i4"): x_and_y[181, "i4"]}
-    write_traces(folder / "moved.sgy", SECTIONS[3], moved | {(205, "i4"): x_and_y[185, "i4"]})
-    code, path = fit(*named_lines(0, 1, 2), "--horizons", "top.xyz", "base.xyz")
-    assert code == 0
-    next_words = re.search("next: skfacies (.*)", capsys.readouterr().out)[1].split()
-    assert next_words[0] == "predict"
-    assert main([*next_words, "--quiet"]) == 0
-    out = folder / "facies.sgy"
-    reading = ["--x-byte", "201", "--y-byte", "205"]
-    horizons = ["--horizons", str(folder / "found"), "--format", "xyz"]
-    assert main(["predict", str(path), "moved.sgy", "-o", str(out), *reading, *horizons]) == 0
-    expected = load_model(path).predict([SECTIONS[3]])[0]
-    assert_array_equal(open_cube(out)[0], expected)
-    (folder / "found").rename(folder / "found before")
-    assert main(["info", str(path)]) == 0
-
-
-def test_lines_of_a_survey_keep_their_places(fit, folder):
-    """Numbers of a survey along a line are known to the model, and used in prediction."""
-    steps = np.arange(40)
-    for k, (first, slope) in enumerate([(100, 2), (180, -1), (110, 1)]):
-        numbers = line_words(first + slope * steps, 300 + 2 * steps)
-        traces, xy = SECTIONS[0][:40], positions(0)[:40] + [0, 3000 * k]
-        words = {**numbers, (21, "i4"): 1 + steps, (181, "i4"): xy[:, 0], (185, "i4"): xy[:, 1]}
-        write_traces(folder / f"oblique{k}.sgy", traces, words)
-    tops = horizons_from_labels(LABELS[0][:40])
-    for name, top in zip(("first", "second"), tops, strict=True):
-        each = [np.c_[positions(0)[:40] + [0, 3000 * k], 4 * top] for k in range(2)]
-        np.savetxt(folder / f"{name}.xyz", np.concatenate(each), fmt="%.3f")
-    names = [f"oblique{k}.sgy" for k in range(3)]
-    with pytest.warns(UserWarning, match="opened as a 2-D line"):
-        code, path = fit(*names[:2], "--horizons", "first.xyz", "second.xyz", "--quiet")
-    assert code == 0
-    model = load_model(path)
-    lines = np.unique(model.contacts_.points_[:, 0])
-    assert (lines.min(), lines.max()) == (100, 180)
-    with pytest.warns(UserWarning, match="opened as a 2-D line"):
-        cube = open_cube(names[2])
-    with pytest.warns(UserWarning, match="opened as a 2-D line"):
-        code = main(["predict", str(path), names[2], "-o", "oblique.npy", "--quiet"])
-    assert code == 0
-    section = xarray.DataArray(
-        cube[0].values,
-        {
-            "twt": cube["twt"],
-            "inline": ("trace", 110 + steps),
-            "crossline": ("trace", 300 + 2 * steps),
-        },
-        ("trace", "twt"),
-    )
-    assert_array_equal(np.load("oblique.npy")[0], model.predict([section])[0])
+@pytest.mark.filterwarnings("ignore:.* are opened as a 2-D line:UserWarning")
+def test_lines_through_a_survey_keep_its_numbers(given, folder):
+    for k, steps in enumerate((np.arange(60), -np.arange(33))):
+        numbers = line_words(200 + 2 * steps, 300 + 3 * np.abs(steps))
+        write_traces(folder / f"through{k}.sgy", SECTIONS[k], words_of(k) | numbers)
+    sections, _ = given("through0.sgy", "through1.sgy", *HORIZONS)
+    expected = np.stack([200 - 2 * np.arange(33), 300 + 3 * np.arange(33)], axis=1)
+    assert_array_equal(trace_numbers(sections, 1), expected)
+    # Prediction has the same numbers, of the whole line.
+    cube = open_cube("through1.sgy")
+    numbers = line_numbers(cube)
+    assert_array_equal(place(cube.values, numbers, 0, 0).trace_numbers[0], expected)
 
 
 @pytest.mark.parametrize(
@@ -254,8 +214,8 @@ def test_refused_before_training(fit, folder, arguments, message, capsys):
     write_traces(folder / "line3.segy", SECTIONS[3], words_of(3))
     if "depth.zarr" in arguments:
         pytest.importorskip("zarr")
-        open_cube("line1.sgy", domain="depth").to_dataset(name="a").to_zarr("depth.zarr")
-    code, path = fit(*arguments, "--horizons", "top.xyz", "base.xyz")
+        write_cube("depth.zarr", open_cube("line1.sgy", domain="depth"))
+    code, path = fit(*arguments, *HORIZONS)
     assert (code, path.exists()) == (1, False)
     assert re.search(message, capsys.readouterr().err)
 
@@ -266,7 +226,7 @@ def test_refused_before_training(fit, folder, arguments, message, capsys):
         ([], "3 files are given. Several 2-D lines need --horizons"),
         (["--horizons", "top_without_xy.txt"], "has no X and Y"),
         (
-            ["--horizons", "top_without_xy.txt", "--columns", "-,crossline,value"],
+            ["--horizons", "top_without_xy.txt", "--columns", "inline,crossline,value"],
             "--columns must name all columns, 'x', 'y', 'value' once each",
         ),
         (["--picks", "numbers.txt"], "Give X and Y"),
@@ -279,9 +239,3 @@ def test_trace_numbers_do_not_place_points_on_several_lines(
     code, path = fit(*named_lines(0, 1, 2), *arguments)
     assert (code, path.exists()) == (1, False)
     assert re.search(message, capsys.readouterr().err)
-
-
-def test_json_has_the_labeled_traces_of_each_line(fit, capsys):
-    code, _ = fit(*named_lines(0, 1, 3), "--horizons", "top.xyz", "base.xyz", "--json")
-    assert code == 0
-    assert json.loads(capsys.readouterr().out)["lines"] == {"line0.sgy": 60, "line1.sgy": 33}

@@ -10,6 +10,7 @@ __all__ = [
     "PATH",
     "PlacedSections",
     "axis_numbers",
+    "line_numbers",
     "place",
     "place_lines",
     "trace_numbers",
@@ -108,23 +109,38 @@ def _first_and_interval(array, axis):
 def axis_numbers(X):
     """Inline and crossline numbers of the lines of a cube, and its vertical axis.
 
-    None if the numbers are not known. Those of a 2-D line that was placed on a survey are the
-    survey's: the inline numbers then have the shape (1, n_traces).
+    None if the numbers are not known, or the axes of a 2-D line have other numbers than the survey
+    that it was placed on.
     """
-    if not has_named_axes(X):
+    if not has_named_axes(X) or _has_path(X):
         return None
     dims = ordered_dims(X)[:2]
-    if all(name in X.coords and X.coords[name].dims == dims[1:] for name in PATH):
-        inlines, crosslines = (np.asarray(X.coords[name], dtype=np.float64) for name in PATH)
-        return inlines[np.newaxis], crosslines, vertical_axis_of_cube(X)
     if not all(dim in X.coords and X.coords[dim].dtype.kind in "iuf" for dim in dims):
         return None
     lines = (np.asarray(X.coords[dim], dtype=np.float64) for dim in dims)
     return (*lines, vertical_axis_of_cube(X))
 
 
+def line_numbers(X):
+    """`axis_numbers`; of a 2-D line that was placed on a survey, numbers of the survey.
+
+    The inline numbers of such a line have the shape (1, n_traces).
+    """
+    if not has_named_axes(X) or not _has_path(X):
+        return axis_numbers(X)
+    inlines, crosslines = (np.asarray(X.coords[name], dtype=np.float64) for name in PATH)
+    return inlines[np.newaxis], crosslines, vertical_axis_of_cube(X)
+
+
+def _has_path(X):
+    traces = ordered_dims(X)[1:2]
+    return all(name in X.coords and X.coords[name].dims == traces for name in PATH)
+
+
 def numbers_of_line(numbers, axis, line):
     """Inline and crossline numbers of the traces of a line, from those of the axes of a cube."""
+    if axis and numbers[0].ndim == 2:  # one trace of a line that was placed on a survey
+        return _stack([numbers[0][:, line], numbers[1][line]], 1)
     columns = [numbers[axis][line], numbers[1 - axis]]
     return _stack(columns[::-1] if axis else columns, len(numbers[1 - axis]))
 

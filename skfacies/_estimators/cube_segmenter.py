@@ -30,7 +30,7 @@ from skfacies._cubes.holders import (
     write_lines,
 )
 from skfacies._cubes.pairing import check_pair, check_weights, interval_of
-from skfacies._cubes.positions import axis_numbers, place_lines
+from skfacies._cubes.positions import line_numbers, place_lines
 from skfacies._cubes.training_lines import allocator, check_lines, labeled_lines, take_sections
 from skfacies._estimators.cube_prediction import CubePrediction, rescaled_to_cube
 from skfacies._estimators.refining import join_lines, refined
@@ -197,7 +197,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         params = self._route(fit_params, sample_weight, validation_data)
         with self._scratch_folder() as folder:
             sections, section_labels, lines = self._cut(cube, labels, folder)
-            place_lines(sections, axis_numbers(X), lines)
+            place_lines(sections, line_numbers(X), lines)
             for name, value in params.items():
                 if value is not None and name.endswith("sample_weight"):
                     weights = check_weights(value, X, cube)
@@ -248,7 +248,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             lines, known = join_lines(labeled, self.lines_, self.direction, shape_of(cube))
             given = self._take(labels, lines, folder, "y")
             sections = self._take(cube, lines, folder, "X", self.neighbors)
-            place_lines(sections, axis_numbers(X), lines)
+            place_lines(sections, line_numbers(X), lines)
             self.estimator_ = refined(self.estimator_, sections, given, known, self._ignore_label())
             self.lines_ = {AXES[axis]: chosen for axis, chosen in lines.items()}
             del sections, given  # which may be mapped in the folder
@@ -348,7 +348,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Members of ``classes_``; `ignore_label` where amplitudes are missing.
         """
         cube, wrap = self._check_prediction_data(X)
-        model = self._prediction(cube, dtype, axis_numbers(X))
+        model = self._prediction(cube, dtype, line_numbers(X))
         model.check_label_type(out.dtype if hasattr(out, "dtype") else dtype)
         if is_dask(cube):
             return wrap(model.lazy(cube, out, probabilities=False), "facies")
@@ -381,7 +381,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             In the order of ``classes_``; NaN where amplitudes are missing.
         """
         cube, wrap = self._check_prediction_data(X)
-        model = self._prediction(cube, numbers=axis_numbers(X))
+        model = self._prediction(cube, numbers=line_numbers(X))
         if is_dask(cube):
             return wrap(model.lazy(cube, out, probabilities=True), "probability", self.classes_)
         shape = (*shape_of(cube), len(self.classes_))
