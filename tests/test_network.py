@@ -447,6 +447,14 @@ def test_automatic_epochs_are_bounded():
     assert epochs * share * 10_000 == pytest.approx(7000)
 
 
+@pytest.mark.parametrize(
+    ("n_batches", "n_pixels"), [(1, 100), (8, 1.4e6), (100, 3e7), (10_000, 2e7)]
+)
+def test_a_part_of_the_effort_is_a_part_of_the_passes(n_batches, n_pixels):
+    whole, part = (np.prod(auto_epochs(n_batches, n_pixels, effort)) for effort in (1.0, 0.17))
+    assert 0.15 * whole < part < 0.21 * whole
+
+
 # --- classes that are not found yet ---------------------------------------------------------------
 
 

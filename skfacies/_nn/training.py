@@ -73,11 +73,11 @@ def auto_epochs(
     much, whose neighbors are near copies, each epoch takes a part at random. That is one to five
     minutes on two cores that compute in bfloat16. `effort` is a part of that.
     """
-    steps, pixels = effort * steps, effort * pixels
+    steps, pixels, at_most = effort * steps, effort * pixels, math.ceil(effort * at_most)
     little = min(steps / n_batches, pixels / n_pixels)
     if little >= at_least:
         return min(math.ceil(little), at_most), 1.0
-    much = min(6, 5 * steps / n_batches, pixels / n_pixels)
+    much = min(6 * effort, 5 * steps / n_batches, pixels / n_pixels)
     return at_least, min(1.0, max(little, much) / at_least)
 
 
