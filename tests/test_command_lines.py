@@ -9,7 +9,13 @@ from segy_files import line_words, write_traces
 
 from skfacies import FaciesSegmenter
 from skfacies.__main__ import main
-from skfacies._cubes.positions import line_numbers, place, trace_numbers
+from skfacies._cubes.positions import (
+    axis_numbers,
+    line_numbers,
+    numbers_of_line,
+    place,
+    trace_numbers,
+)
 from skfacies.datasets import make_facies_cube
 from skfacies.horizons import horizons_from_labels
 from skfacies.io import open_cube, write_cube
@@ -195,6 +201,8 @@ def test_lines_through_a_survey_keep_its_numbers(given, folder):
     cube = open_cube("through1.sgy")
     numbers = line_numbers(cube)
     assert_array_equal(place(cube.values, numbers, 0, 0).trace_numbers[0], expected)
+    assert_array_equal(numbers_of_line(numbers, 1, 5), expected[5:6])
+    assert axis_numbers(cube) is None
 
 
 @pytest.mark.parametrize(
