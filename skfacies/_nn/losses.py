@@ -82,13 +82,11 @@ class FaciesLoss(nn.Module):
     def _factors(self, logits, codes):
         """Factors of the classes, after a look at the probabilities of a batch."""
         codes = codes[..., ::STRIDE, ::STRIDE]
-        counted = codes != IGNORED
-        codes = codes.clamp_min(0)
+        members = functional.one_hot(codes.clamp_min(0), len(self.rarity))
+        members = (members * (codes != IGNORED)[..., None]).flatten(0, -2).float()
         given = torch.softmax(logits[..., ::STRIDE, ::STRIDE].float(), dim=1)
-        given = given.gather(1, codes[:, None])[:, 0][counted]
-        of_batch = torch.zeros_like(self.found)
-        of_batch[0].index_add_(0, codes[counted], given)
-        of_batch[1] = torch.bincount(codes[counted], minlength=len(self.rarity))
+        given = given.movedim(1, -1).flatten(0, -2)
+        of_batch = torch.stack([(members * given).sum(dim=0), members.sum(dim=0)])
         self.found = MEMORY * self.found + of_batch
         found = self.found[0] / self.found[1].clamp_min(torch.finfo(torch.float32).tiny)
         return 1 + (self.rarity - 1) * (1 - found)
