@@ -12,6 +12,7 @@ from skfacies import FaciesSegmenter
 from skfacies.__main__ import main
 from skfacies._cli.files import check_targets
 from skfacies._cli.fit import fit_model
+from skfacies._cli.interpretation import Interpretation
 from skfacies._cli.labels import LabelCube, check_lines, choose_lines, distinct_labels
 from skfacies._cli.options import reword
 from skfacies.datasets import make_facies_cube
@@ -390,7 +391,13 @@ def test_errors_name_options_that_help(survey, elsewhere, capsys):
 def test_a_model_keeps_how_its_cube_was_opened(survey, elsewhere, tmp_path, capsys):
     seismic, labels = elsewhere
     path, out = str(tmp_path / "m.safetensors"), str(tmp_path / "facies.sgy")
-    fit_model(seismic, labels, path, reading={"inline_byte": 9, "crossline_byte": 21}, **TINY)
+    fit_model(
+        seismic,
+        Interpretation(labels),
+        path,
+        reading={"inline_byte": 9, "crossline_byte": 21},
+        **TINY,
+    )
     assert load_model(path).reading_ == {"inline_byte": 9, "crossline_byte": 21}
     capsys.readouterr()
     assert main(["info", path]) == 0
@@ -416,7 +423,7 @@ def test_a_model_keeps_the_bytes_of_positions_which_labels_do_not_need(survey, t
     labels = str(write_cube(tmp_path / "b.sgy", survey[1]))
     path, out = str(tmp_path / "m.safetensors"), str(tmp_path / "facies.sgy")
     reading = {"x_byte": 185, "y_byte": 181}
-    fit_model(seismic, labels, path, reading=reading, **TINY)
+    fit_model(seismic, Interpretation(labels), path, reading=reading, **TINY)
     assert load_model(path).reading_ == reading
     assert main(["predict", path, seismic, "-o", out]) == 0
     assert "--x-byte 185 --y-byte 181" in capsys.readouterr().out

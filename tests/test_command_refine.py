@@ -7,6 +7,7 @@ import pytest
 from segy_files import survey_lines, write_segy
 
 from skfacies.__main__ import main
+from skfacies._nn.callbacks import Losses
 from skfacies.datasets import make_facies_cube
 from skfacies.persistence import load_model
 
@@ -78,3 +79,20 @@ def test_a_model_is_never_overwritten(survey, capsys):
 def test_steps_are_refused(survey, tmp_path, capsys):
     assert refine(survey, "--lines", "every=2", "-o", str(tmp_path / "m.safetensors")) == 1
     assert "--lines of refine names lines" in capsys.readouterr().err
+
+
+def test_interruption_leaves_no_model(survey, tmp_path, capsys, monkeypatch):
+    """In the second of two epochs: skorch ends the training, and would keep the first."""
+    begin, epochs = Losses.on_epoch_begin, []
+
+    def interrupt(self, net, **kwargs):
+        epochs.append(len(net.history))
+        if len(epochs) == 2:
+            raise KeyboardInterrupt
+        begin(self, net, **kwargs)
+
+    monkeypatch.setattr(Losses, "on_epoch_begin", interrupt)
+    out = tmp_path / "refined.safetensors"
+    assert refine(survey, "--lines", "inline=103", "-o", str(out)) == 130
+    assert len(epochs) == 2
+    assert not out.exists()

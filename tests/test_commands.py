@@ -355,7 +355,7 @@ def test_interrupted_prediction_leaves_no_file(survey, model, tmp_path, monkeypa
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skfacies.io.write_cube", interrupt)
+    monkeypatch.setattr("skfacies._cli.results.write_cube", interrupt)
     out = str(tmp_path / "out.sgy")
     assert main(["predict", model, str(survey / "seismic.sgy"), "-o", out]) == 130
     assert "interrupted" in capsys.readouterr().err

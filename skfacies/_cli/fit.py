@@ -75,18 +75,17 @@ def run(arguments):
             f"{len(arguments.more_lines) + 2} files are given. Several 2-D lines need --horizons "
             "or --picks; without these, give SEISMIC and LABELS."
         )
+    from skfacies._cli.interpretation import Interpretation
+
     result = fit_model(
         arguments.seismic,
-        arguments.labels,
+        Interpretation(**given_interpretation(arguments)),
         arguments.out,
         direction=arguments.directions,
         lines=arguments.lines,
-        ignore_label=arguments.ignore_label,
         label_names=None if arguments.names is None else arguments.names.split(","),
         reading=given_reading(arguments),
-        labels_reading=given_reading(arguments, "labels_"),
         verbose=arguments.verbose,
-        **given_interpretation(arguments),
         **training_params(arguments),
     )
     trained_on = []
@@ -98,6 +97,7 @@ def run(arguments):
 
 def _run_lines(arguments):
     from skfacies._cli.fit_lines import fit_lines
+    from skfacies._cli.interpretation import Interpretation
 
     for name, given in (
         ("--directions", arguments.directions),
@@ -115,11 +115,11 @@ def _run_lines(arguments):
     del params["neighbors"]
     result = fit_lines(
         [arguments.seismic, arguments.labels, *arguments.more_lines],
+        Interpretation(**given_interpretation(arguments) | {"labels": None}),
         arguments.out,
         label_names=None if arguments.names is None else arguments.names.split(","),
         reading=given_reading(arguments),
         verbose=arguments.verbose,
-        **given_interpretation(arguments),
         **params,
     )
     n_lines = len(result.lines)
@@ -149,23 +149,14 @@ def _show(arguments, result, trained_on):
 
 def fit_model(
     seismic,
-    labels,
+    interpretation,
     model_file,
     *,
-    horizons=None,
-    picks=None,
-    between=None,
     direction=None,
     neighbors=0,
     lines=(),
-    ignore_label=-1,
     label_names=None,
     reading=None,
-    labels_reading=None,
-    z_unit=None,
-    columns=None,
-    crossing="raise",
-    missing="unknown",
     verbose=1,
     **params,
 ):
@@ -173,16 +164,11 @@ def fit_model(
 
     Parameters
     ----------
-    labels : path or None
-        None if `horizons`, files from shallow to deep, or `picks`, a file of intervals, are given.
-    between : (path, path), default=None
-        Horizons above and below the samples to train on.
+    interpretation : Interpretation
     direction : {"inline", "crossline", "both"}, default=None
         None is "inline", or that of the picked lines.
-    z_unit, columns, crossing, missing
-        How horizons are read; see `read_horizons` and `labels_from_horizons`.
-    reading, labels_reading : dict, default=None
-        Options of `open_cube` for the amplitudes and for the labels.
+    reading : dict, default=None
+        Options of `open_cube` for the amplitudes.
 
     Returns
     -------
@@ -195,44 +181,25 @@ def fit_model(
 
     from skfacies._cli.files import (
         check_model_name,
-        check_reading,
         check_targets,
         open_file,
         used_options,
         weights_file,
     )
-    from skfacies._cli.interpretation import check_given, find_direction, input_files, open_given
+    from skfacies._cli.interpretation import find_direction
     from skfacies._cli.labels import check_lines, check_names, name_labels, split_lines
     from skfacies.persistence import save_model
 
-    check_given(labels, horizons, picks)
+    interpretation.check(reading, seismic)
     inputs = {"SEISMIC": seismic, "--weights": weights_file(params)}
-    inputs |= input_files(labels, horizons, picks, between)
-    check_targets([model_file], inputs)
+    check_targets([model_file], inputs | interpretation.files)
     check_model_name(model_file)
+    labels, horizons = interpretation.labels, interpretation.horizons
     direction = direction or ("inline" if labels else None)
     step, named = check_lines(lines, direction) if direction else split_lines(lines)
     label_names = check_names(label_names, horizons)
-    check_reading(reading, seismic, labels)
-    check_reading(labels_reading, labels, prefix="--labels-")
     cube = open_file(seismic, reading)
-    interpreted = open_given(
-        cube,
-        seismic,
-        labels=labels,
-        horizons=horizons,
-        picks=picks,
-        between=between,
-        reading=reading,
-        labels_reading=labels_reading,
-        ignore_label=ignore_label,
-        lines=named,
-        z_unit=z_unit,
-        columns=columns,
-        crossing=crossing,
-        missing=missing,
-        verbose=verbose,
-    )
+    interpreted = interpretation.open(cube, seismic, reading=reading, lines=named, verbose=verbose)
     if labels is None:
         direction = find_direction(direction, named, interpreted, cube)
     names = name_labels(label_names, interpreted, horizons)

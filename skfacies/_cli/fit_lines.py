@@ -5,17 +5,11 @@ __all__ = ["fit_lines"]
 
 def fit_lines(
     files,
+    interpretation,
     model_file,
     *,
-    horizons=None,
-    picks=None,
-    between=None,
     label_names=None,
     reading=None,
-    z_unit=None,
-    columns=None,
-    crossing="raise",
-    missing="unknown",
     verbose=1,
     **params,
 ):
@@ -25,6 +19,8 @@ def fit_lines(
     ----------
     files : list of path
         One line each.
+    interpretation : Interpretation
+        Horizons or intervals.
     **params
         Parameters of `FaciesSegmenter`. The other parameters are those of `fit_model`.
 
@@ -38,37 +34,23 @@ def fit_lines(
 
     from skfacies._cli.files import (
         check_model_name,
-        check_reading,
         check_targets,
         used_options,
         weights_file,
     )
-    from skfacies._cli.interpretation import check_given, input_files, open_given
     from skfacies._cli.labels import UNLABELED, check_names, name_labels
 
     files = [str(path) for path in files]
-    check_given(None, horizons, picks)
+    interpretation.check(reading, *files)
     inputs = {path: path for path in files} | {"--weights": weights_file(params)}
-    check_targets([model_file], inputs | input_files(None, horizons, picks, between))
+    check_targets([model_file], inputs | interpretation.files)
     check_model_name(model_file)
-    label_names = check_names(label_names, horizons)
-    check_reading(reading, *files)
+    label_names = check_names(label_names, interpretation.horizons)
     _check_different(files)
     lines = [_open_line(path, reading) for path in files]
     traces, places = join_lines(lines, files)
-    interpreted = open_given(
-        traces,
-        "the lines",
-        horizons=horizons,
-        picks=picks,
-        between=between,
-        z_unit=z_unit,
-        columns=columns,
-        crossing=crossing,
-        missing=missing,
-        verbose=verbose,
-    )
-    names = name_labels(label_names, interpreted, horizons)
+    interpreted = interpretation.open(traces, "the lines", verbose=verbose)
+    names = name_labels(label_names, interpreted, interpretation.horizons)
     found, used, sections, labels = interpreted[0], {}, [], []
     for path, line, place in zip(files, lines, places, strict=True):
         own = found[place][:, _samples_of(line, traces)]

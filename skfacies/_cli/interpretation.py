@@ -1,9 +1,11 @@
 """Interpretation that is given to commands: labels, horizons or picked intervals."""
 
 import os
+from dataclasses import dataclass
 
 import numpy as np
 
+from skfacies._cli.files import check_reading
 from skfacies._cli.labels import UNLABELED, LabelCube, open_interpretation
 from skfacies.horizons import read_horizons
 from skfacies.horizons._checks import check_depths
@@ -11,39 +13,124 @@ from skfacies.horizons._intervals import find_intervals
 from skfacies.horizons._lazy import HorizonLabels, Window
 from skfacies.horizons._survey import Survey
 
-__all__ = [
-    "check_given",
-    "find_direction",
-    "input_files",
-    "match_classes",
-    "open_given",
-    "open_window",
-]
+__all__ = ["Interpretation", "find_direction", "match_classes"]
 
 #: Part of the traces of a line that must be labeled for it to be picked on purpose.
 PICKED = 0.5
 
 
-def check_given(labels, horizons, picks):
-    """Refuse a command without interpretation, and one with several."""
-    given = [
-        name
-        for name, value in (("LABELS", labels), ("--horizons", horizons), ("--picks", picks))
-        if value
-    ]
-    if len(given) != 1:
-        raise ValueError(
-            f"give the interpretation as LABELS, a cube; or as --horizons FILE …; or as --picks "
-            f"FILE; got {' and '.join(given) or 'none of them'}."
-        )
+@dataclass(frozen=True)
+class Interpretation:
+    """What a command is given as interpretation, and how its files are read.
 
+    Parameters
+    ----------
+    labels : path or None
+        Cube of labels.
+    horizons : list of path or None
+        Files from shallow to deep; "file:name" is one of several horizons of a file.
+    picks : path or None
+        File of intervals.
+    between : (path, path) or None
+        Horizons above and below the samples that count. Commands without interpretation have only
+        this window.
+    z_unit, columns, crossing, missing
+        How horizons are read; see `read_horizons` and `labels_from_horizons`.
+    ignore_label : int
+        Of `labels`.
+    labels_reading : dict or None
+        Options of `open_cube` for `labels`, where they are not those of the amplitudes.
+    """
 
-def input_files(labels, horizons, picks, between):
-    """Files that are read, by their names in the command."""
-    files = {"LABELS": labels, "--picks": picks}
-    for name, paths in (("--horizons", horizons), ("--between", between)):
-        files |= {f"{name} ({path})": path for path in map(_file_of, paths or ())}
-    return files
+    labels: object = None
+    horizons: list | None = None
+    picks: object = None
+    between: tuple | None = None
+    z_unit: str | None = None
+    columns: tuple | None = None
+    crossing: str = "raise"
+    missing: str = "unknown"
+    ignore_label: int = UNLABELED
+    labels_reading: dict | None = None
+
+    @property
+    def files(self):
+        """Files that are read, by their names in the command."""
+        files = {"LABELS": self.labels, "--picks": self.picks}
+        for name, paths in (("--horizons", self.horizons), ("--between", self.between)):
+            files |= {f"{name} ({path})": path for path in map(_file_of, paths or ())}
+        return files
+
+    def check(self, reading, *seismic):
+        """Refuse no interpretation, several, and options that are for none of the files."""
+        kinds = {"LABELS": self.labels, "--horizons": self.horizons, "--picks": self.picks}
+        given = [name for name, value in kinds.items() if value]
+        if len(given) != 1:
+            raise ValueError(
+                f"give the interpretation as LABELS, a cube; or as --horizons FILE …; or as "
+                f"--picks FILE; got {' and '.join(given) or 'none of them'}."
+            )
+        check_reading(reading, *seismic, self.labels)
+        check_reading(self.labels_reading, self.labels, prefix="--labels-")
+
+    def open(self, cube, seismic, *, reading=None, lines=(), verbose=0):
+        """Labels at the amplitudes, a LabelCube.
+
+        Its `names` are those of the units between horizons, or of the classes of intervals.
+        `reading` are options of `open_cube` for the amplitudes, `lines` the texts of --lines.
+        """
+        if self.labels is not None:
+            found = open_interpretation(
+                self.labels,
+                cube,
+                seismic,
+                reading,
+                self.labels_reading,
+                self.ignore_label,
+                lines,
+                verbose=verbose,
+            )
+        elif self.horizons:
+            found = self._from_horizons(cube, lines, verbose)
+        else:
+            survey = Survey(cube, by_xy=True)
+            made, names, notes = find_intervals(self.picks, survey, z_unit=self.z_unit)
+            found = LabelCube(made, self.picks, lines=lines, survey=cube)
+            found.names = names
+            _print(notes, verbose)
+        if self.between:
+            found.window = self.open_window(cube, verbose=verbose)
+        return found
+
+    def _from_horizons(self, cube, lines, verbose):
+        found = self._read(self.horizons, cube)
+        _print(found.notes, verbose)
+        n_samples = cube.shape[2]
+        check_depths(found.data, n_samples, list(map(str, found.names)), missing=self.missing)
+        labels = HorizonLabels(found.data, n_samples, self.missing)
+        labels = LabelCube(labels, "--horizons", lines=lines, survey=cube)
+        labels.names = dict(enumerate(found.units))
+        return labels
+
+    def open_window(self, cube, *, verbose=0):
+        """Mask of the samples between two horizons; None if all count."""
+        if not self.between:
+            return None
+        found = self._read(self.between, cube)
+        top, base = found.data
+        n_traces = np.count_nonzero(~np.isnan(top) & ~np.isnan(base))
+        if not n_traces:
+            raise ValueError(
+                f"--between: {found.names[0]} and {found.names[1]} have no trace in common. Give "
+                "two horizons that cover the same part of the survey."
+            )
+        note = f"between {found.names[0]} and {found.names[1]}: {n_traces} of {top.size} traces"
+        _print([*found.notes, note], verbose)
+        return Window(top, base, cube.shape[2])
+
+    def _read(self, paths, cube):
+        options = {"z_unit": self.z_unit, "columns": self.columns, "crossing": self.crossing}
+        return read_horizons(_with_names(paths), like=cube, **options)
 
 
 def _file_of(text):
@@ -54,78 +141,6 @@ def _file_of(text):
 
 def _with_names(texts):
     return [text if _file_of(text) == text else tuple(text.rsplit(":", 1)) for text in texts]
-
-
-def open_given(
-    cube,
-    seismic,
-    *,
-    labels=None,
-    horizons=None,
-    picks=None,
-    between=None,
-    reading=None,
-    labels_reading=None,
-    ignore_label=-1,
-    lines=(),
-    z_unit=None,
-    columns=None,
-    crossing="raise",
-    missing="unknown",
-    verbose=0,
-):
-    """Labels at the amplitudes, from a cube, from horizons or from picked intervals.
-
-    Returns
-    -------
-    labels : LabelCube
-        Its `names` are those of the units between horizons, or of the classes of intervals.
-    """
-    options = {"z_unit": z_unit, "columns": columns, "crossing": crossing, "verbose": verbose}
-    if labels is not None:
-        found = open_interpretation(
-            labels, cube, seismic, reading, labels_reading, ignore_label, lines, verbose=verbose
-        )
-    elif horizons:
-        found = _from_horizons(horizons, cube, lines, missing, options)
-    else:
-        made, names, notes = find_intervals(picks, Survey(cube, by_xy=True), z_unit=z_unit)
-        found = LabelCube(made, picks, lines=lines, survey=cube)
-        found.names = names
-        _print(notes, verbose)
-    if between:
-        found.window = open_window(cube, between, **options)
-    return found
-
-
-def _from_horizons(paths, cube, lines, missing, options):
-    options = dict(options)
-    verbose = options.pop("verbose")
-    found = read_horizons(_with_names(paths), like=cube, **options)
-    _print(found.notes, verbose)
-    n_samples = cube.shape[2]
-    check_depths(found.data, n_samples, [f"{name}" for name in found.names], missing=missing)
-    labels = HorizonLabels(found.data, n_samples, missing)
-    labels = LabelCube(labels, "--horizons", lines=lines, survey=cube)
-    labels.names = dict(enumerate(found.units))
-    return labels
-
-
-def open_window(cube, between, *, z_unit=None, columns=None, crossing="raise", verbose=0):
-    """Mask of the samples between two horizons."""
-    options = {"z_unit": z_unit, "columns": columns, "crossing": crossing}
-    found = read_horizons(_with_names(between), like=cube, **options)
-    top, base = found.data
-    window = Window(top, base, cube.shape[2])
-    n_traces = np.count_nonzero(~np.isnan(top) & ~np.isnan(base))
-    if not n_traces:
-        raise ValueError(
-            f"--between: {found.names[0]} and {found.names[1]} have no trace in common. Give two "
-            "horizons that cover the same part of the survey."
-        )
-    note = f"between {found.names[0]} and {found.names[1]}: {n_traces} of {top.size} traces"
-    _print([*found.notes, note], verbose)
-    return window
 
 
 def find_direction(direction, lines, labels, cube):

@@ -1,6 +1,7 @@
 """Models of commands: made, trained, and opened for cubes. Imports torch."""
 
 from skfacies._cli.files import open_like_training, reading_words
+from skfacies._cli.interpretation import match_classes
 from skfacies._cli.options import progress
 from skfacies._estimators.cube_segmenter import CubeSegmenter
 from skfacies._estimators.segmenter import FaciesSegmenter
@@ -13,6 +14,8 @@ __all__ = [
     "load_cube_model",
     "make_model",
     "open_amplitudes",
+    "open_interpreted",
+    "refine_fully",
     "stored",
 ]
 
@@ -41,6 +44,14 @@ def fit_sections(sections, labels, *, verbose, **params):
 
 def _check_complete(model):
     if model.n_iter_ < model.net_.max_epochs:
+        raise KeyboardInterrupt
+
+
+def refine_fully(model, cube, labels):
+    """Refine, and stop the command on Ctrl-C, as `fit_fully` does."""
+    before = model.estimator_.n_iter_
+    model.refine(cube, labels)
+    if model.estimator_.n_iter_ - before < model.estimator_.net_.max_epochs:
         raise KeyboardInterrupt
 
 
@@ -80,6 +91,15 @@ def open_amplitudes(path, model, reading, verbose):
     if kept and verbose:
         print(f"opening {path} like the training amplitudes: {reading_words(kept)}")
     return cube
+
+
+def open_interpreted(seismic, interpretation, model, reading, *, lines=(), verbose=0):
+    """A cube, opened as for the training of a model, and labels at it in the model's classes."""
+    cube = open_amplitudes(seismic, model, reading, verbose)
+    shared = {**stored(model), **(reading or {})}
+    labels = interpretation.open(cube, seismic, reading=shared, lines=lines, verbose=verbose)
+    match_classes(labels, model, verbose=verbose)
+    return cube, labels
 
 
 def facies_names(model):

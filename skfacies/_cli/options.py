@@ -213,7 +213,7 @@ def given_reading(arguments, prefix=""):
 
 #: Options of interpretation that is given as horizons or intervals.
 BETWEEN = ("between", "z_unit", "columns", "crossing")
-INTERPRETATION = ("horizons", "picks", "missing", *BETWEEN)
+INTERPRETATION = ("labels", "ignore_label", "horizons", "picks", "missing", *BETWEEN)
 
 
 def add_interpretation(command):
@@ -276,13 +276,14 @@ def add_between(group):
 
 
 def given_between(arguments):
-    """Options of `add_between`."""
+    """Options of `add_between`, fields of `Interpretation`."""
     return {name: getattr(arguments, name) for name in BETWEEN}
 
 
 def given_interpretation(arguments):
-    """Options of `add_interpretation`, without LABELS."""
-    return {name: getattr(arguments, name) for name in INTERPRETATION}
+    """LABELS and options of `add_interpretation`, fields of `Interpretation`."""
+    given = {name: getattr(arguments, name) for name in INTERPRETATION}
+    return given | {"labels_reading": given_reading(arguments, "labels_")}
 
 
 def add_training(command):

@@ -63,6 +63,8 @@ def add_parser(commands):
 
 
 def run(arguments):
+    from skfacies._cli.interpretation import Interpretation
+
     result = predict_cube(
         arguments.model,
         arguments.seismic,
@@ -74,8 +76,8 @@ def run(arguments):
         like=arguments.like,
         reading=given_reading(arguments),
         rescale=arguments.rescale,
+        window=Interpretation(**given_between(arguments)),
         verbose=arguments.verbose,
-        **given_between(arguments),
     )
     for path in result.paths:
         print(f"wrote {path}")
@@ -105,10 +107,7 @@ def predict_cube(
     like=None,
     reading=None,
     rescale=None,
-    between=None,
-    z_unit=None,
-    columns=None,
-    crossing="raise",
+    window=None,
     verbose=1,
 ):
     """Predict a cube from a file into new files; each gets its name once it is complete.
@@ -127,9 +126,9 @@ def predict_cube(
         Options of `open_cube` that override those of the training.
     rescale : {"survey"} or None, default=None
         See `FaciesSegmenter`; None keeps the model's setting.
-    between : (path, path), default=None
-        Horizons above and below the samples to predict: the others get the label -1, and no
-        probabilities and entropy. `z_unit`, `columns` and `crossing` are those of `read_horizons`.
+    window : Interpretation, default=None
+        The samples that it is `between` are predicted: the others get the label -1, and no
+        probabilities and entropy.
 
     Returns
     -------
@@ -144,18 +143,14 @@ def predict_cube(
 
     from skfacies._cli import contacts, results
     from skfacies._cli.files import check_reading, check_targets
-    from skfacies._cli.interpretation import input_files, open_window
     from skfacies._cli.models import load_cube_model, open_amplitudes, stored
     from skfacies._files import whole_files
-    from skfacies.io import kind_to_write, write_cube
 
     out = None if out is None else Path(out)
-    _check_outputs(out, horizons, probabilities or entropy)
-    if out is not None and kind_to_write(out) != "segy" and like is not None and horizons is None:
-        raise ValueError(f"--like gives headers for SEG-Y files; OUT is {out}. Omit --like.")
+    _check_outputs(out, horizons, like, probabilities or entropy)
     check_reading(reading, seismic, like)
     inputs = {"MODEL": model_file, "SEISMIC": seismic, "--like": like}
-    inputs |= input_files(None, None, None, between)
+    inputs |= window.files if window else {}
     check_targets([out] if out else [], inputs)
     model = load_cube_model(model_file, verbose=verbose, rescale=rescale)
     check_targets(results.places_beside(out, model, probabilities, entropy), inputs)
@@ -167,40 +162,35 @@ def predict_cube(
     warn_of_survey(model, cube)
     survey, as_like = results.find_survey(cube, seismic, like, {**stored(model), **(reading or {})})
     headers = {} if out is None else results.find_headers(cube, seismic, out, as_like)
-    options = {"z_unit": z_unit, "columns": columns, "crossing": crossing}
-    window = open_window(cube, between, **options, verbose=verbose) if between else None
+    inside = window.open_window(cube, verbose=verbose) if window else None
     with results.scratch_folder(out or Path(horizons)) as scratch:
         # Find out now, before prediction, whether the files can hold the result.
         if files:
             contacts.check_survey_of(survey, format, scratch)
         if out is not None and not headers:
-            empty = results.scratch_array(scratch, "empty", cube.shape, results.label_type(model))
-            write_cube(
-                Path(scratch, f"one{out.suffix}"),
-                results.like_amplitudes(cube, empty, "facies")[:1, :1],
-            )
+            results.try_to_write(model, cube, out, scratch)
         with_scores = probabilities or entropy or bool(files)
         labels, scores = results.predict_arrays(
-            model, cube, scratch, labels=out is not None, scores=with_scores, window=window
+            model, cube, scratch, labels=out is not None, scores=with_scores, window=inside
         )
-        paths, rows = [], []
+        rows = []
         with whole_files(horizons) if files else nullcontext() as part:
             if files:
                 found = contacts.find_contacts(model, cube, scores)
                 rows = contacts.write_contacts(part, files, found, survey, format)
             parts = results.parts(model, cube, out, scratch, labels, scores, probabilities, entropy)
-            for path, result in parts:
-                # The headers were already compared with the cube; options may correct its times.
-                result = result.drop_vars(cube.dims[2], errors="ignore") if headers else result
-                written = write_cube(path, result, **headers)
-                paths += written if isinstance(written, list) else [written]
+            paths = results.write_parts(parts, cube, headers)
     for row in rows:
         row["file"] = None if row["file"] is None else Path(horizons, row["file"])
     return Bunch(paths=paths, horizons=rows)
 
 
-def _check_outputs(out, horizons, beside):
+def _check_outputs(out, horizons, like, beside):
+    from skfacies.io import kind_to_write
+
     if out is None and horizons is None:
         raise ValueError("nothing to write. Give -o OUT for a cube, --horizons FOLDER, or both.")
     if out is None and beside:
         raise ValueError("--proba and --entropy are files beside OUT. Give -o OUT, or omit them.")
+    if out is not None and kind_to_write(out) != "segy" and like is not None and horizons is None:
+        raise ValueError(f"--like gives headers for SEG-Y files; OUT is {out}. Omit --like.")

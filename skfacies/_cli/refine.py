@@ -52,18 +52,16 @@ def add_parser(commands):
 
 def run(arguments):
     from skfacies._cli.files import predict_words
+    from skfacies._cli.interpretation import Interpretation
 
     result = refine_model(
         arguments.model,
         arguments.seismic,
-        arguments.labels,
+        Interpretation(**given_interpretation(arguments)),
         arguments.out,
         lines=arguments.lines,
-        ignore_label=arguments.ignore_label,
         reading=given_reading(arguments),
-        labels_reading=given_reading(arguments, "labels_"),
         verbose=arguments.verbose,
-        **given_interpretation(arguments),
     )
     for name, numbers in result.lines.items():
         print(f"trained on {len(numbers)} {name}{'s' if len(numbers) > 1 else ''} in all")
@@ -82,20 +80,11 @@ def run(arguments):
 def refine_model(
     model_file,
     seismic,
-    labels,
+    interpretation,
     out,
     *,
-    horizons=None,
-    picks=None,
-    between=None,
     lines=(),
-    ignore_label=-1,
     reading=None,
-    labels_reading=None,
-    z_unit=None,
-    columns=None,
-    crossing="raise",
-    missing="unknown",
     verbose=1,
 ):
     """Refine a model with an interpretation from files, and write it.
@@ -111,45 +100,30 @@ def refine_model(
     import numpy as np
     from sklearn.utils import Bunch
 
-    from skfacies._cli.files import check_model_name, check_reading, check_targets
-    from skfacies._cli.interpretation import check_given, input_files, match_classes, open_given
+    from skfacies._cli.files import check_model_name, check_targets
     from skfacies._cli.labels import split_lines
-    from skfacies._cli.models import facies_names, load_cube_model, open_amplitudes, stored
+    from skfacies._cli.models import (
+        facies_names,
+        load_cube_model,
+        open_interpreted,
+        refine_fully,
+    )
     from skfacies.persistence import save_model
 
-    check_given(labels, horizons, picks)
-    inputs = {"MODEL": model_file, "SEISMIC": seismic}
-    check_targets([out], inputs | input_files(labels, horizons, picks, between))
+    interpretation.check(reading, seismic)
+    check_targets([out], {"MODEL": model_file, "SEISMIC": seismic} | interpretation.files)
     check_model_name(out)
     step, named = split_lines(lines)
     if step != 1:
         raise ValueError("--lines of refine names lines: inline=300,350 crossline=300-700:50.")
-    check_reading(reading, seismic, labels)
-    check_reading(labels_reading, labels, prefix="--labels-")
     model = load_cube_model(model_file, verbose=verbose)
-    cube = open_amplitudes(seismic, model, reading, verbose)
-    interpreted = open_given(
-        cube,
-        seismic,
-        labels=labels,
-        horizons=horizons,
-        picks=picks,
-        between=between,
-        reading={**stored(model), **(reading or {})},
-        labels_reading=labels_reading,
-        ignore_label=ignore_label,
-        lines=named,
-        z_unit=z_unit,
-        columns=columns,
-        crossing=crossing,
-        missing=missing,
-        verbose=verbose,
+    cube, interpreted = open_interpreted(
+        seismic, interpretation, model, reading, lines=named, verbose=verbose
     )
-    match_classes(interpreted, model, verbose=verbose)
     axis = 1 if model.direction == "crossline" else 0
     compared = np.unique(np.linspace(0, cube.shape[axis] - 1, LINES_TO_COMPARE).astype(int))
     before = _predict_lines(model, cube, axis, compared)
-    model.refine(cube, interpreted)
+    refine_fully(model, cube, interpreted)
     after = _predict_lines(model, cube, axis, compared)
     names = getattr(model, "label_names_", None)
     save_model(model, out, label_names=names and facies_names(model))

@@ -12,6 +12,7 @@ from skfacies._cli.models import facies_names
 from skfacies._cubes.holders import chunk_length
 from skfacies._cubes.writing import class_paths
 from skfacies._sections.estimators import find_parameter
+from skfacies.io import write_cube
 from skfacies.qc import prediction_entropy
 
 __all__ = [
@@ -20,12 +21,13 @@ __all__ = [
     "find_headers",
     "find_survey",
     "label_type",
-    "like_amplitudes",
     "parts",
     "places_beside",
     "predict_arrays",
     "scratch_array",
     "scratch_folder",
+    "try_to_write",
+    "write_parts",
 ]
 
 PLACES = ("inline_byte", "crossline_byte")
@@ -59,15 +61,33 @@ def parts(model, cube, out, folder, labels, scores, probabilities, entropy):
     """Yield the path and the cube of each result; none if there are no labels."""
     if labels is None:
         return
-    yield out, like_amplitudes(cube, labels, "facies")
+    yield out, _like_amplitudes(cube, labels, "facies")
     if probabilities:
         names = facies_names(model)
-        yield beside(out, "probability"), like_amplitudes(cube, scores, "probability", names)
+        yield beside(out, "probability"), _like_amplitudes(cube, scores, "probability", names)
     if entropy:
         doubt = scratch_array(folder, "entropy", cube.shape, np.float32)
         for i in range(len(scores)):
             doubt[i] = prediction_entropy(scores[i])
-        yield beside(out, "entropy"), like_amplitudes(cube, doubt, "entropy")
+        yield beside(out, "entropy"), _like_amplitudes(cube, doubt, "entropy")
+
+
+def write_parts(parts, cube, headers):
+    """Write results, as `parts` gives them, and return the paths of the files."""
+    paths = []
+    for path, result in parts:
+        # The headers were already compared with the cube; options may correct its times.
+        result = result.drop_vars(cube.dims[2], errors="ignore") if headers else result
+        written = write_cube(path, result, **headers)
+        paths += written if isinstance(written, list) else [written]
+    return paths
+
+
+def try_to_write(model, cube, out, folder):
+    """Write one trace to a scratch file: an error says that `out` cannot hold the result."""
+    empty = scratch_array(folder, "empty", cube.shape, label_type(model))
+    one = _like_amplitudes(cube, empty, "facies")[:1, :1]
+    write_cube(os.path.join(folder, f"one{out.suffix}"), one)
 
 
 def places_beside(out, model, probabilities, entropy):
@@ -166,7 +186,7 @@ def label_type(model):
     return np.promote_types(np.min_scalar_type(lowest), np.min_scalar_type(-1 - highest))
 
 
-def like_amplitudes(cube, values, name, classes=None):
+def _like_amplitudes(cube, values, name, classes=None):
     """Result with the coordinates of the amplitudes."""
     import xarray
 

@@ -36,17 +36,16 @@ def add_parser(commands):
 
 
 def run(arguments):
+    from skfacies._cli.interpretation import Interpretation
+
     report = score_model(
         arguments.model,
         arguments.seismic,
-        arguments.labels,
-        ignore_label=arguments.ignore_label,
+        Interpretation(**given_interpretation(arguments)),
         reading=given_reading(arguments),
-        labels_reading=given_reading(arguments, "labels_"),
         rescale=arguments.rescale,
         output_dict=arguments.json,
         verbose=arguments.verbose,
-        **given_interpretation(arguments),
     )
     print(report)
     words = command_line(
@@ -59,20 +58,11 @@ def run(arguments):
 def score_model(
     model_file,
     seismic,
-    labels,
+    interpretation,
     *,
-    horizons=None,
-    picks=None,
-    between=None,
-    ignore_label=-1,
     reading=None,
-    labels_reading=None,
     rescale=None,
     output_dict=False,
-    z_unit=None,
-    columns=None,
-    crossing="raise",
-    missing="unknown",
     verbose=1,
 ):
     """Predict a cube and compare it with its interpretation; return the report as text.
@@ -85,36 +75,14 @@ def score_model(
 
     import numpy as np
 
-    from skfacies._cli.files import check_reading
-    from skfacies._cli.interpretation import check_given, match_classes, open_given
     from skfacies._cli.labels import UNLABELED
-    from skfacies._cli.models import load_cube_model, open_amplitudes, stored
+    from skfacies._cli.models import load_cube_model, open_interpreted
     from skfacies._cli.results import blocks, label_type, scratch_array
     from skfacies.metrics import facies_report
 
-    check_given(labels, horizons, picks)
-    check_reading(reading, seismic, labels)
-    check_reading(labels_reading, labels, prefix="--labels-")
+    interpretation.check(reading, seismic)
     model = load_cube_model(model_file, verbose=verbose, rescale=rescale)
-    cube = open_amplitudes(seismic, model, reading, verbose)
-    shared = {**stored(model), **(reading or {})}
-    truth = open_given(
-        cube,
-        seismic,
-        labels=labels,
-        horizons=horizons,
-        picks=picks,
-        between=between,
-        reading=shared,
-        labels_reading=labels_reading,
-        ignore_label=ignore_label,
-        z_unit=z_unit,
-        columns=columns,
-        crossing=crossing,
-        missing=missing,
-        verbose=verbose,
-    )
-    match_classes(truth, model, verbose=verbose)
+    cube, truth = open_interpreted(seismic, interpretation, model, reading, verbose=verbose)
     names = getattr(model, "label_names_", None)
     with tempfile.TemporaryDirectory(prefix="skfacies-") as folder:
         predicted = scratch_array(folder, "labels", cube.shape, label_type(model))

@@ -124,19 +124,11 @@ def view_survey(
     check_reading(reading, seismic, *label_files)
     check_reading(labels_reading, *label_files, prefix="--labels-")
 
-    training_lines = None
     if model_file is None:
-        cube = open_file(seismic, reading)
+        cube, training_lines = open_file(seismic, reading), None
     else:
-        from skfacies._cli.models import load_cube_model, open_amplitudes, stored
-
-        model = load_cube_model(model_file)
-        cube = open_amplitudes(seismic, model, reading, verbose)
-        reading = {**stored(model), **reading}
-        training_lines = _training_lines(model, cube)
-        if names is None:
-            known = getattr(model, "label_names_", None) or {}
-            names = {label: known.get(label, label) for label in model.classes_.tolist()}
+        cube, reading, training_lines, own_names = _open_for(model_file, seismic, reading, verbose)
+        names = own_names if names is None else names
 
     def open_placed(path):
         return open_interpretation(
@@ -159,6 +151,16 @@ def view_survey(
             if path is not None
         },
     )
+
+
+def _open_for(model_file, seismic, reading, verbose):
+    """Cube, options that open it, training lines and names of facies, as a model knows them."""
+    from skfacies._cli.models import facies_names, load_cube_model, open_amplitudes, stored
+
+    model = load_cube_model(model_file)
+    cube = open_amplitudes(seismic, model, reading, verbose)
+    names = dict(zip(model.classes_.tolist(), facies_names(model), strict=True))
+    return cube, {**stored(model), **reading}, _training_lines(model, cube), names
 
 
 def _short_names(paths):
