@@ -220,8 +220,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def refine(self, X, y):
         """Go on from the fitted model with corrected or new lines, in a fifth of the time.
 
-        Training lines that `y` leaves out are learned again as predicted. Lines that are new, or
-        differ from the prediction in more than 2 % of the samples, count three times.
+        Training lines that `y` leaves out are learned again, labeled by the model. Lines that are
+        new, or differ from its prediction in more than 2 % of the samples, count three times.
 
         Parameters
         ----------

@@ -32,8 +32,9 @@ MAX_LINES = 128
 GOLDEN_RATIO = 0.618034
 
 #: Distance from the picked traces, in lines, at which the logarithms of probabilities are halved:
-#: far from what it has learned, a network is surer than it is right. On blocks of F3 beside and far
-#: from the training lines, the expected calibration error falls by a third and more.
+#: far from its training lines, a network is right less often than it says. Beside nine lines of F3
+#: the expected calibration error falls from 0.027 to 0.015, on two pairs of distant sections of
+#: the six-class benchmark from 0.077 to 0.052, and from 0.006 up to 0.026.
 HALF_SURE = 200.0
 
 #: Interpolated probabilities count as at least this.

@@ -345,10 +345,10 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     def refine(self, X, y, *, sample_weight=None):
         """Go on from the fitted weights with corrected and new sections, in a fifth of the time.
 
-        The sections should be corrected or new ones together with those of `fit`: what a network no
-        longer sees, it forgets. `CubeSegmenter.refine` adds the latter by itself. Nothing is held
-        out; the picked contacts of the given traces replace earlier ones. Classes, order of units
-        and scale of the amplitudes stay.
+        Give the sections of `fit` together with the corrected and the new ones: a network forgets
+        what it no longer sees. `CubeSegmenter.refine` adds the former by itself. Nothing is held
+        out. Contacts of the given traces replace earlier ones. Classes, order of units and scale of
+        the amplitudes stay.
 
         Parameters
         ----------
