@@ -81,8 +81,9 @@ def test_it_takes_a_sixth_of_the_epochs(cubes, segmenter):
     X, y, _ = cubes
     new = xarray.full_like(y, -1)
     new[3] = y[3]
+    before = segmenter.estimator_.n_iter_
     other = copy.deepcopy(segmenter).refine(X, new)
-    assert other.estimator_.n_iter_ == 24 + 4
+    assert other.estimator_.n_iter_ == before + 4
     assert_array_equal(other.lines_["inline"], [0, 3, 7, 14, 21, 28])
 
 

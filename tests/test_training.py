@@ -265,7 +265,7 @@ def test_sections_of_weight_zero_are_neither_trained_on_nor_validated_on(make_ti
     weights[[0, 1, 2, 3, 10, 11]] = 0
     y = survey.target.copy()
     y[weights == 0] = -1
-    params = {"validation_fraction": 0.2, "max_epochs": 2}
+    params = {"validation_fraction": 0.2, "max_epochs": 2, "self_training": False}
     weighted = make_tiny(**params).fit(survey.data, survey.target, sample_weight=weights)
     ignored = make_tiny(**params).fit(survey.data, y)
     assert weighted.scaler_.scale_ == ignored.scaler_.scale_

@@ -24,9 +24,11 @@ __all__ = [
     "allocator",
     "check_lines",
     "choose_lines",
+    "hide_labels",
     "labeled_lines",
     "labeled_traces",
     "take_sections",
+    "with_others",
 ]
 
 #: Sections with fewer traces give a network hardly any lateral context.
@@ -64,24 +66,44 @@ def choose_lines(labeled, axes, *, min_labeled, step):
 
     Returns
     -------
-    lines : dict of arrays, by axis
-        Axes without lines are left out; empty if no trace is labeled.
+    lines, others : dict of arrays, by axis
+        The chosen lines, and those with fewer labels. Axes without lines are left out; there are
+        no chosen ones if no trace is labeled.
     """
     shares = {axis: labeled.mean(axis=1 - axis) for axis in axes}
     least = max(min_labeled * max(share.max() for share in shares.values()), np.finfo(float).tiny)
     chosen = {axis: np.flatnonzero(share >= least)[::step] for axis, share in shares.items()}
-    return {axis: lines for axis, lines in chosen.items() if len(lines)}
+    others = {axis: np.flatnonzero(share < least) for axis, share in shares.items()}
+    return tuple({axis: n for axis, n in lines.items() if len(n)} for lines in (chosen, others))
 
 
 def labeled_lines(labels, ignore_label, axes, *, min_labeled, step, name="y"):
     """`choose_lines` of a cube of labels; an error if there are none."""
     labeled = labeled_traces(labels, ignore_label)
-    lines = choose_lines(labeled, axes, min_labeled=min_labeled, step=step)
+    lines, others = choose_lines(labeled, axes, min_labeled=min_labeled, step=step)
     if not lines:
         raise ValueError(
             f"`{name}` has no labeled sample: all labels equal ignore_label={ignore_label!r}."
         )
-    return lines
+    return lines, others
+
+
+def with_others(lines, others, most):
+    """Lines, and at most so many others, evenly spaced among the others of each direction."""
+    share = min(1.0, most / max(1, sum(map(len, others.values()))))
+    joined = dict(lines)
+    for axis, own in others.items():
+        places = (np.arange(round(share * len(own))) + 0.5) / share
+        joined[axis] = np.union1d(lines.get(axis, ()), own[places.astype(int)]).astype(int)
+    return {axis: own for axis, own in joined.items() if len(own)}
+
+
+def hide_labels(labels, lines, ignore_label):
+    """Label sections of `Lines` as unknown, but for those of the given lines."""
+    for i, (axis, position) in enumerate(zip(labels.directions, labels.positions, strict=True)):
+        if position not in lines.get(axis, ()):
+            labels[i] = np.full(labels[i].shape, ignore_label, dtype=labels[i].dtype)
+    return labels
 
 
 def take_sections(cube, lines, allocate, memory_limit, name="X", neighbors=0):

@@ -69,6 +69,7 @@ class BaseSegmenter(BaseEstimator):
         "class_weight": [StrOptions({"auto", "balanced"}), dict, None],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "early_stopping": ["boolean", Interval(Integral, 1, None, closed="left")],
+        "self_training": ["boolean"],
         "callbacks": [list, tuple, None],
         "net_params": [dict, None],
         "warm_start": ["boolean"],
@@ -107,6 +108,7 @@ class BaseSegmenter(BaseEstimator):
         class_weight="auto",
         validation_fraction=0.05,
         early_stopping=False,
+        self_training=True,
         callbacks=None,
         net_params=None,
         warm_start=False,
@@ -141,6 +143,7 @@ class BaseSegmenter(BaseEstimator):
         self.class_weight = class_weight
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
+        self.self_training = self_training
         self.callbacks = callbacks
         self.net_params = net_params
         self.warm_start = warm_start

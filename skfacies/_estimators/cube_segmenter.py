@@ -31,9 +31,17 @@ from skfacies._cubes.holders import (
 )
 from skfacies._cubes.pairing import check_pair, check_weights, interval_of
 from skfacies._cubes.positions import line_numbers, place_lines
-from skfacies._cubes.training_lines import allocator, check_lines, labeled_lines, take_sections
+from skfacies._cubes.training_lines import (
+    allocator,
+    check_lines,
+    hide_labels,
+    labeled_lines,
+    take_sections,
+    with_others,
+)
 from skfacies._estimators.cube_prediction import CubePrediction, rescaled_to_cube
 from skfacies._estimators.refining import join_lines, refined
+from skfacies._estimators.self_training import MOST_GUESSED
 from skfacies._sections.estimators import find_parameter, last_step
 from skfacies._sections.labels import prediction_dtype
 from skfacies._sections.survey_scale import warn_of_other_interval
@@ -196,12 +204,12 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         cube, labels = check_pair(X, y, self._ignore_label())
         params = self._route(fit_params, sample_weight, validation_data)
         with self._scratch_folder() as folder:
-            sections, section_labels, lines = self._cut(cube, labels, folder)
-            place_lines(sections, line_numbers(X), lines)
+            sections, section_labels, lines, taken = self._cut(cube, labels, folder)
+            place_lines(sections, line_numbers(X), taken)
             for name, value in params.items():
                 if value is not None and name.endswith("sample_weight"):
                     weights = check_weights(value, X, cube)
-                    params[name] = self._take(weights, lines, folder, "sample_weight")
+                    params[name] = self._take(weights, taken, folder, "sample_weight")
                 elif value is not None and name.endswith("validation_data"):
                     params[name] = self._cut_validation(value, folder)
             estimator = clone(self.estimator).fit(sections, section_labels, **params)
@@ -244,7 +252,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         cube, labels = check_pair(X, y, self._ignore_label())
         with self._scratch_folder() as folder:
             options = {"min_labeled": self.min_labeled, "step": 1}
-            labeled = labeled_lines(labels, self._ignore_label(), (0, 1), **options)
+            labeled, _ = labeled_lines(labels, self._ignore_label(), (0, 1), **options)
             lines, known = join_lines(labeled, self.lines_, self.direction, shape_of(cube))
             given = self._take(labels, lines, folder, "y")
             sections = self._take(cube, lines, folder, "X", self.neighbors)
@@ -297,8 +305,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         )
 
     def _cut(self, cube, labels, folder, names=("X", "y")):
-        """Sections with labels, their labels, and the lines that they lie on."""
-        lines = labeled_lines(
+        """Sections, their labels, the lines that have labels, and those of all sections."""
+        lines, others = labeled_lines(
             labels,
             self._ignore_label(),
             check_lines(shape_of(cube), self.direction, self.neighbors, names[0]),
@@ -306,8 +314,12 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             step=self.step,
             name=names[1],
         )
-        sections = self._take(cube, lines, folder, names[0], self.neighbors)
-        return sections, self._take(labels, lines, folder, names[1]), lines
+        taken = lines
+        if names[0] == "X" and find_parameter(self.estimator, "self_training", False):
+            taken = with_others(lines, others, MOST_GUESSED)
+        sections = self._take(cube, taken, folder, names[0], self.neighbors)
+        labels = self._take(labels, taken, folder, names[1])
+        return sections, hide_labels(labels, lines, self._ignore_label()), lines, taken
 
     def _take(self, cube, lines, folder, name, neighbors=0):
         allocate = allocator(folder, self.memory_limit)

@@ -13,6 +13,8 @@ from sklearn.utils import check_random_state
 from skfacies._estimators.evidence import examine, warn_of_poor_recall
 from skfacies._estimators.placing import learn_contacts
 from skfacies._estimators.profile import learn_profile
+from skfacies._estimators.refining import EFFORT
+from skfacies._estimators.self_training import guess_labels
 from skfacies._nn import data as nn_data
 from skfacies._nn.augmentation import AUGMENTATION, Augmentation
 from skfacies._nn.callbacks import epoch_callbacks, plateau_options, training_callbacks
@@ -87,7 +89,18 @@ class Fitted:
             setattr(estimator, field.name, getattr(self, field.name))
 
 
-def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=False, effort=1.0):
+def train(
+    params,
+    sections,
+    runs,
+    valid,
+    old=None,
+    *,
+    interval=None,
+    one_epoch=False,
+    effort=1.0,
+    unlabeled=(),
+):
     """Train a new net, from old weights if there are any.
 
     Parameters
@@ -107,6 +120,9 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
         As `partial_fit` does: without validation, callbacks of its own and decay of the rate.
     effort : float
         Part of the epochs of a fit that are trained.
+    unlabeled : list of Run
+        Sections without labels. A network that was trained before, here or for `old`, gives them
+        those that it is surest of.
 
     Returns
     -------
@@ -121,7 +137,62 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
     fitted.device_ = choose_device(params.device)
     fitted.precision_ = choose_precision(params.precision, fitted.device_)
     fitted._module_options = {**fitted._module_options, "precision": fitted.precision_}
-    fitted._heights = _heights(sections, runs, old)
+    options = {"one_epoch": one_epoch, "effort": effort, "encoder": encoder}
+    known = sections, runs
+    if unlabeled and old:
+        known = _with_guesses(params, fitted, sections, runs, unlabeled)
+    _train_network(params, fitted, *known, valid, seed, old and old.net_, **options)
+    fitted._version = __version__
+    fitted._training_summary = _summarize(sections, runs)
+    if params.unit_order is not None and not isinstance(params.unit_order, str):
+        fitted._stack = check_unit_order(params.unit_order, fitted.classes_)
+    before = old.contacts_ if old and old._stack == fitted._stack else None
+    if unlabeled and not old:
+        fitted.contacts_ = learn_contacts(sections, runs, fitted._stack, before)
+        known = _with_guesses(params, fitted, sections, runs, unlabeled)
+        seed = _next_seed(seed, fitted.n_iter_)
+        _train_network(params, fitted, *known, valid, seed, fitted.net_, effort=EFFORT)
+    # The picks of the held-out block are as good as others.
+    picked = runs if one_epoch else sections.labeled_runs()
+    fitted.contacts_ = learn_contacts(sections, picked, fitted._stack, before)
+    fitted.training_profile_ = learn_profile(sections, picked, old and old.training_profile_)
+    # Many single epochs would spend a third of their time on it: after 1, 2, 4, 8, … is enough.
+    if not one_epoch or fitted.n_iter_.bit_count() == 1:
+        fitted._smoothing_helps, fitted.training_report_ = examine(
+            make_probe(params, fitted),
+            [str(label) for label in fitted.classes_.tolist()],
+            params.dip_smoothing,
+            fitted._follows_reflectors,
+            (sections, runs),
+            valid,
+        )
+    if not one_epoch:
+        warn_of_poor_recall(fitted.training_report_, fitted.classes_)
+    return fitted
+
+
+def _with_guesses(params, fitted, sections, runs, unlabeled):
+    """Sections and runs, with what a network is surest of on those without labels."""
+    probe = make_probe(params, fitted, positions=params.positions)
+    guessed, guesses = guess_labels(probe, sections, unlabeled)
+    return guessed, runs + guesses
+
+
+def _train_network(
+    params,
+    fitted,
+    sections,
+    runs,
+    valid,
+    seed,
+    previous,
+    *,
+    one_epoch=False,
+    effort=1.0,
+    encoder=None,
+):
+    """Train a net, from the weights of a previous one if there is one, and set what comes of it."""
+    fitted._heights = _heights(sections, runs, fitted._heights)
     datasets = _datasets(params, fitted, sections, runs, valid, seed)
     epochs = 1 if one_epoch else _plan_epochs(params, *datasets, effort)
     fitted._net_options = _net_options(params, sections, runs, one_epoch=one_epoch)
@@ -142,32 +213,11 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
         batch_size=params.batch_size,
         collate=make_collate(params, seed, n_channels(sections.X)),
         encoder=encoder,
-        previous=old and old.net_,
+        previous=previous,
         norm_prior=_validation_prior(params, valid, fitted._heights),
     )
-    fitted.net_, fitted.n_iter_, fitted._version = net, len(net.history), __version__
+    fitted.net_, fitted.n_iter_ = net, len(net.history)
     fitted.history_ = [{k: v for k, v in row.items() if k != "batches"} for row in net.history]
-    fitted._training_summary = _summarize(sections, runs)
-    if params.unit_order is not None and not isinstance(params.unit_order, str):
-        fitted._stack = check_unit_order(params.unit_order, fitted.classes_)
-    # The picks of the held-out block are as good as others.
-    picked = runs if one_epoch else sections.labeled_runs()
-    before = old.contacts_ if old and old._stack == fitted._stack else None
-    fitted.contacts_ = learn_contacts(sections, picked, fitted._stack, before)
-    fitted.training_profile_ = learn_profile(sections, picked, old and old.training_profile_)
-    # Many single epochs would spend a third of their time on it: after 1, 2, 4, 8, … is enough.
-    if not one_epoch or fitted.n_iter_.bit_count() == 1:
-        fitted._smoothing_helps, fitted.training_report_ = examine(
-            make_probe(params, fitted),
-            [str(label) for label in fitted.classes_.tolist()],
-            params.dip_smoothing,
-            fitted._follows_reflectors,
-            (sections, runs),
-            valid,
-        )
-    if not one_epoch:
-        warn_of_poor_recall(fitted.training_report_, fitted.classes_)
-    return fitted
 
 
 def _next_seed(random_state, n_epochs):
@@ -267,10 +317,10 @@ def _warn_of_other_survey(old, sections, runs, interval):
     warn_of_other_scale(old._amplitude_level, levels)
 
 
-def _heights(sections, runs, old):
+def _heights(sections, runs, before):
     """Least and largest number of samples of all sections that were learned from."""
     heights = [section_shape(sections.X, run.section)[1] for run in runs]
-    heights += (old and old._heights) or ()
+    heights += before or ()
     return min(heights), max(heights)
 
 
@@ -393,8 +443,11 @@ def _validation_prior(params, valid, heights):
 # --- after the training -------------------------------------------------------------------------
 
 
-def make_probe(params, fitted):
-    """An estimator whose classes are codes, to predict what it was trained on."""
+def make_probe(params, fitted, positions=None):
+    """An estimator whose classes are codes, to predict what it was trained on.
+
+    On the training lines, the picks would be their own evidence: `positions` are for others.
+    """
     order = params.unit_order
     if order is not None and not isinstance(order, str):
         order = list(check_unit_order(order, fitted.classes_))
@@ -404,7 +457,7 @@ def make_probe(params, fitted):
         ignore_label=IGNORED,
         rescale=None,
         tta=False,
-        positions=None,  # on the training lines, the picks would be their own evidence
+        positions=positions,
     )
     # What it predicts are not amplitudes of another survey.
     codes_as_classes = np.arange(len(fitted.classes_))

@@ -165,7 +165,7 @@ def write_view(
 def _interpreted_lines(layers, axes, ignore_label):
     """Lines with an interpretation, if they are few."""
     (labels,) = (layer.array for layer in layers if layer.kind == "interpretation")
-    chosen = choose_lines(
+    chosen, _ = choose_lines(
         labeled_traces(labels, ignore_label), (0, 1), min_labeled=MIN_LABELED, step=1
     )
     return {

@@ -2,6 +2,7 @@
 
 RECIPES = {
     "default": {},
+    "adapted": {"adapt": True},
     "no positions": {"positions": None},
     "a tenth held out": {"validation_fraction": 0.1},
     "training's statistics": {"section_statistics": False},

@@ -67,13 +67,21 @@ def fit_in(split, recipe, seed, seconds):
     ends = []
     options = {"random_state": seed, "nan_policy": "ignore"} | RECIPES[recipe]
     options.pop("neighbors", None)  # the split has them
+    adapt = options.pop("adapt", False)
     watched = [*options.pop("callbacks", []), ("seconds", EpochSeconds(ends))]
     if seconds != "auto":
         FaciesSegmenter(**options | {"max_epochs": 2, "callbacks": watched}).fit(X, y)
         options["max_epochs"] = max(2, round(seconds / (ends[2] - ends[1])))
         ends.clear()
     model = FaciesSegmenter(**options | {"callbacks": watched}).fit(X, y)
-    return model, ends[-1] - ends[0]
+    seconds = ends[-1] - ends[0]
+    if adapt:  # to the lines that are predicted, whose labels it does not see
+        ends.clear()
+        others = [line.placed for line in split.test]
+        unknown = [np.full(line.labels.shape, -1) for line in split.test]
+        model.refine(X + others, y + unknown)
+        seconds += ends[-1] - ends[0]
+    return model, seconds
 
 
 def learnable(split):
