@@ -114,7 +114,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     folds a `gap` of at least `neighbors`. In `fit`, sections with neighbors are objects that
     ``numpy.asarray`` reads.
 
-    `FaciesSegmenter` gets the line numbers of a DataArray, see its `positions`. Every fit trains a
+    `FaciesSegmenter` gets the line numbers of a DataArray, see its `positions`, and up to 16 lines
+    that have too few labels to train on, without any, see its `self_training`. Every fit trains a
     fresh clone of `estimator`: `warm_start` has no effect inside. Crosslines are cut from the
     inlines given to `fit`: cross-validation over inlines does not leak.
 
