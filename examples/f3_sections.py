@@ -12,6 +12,8 @@ Run it with the path of an ``.npz`` file of ``seismic_<name>`` and ``label_<name
 
     python examples/f3_sections.py PATH/f3_sections.npz
 
+With ``--adapt``, it also learns from the amplitudes of A and B, without their labels.
+
 The survey is by dGB Earth Sciences and TNO-NLOG (CC BY-SA), the interpretation of ten units the
 "Netherlands F3 Interpretation Dataset" (Zenodo 1471548, CC BY 4.0).
 """
@@ -98,11 +100,18 @@ def main():
     parser.add_argument("path", help=".npz file of seismic_<name> and label_<name> pairs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default="f3_sections.png", help="picture; default: %(default)s")
+    parser.add_argument(
+        "--adapt", action="store_true", help="learn from the lines of A and B, too, without labels"
+    )
     arguments = parser.parse_args()
 
     lines = load_sections(arguments.path)
     names, X, y = cut(lines, **TRAINING)
     print(f"training on {', '.join(names)}")
+    if arguments.adapt:
+        for ranges in BLOCKS.values():
+            _, others, truth = cut(lines, **ranges)
+            X, y = X + others, y + [np.full_like(labels, -1) for labels in truth]
     model = FaciesSegmenter(encoder_weights=None, random_state=arguments.seed, verbose=1)
     start = time.perf_counter()
     model.fit(X, y)
