@@ -2,6 +2,7 @@
 
 import copy
 import math
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
 
@@ -20,7 +21,7 @@ from skfacies._nn.augmentation import AUGMENTATION, Augmentation
 from skfacies._nn.callbacks import epoch_callbacks, plateau_options, training_callbacks
 from skfacies._nn.hardware import choose_device, choose_precision
 from skfacies._nn.normalization import prior_for
-from skfacies._nn.training import auto_epochs, make_net, train_net
+from skfacies._nn.training import auto_epochs, is_complete, make_net, train_net
 from skfacies._nn.weights import resolve_encoder_weights
 from skfacies._sections.scaler import AmplitudeScaler
 from skfacies._sections.sections import IGNORED
@@ -147,11 +148,12 @@ def train(
     if params.unit_order is not None and not isinstance(params.unit_order, str):
         fitted._stack = check_unit_order(params.unit_order, fitted.classes_)
     before = old.contacts_ if old and old._stack == fitted._stack else None
-    if unlabeled and not old:
+    if unlabeled and not old and is_complete(fitted.net_, 0):
         fitted.contacts_ = learn_contacts(sections, runs, fitted._stack, before)
-        known = _with_guesses(params, fitted, sections, runs, unlabeled)
-        seed = _next_seed(seed, fitted.n_iter_)
-        _train_network(params, fitted, *known, valid, seed, fitted.net_, effort=EFFORT)
+        with suppress(KeyboardInterrupt):  # what has been learned is kept
+            known = _with_guesses(params, fitted, sections, runs, unlabeled)
+            seed = _next_seed(seed, fitted.n_iter_)
+            _train_network(params, fitted, *known, valid, seed, fitted.net_, effort=EFFORT)
     # The picks of the held-out block are as good as others.
     picked = runs if one_epoch else sections.labeled_runs()
     fitted.contacts_ = learn_contacts(sections, picked, fitted._stack, before)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import torch
 from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping
 from skorch.helper import predefined_split
 from skorch.history import History
 
@@ -21,7 +22,7 @@ from skfacies._nn.network import (
 from skfacies._nn.normalization import normalized_by_section
 from skfacies._nn.speed import freed_memory_kept
 
-__all__ = ["auto_epochs", "check_net_params", "make_net", "train_net"]
+__all__ = ["auto_epochs", "check_net_params", "is_complete", "make_net", "train_net"]
 
 #: Of AdamW. torch's own 0.999 averages squared gradients over 1000 steps, which is a whole fit: the
 #: large ones of its beginning would shorten steps to the end.
@@ -175,6 +176,17 @@ def train_net(
         setattr(net, name, None)
     net.module_.eval()
     return net
+
+
+def is_complete(net, n_before):
+    """Whether a training ended by itself, and not by Ctrl-C.
+
+    `n_before` is the number of epochs of earlier trainings.
+    """
+    return len(net.history) >= n_before + net.max_epochs or any(
+        isinstance(callback, EarlyStopping) and callback.misses_ >= callback.patience
+        for _, callback in net.callbacks_
+    )
 
 
 def _go_on_from(net, previous):
