@@ -111,7 +111,7 @@ def suggest_lines(
     shape = shape_of(check_cube(unwrap(named)[0], "cube"))
     last = section_model(estimator)[1]
     place = LineMap(shape, axis_numbers(named), named)
-    lines = known_lines(estimator, last, place, picked)
+    lines = known_lines(estimator, place, picked)
     allowed = _allowed(candidates, place, section_axes(direction, shape))
     seen = _see(estimator, named, _lines_to_see(candidates, allowed, shape), verbose)
     if not len(seen.at):
