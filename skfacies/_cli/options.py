@@ -12,12 +12,14 @@ __all__ = [
     "add_between",
     "add_common",
     "add_interpretation",
+    "add_more_lines",
     "add_reading",
     "add_rescale",
     "add_training",
     "command_line",
     "given_between",
     "given_interpretation",
+    "given_lines",
     "given_reading",
     "progress",
     "reword",
@@ -245,6 +247,42 @@ def add_interpretation(command):
         help="where a horizon has no pick: nobody knows what lies there (default), or the unit "
         "below it is absent",
     )
+
+
+def add_more_lines(command):
+    """Add the files of 2-D lines beyond the first two, which are SEISMIC and LABELS."""
+    command.add_argument(
+        "more_lines",
+        metavar="LINE",
+        nargs="*",
+        help="with --horizons or --picks, SEISMIC and all files after it are 2-D lines",
+    )
+
+
+def given_lines(arguments):
+    """Files of amplitudes, and LABELS and options of `add_interpretation` as of `Interpretation`.
+
+    With --horizons or --picks, what stands in the place of LABELS is one of several 2-D lines.
+    """
+    given = given_interpretation(arguments)
+    files = [arguments.seismic, arguments.labels, *arguments.more_lines]
+    if arguments.labels and (arguments.horizons or arguments.picks):
+        for name, wrong in (
+            ("--ignore-label", arguments.ignore_label != -1),
+            ("--labels-…", given["labels_reading"]),
+        ):
+            if wrong:
+                raise ValueError(
+                    f"{name} is for a cube of labels, but {files[0]} and {files[1]} are two files "
+                    "of lines, as --horizons or --picks is given. Omit it."
+                )
+        return files, given | {"labels": None}
+    if arguments.more_lines:
+        raise ValueError(
+            f"{len(files)} files are given. Several 2-D lines need --horizons or --picks; without "
+            "these, give SEISMIC and LABELS."
+        )
+    return files[:1], given
 
 
 def add_between(group):

@@ -34,7 +34,11 @@ MOST_FOR_RARE = 3.0
 def suggest_lines(
     estimator, cube, n=3, *, direction="both", picked=None, candidates=None, verbose=0
 ):
-    """Suggest the lines whose interpretation would teach a model most.
+    """Suggest the lines to interpret next, by the doubt of a model and the lines that it knows.
+
+    Begin with evenly spaced lines. In tests on four surveys, models of four suggested lines were
+    better than those of random ones on three surveys, and than those of evenly spaced ones on none.
+    Suggestions help once some lines are picked, which the next ones should complement.
 
     Good lines run through traces that the model is undecided about, far from the lines that it has
     learned from, and through units that these have little of. The model predicts some lines of
