@@ -34,6 +34,13 @@ def test_page_fits_narrow_screens_and_can_be_read_in_both_themes(page, dark):
         assert browser.problems == []
 
 
+def test_a_marked_line_keeps_its_controls_on_narrow_screens(page):
+    with open_page(page, 400, 800) as browser:
+        assert browser.run("panes[0].element.querySelector('.mark').textContent") == "training line"
+        inside = "[...document.querySelectorAll('figcaption')].map((c) => c.scrollWidth <= c.clientWidth)"
+        assert browser.run(inside) == [True, True, True]
+
+
 def rgb(color):
     return np.array([int(color[k : k + 2], 16) for k in (1, 3, 5)])
 

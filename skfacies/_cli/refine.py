@@ -243,6 +243,7 @@ def _change_words(changes):
     if changes["share"] == 0:
         return
     most = sorted(lines.items(), key=lambda item: -item[1])[:MOST_NAMED]
-    yield f"  most on {direction} " + ", ".join(f"{n} ({share:.1%})" for n, share in most if share)
+    kind = "" if direction == "2-D line" else f"{direction} "
+    yield f"  most on {kind}" + ", ".join(f"{n} ({share:.1%})" for n, share in most if share)
     for row in changes["units"][:MOST_NAMED]:
         yield f"  {row['from']} -> {row['to']}: {row['share']:.1%}"
