@@ -37,8 +37,9 @@ def test_page_fits_narrow_screens_and_can_be_read_in_both_themes(page, dark):
 def test_a_marked_line_keeps_its_controls_on_narrow_screens(page):
     with open_page(page, 400, 800) as browser:
         assert browser.run("panes[0].element.querySelector('.mark').textContent") == "training line"
-        inside = "[...document.querySelectorAll('figcaption')].map((c) => c.scrollWidth <= c.clientWidth)"
-        assert browser.run(inside) == [True, True, True]
+        inside = "(bar) => bar.scrollWidth <= bar.clientWidth"
+        bars = "[...document.querySelectorAll('figcaption')]"
+        assert browser.run(f"{bars}.map({inside})") == [True, True, True]
 
 
 def rgb(color):
