@@ -209,9 +209,7 @@ def join_lines(lines, files):
     from skfacies._cli.files import unit_of
 
     if len(lines) == 1:
-        (line,) = lines
-        across = line.dims[0 if line.shape[0] == 1 else 1]
-        return line.transpose(across, ...), [np.arange(max(line.shape[:2]))]
+        return lines[0], [np.arange(lines[0].shape[1])]
     first, *others = (line[line.dims[2]] for line in lines)
     for axis, path in zip(others, files[1:], strict=True):
         if (axis.name, unit_of(axis)) != (first.name, unit_of(first)):

@@ -137,7 +137,7 @@ def _is_line(path, model, interpretation, reading):
 
     if model.lines_ or interpretation.labels is not None:
         return False
-    return 1 in open_like_training(path, stored(model), reading or {})[0].shape[:2]
+    return open_like_training(path, stored(model), reading or {})[0].shape[0] == 1
 
 
 def _refine_lines(model, files, interpretation, out, *, reading, verbose):
