@@ -326,7 +326,13 @@ def given_interpretation(arguments):
 
 def add_training(command):
     """Add the options of training."""
-    command.add_argument("--directions", choices=["inline", "crossline", "both"], default="inline")
+    command.add_argument(
+        "--directions",
+        choices=["inline", "crossline", "both"],
+        default="inline",
+        help="lines that are trained on and predicted; both averages the predictions of the two; "
+        "default: inline, or as the picks of horizons lie",
+    )
     command.add_argument(
         "--neighbors",
         type=int,
