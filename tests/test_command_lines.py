@@ -317,7 +317,7 @@ def test_one_line_may_be_placed_by_its_trace_numbers(refine, capsys):
 
 def test_lines_that_may_be_forgotten_are_told(refine, capsys):
     assert refine("line3.sgy", *NEW)[0] == 0
-    assert "no earlier line is learned again" in capsys.readouterr().out
+    assert "earlier lines whose files are not given may be forgotten" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -150,9 +150,7 @@ def _refine_lines(model, files, interpretation, out, *, reading, verbose):
         model, files, interpretation, reading=reading, verbose=verbose
     )
     if all(lines.values()) and verbose:
-        print(
-            "no earlier line is learned again; give its file after SEISMIC, or it may be forgotten"
-        )
+        print("earlier lines whose files are not given may be forgotten")
     save_model(new, out)
     return Bunch(
         model=new,
