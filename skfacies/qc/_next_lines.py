@@ -38,7 +38,7 @@ def suggest_lines(
 
     Begin with evenly spaced lines. In tests on four surveys, models of four suggested lines were
     better than those of random ones on three surveys, and than those of evenly spaced ones on none.
-    Suggestions help once some lines are picked, which the next ones should complement.
+    This is for surveys with picked lines, which the next ones should complement.
 
     Good lines run through traces that the model is undecided about, far from the lines that it has
     learned from, and through units that these have little of. The model predicts some lines of
