@@ -165,7 +165,7 @@ def open_cube(
     code_of(sample_format)  # raises for an unknown name
     path, kind = Path(path), _kind(path, SUFFIXES)
     if not path.exists():
-        raise FileNotFoundError(f"`path` {path} does not exist.")
+        raise FileNotFoundError(f"`path` {path} does not exist. Check its name and folder.")
     if kind == "segy":
         sampling = (sample_interval, first_sample, sample_format)
         cube = _open_segy(path, lines, positions, domain, *sampling, duplicates)

@@ -50,6 +50,17 @@ def test_check_prints_a_table_and_no_warnings(folder, capsys):
     assert caught == []
 
 
+def test_verdicts_are_counted(folder, capsys):
+    assert "\nverdicts: 2 serious" in run(capsys, folder, "check", "loud.sgy")[0]
+    assert "verdicts" not in run(capsys, folder, "check", "loud.sgy", "--markdown")[0]
+
+
+def test_a_survey_in_the_place_of_the_model_is_refused(folder, capsys):
+    paths = [str(folder / name) for name in ("survey.sgy", "model.safetensors")]
+    assert main(["check", *paths]) == 1
+    assert "survey.sgy is named as a cube, but MODEL" in capsys.readouterr().err
+
+
 def test_check_as_json_and_markdown(folder, capsys):
     rows = json.loads(run(capsys, folder, "check", "survey.sgy", "--json")[0])["rows"]
     assert {row["verdict"] for row in rows} <= {"ok", "differs", "unknown"}
@@ -77,10 +88,23 @@ def test_next_prints_lines_and_reasons(folder, capsys):
     ]
 
 
+def test_horizons_have_the_names_of_the_units_below(folder, capsys):
+    text = run(capsys, folder, "next", "survey.sgy", "-n", "1")[0]
+    assert "--horizons TOP_SHALE TOP_SALT --lines" in text
+
+
+def test_places_of_another_survey_do_not_count(folder, capsys):
+    options = ["--rescale", "survey", "--directions", "inline", "-n", "1", "--json"]
+    found = json.loads(run(capsys, folder, "next", "survey.sgy", *options)[0])
+    assert 105 <= found["inline"][0] <= 110  # nothing is picked, so it is in the middle
+
+
 def test_lines_that_were_picked_can_be_given(folder, capsys):
     options = ["--picked", "inline=112,114", "--directions", "inline", "-n", "1", "--json"]
     found = json.loads(run(capsys, folder, "next", "survey.sgy", *options)[0])
     assert found["inline"][0] < 108
     paths = [str(folder / name) for name in ("model.safetensors", "survey.sgy")]
+    found = json.loads(run(capsys, folder, "next", "survey.sgy", "--picked", "none", "--json")[0])
+    assert len(found["order"]) == 3
     assert main(["next", *paths, "--picked", "112"]) == 1
     assert "--picked 112 is not like inline=300,350" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Several 2-D lines train one model on the command line."""
 
+import json
 import re
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from segy_files import line_words, write_traces
 
-from skfacies import FaciesSegmenter
+from skfacies import CubeSegmenter, FaciesSegmenter
 from skfacies.__main__ import main
 from skfacies._cubes.positions import (
     axis_numbers,
@@ -19,7 +20,7 @@ from skfacies._cubes.positions import (
 from skfacies.datasets import make_facies_cube
 from skfacies.horizons import horizons_from_labels
 from skfacies.io import open_cube, write_cube
-from skfacies.persistence import load_model
+from skfacies.persistence import load_model, save_model
 
 pytest.importorskip("xarray")
 
@@ -62,6 +63,9 @@ def folder(tmp_path_factory):
     for h, name in enumerate(("top", "base")):
         every = np.concatenate([points(k, picked[k][h]) for k in range(3)])
         np.savetxt(folder / f"{name}.xyz", every[:, 2:], fmt="%.3f")
+        new = points(3, picked[3][h])
+        np.savetxt(folder / f"{name}_new.xyz", new[:, 2:], fmt="%.3f")
+        np.savetxt(folder / f"{name}_new.txt", new[:, [0, 1, 4]], fmt="%.3f")
         np.savetxt(folder / f"{name}_numbered.txt", every, fmt="%.3f")
         np.savetxt(folder / f"{name}_without_xy.txt", every[:, [0, 1, 4]], fmt="%.0f")
     survey = np.concatenate(SECTIONS)[:120]
@@ -247,3 +251,107 @@ def test_trace_numbers_do_not_place_points_on_several_lines(
     code, path = fit(*named_lines(0, 1, 2), *arguments)
     assert (code, path.exists()) == (1, False)
     assert re.search(message, capsys.readouterr().err)
+
+
+# --- refining, and the other commands -----------------------------------------------------------
+
+NEW = ["--horizons", "top_new.xyz", "base_new.xyz"]
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    """A model of three lines."""
+    path = folder / "lines.safetensors"
+    files = [str(folder / name) for name in named_lines(0, 1, 2)]
+    horizons = [str(folder / name) for name in HORIZONS[1:]]
+    arguments = ["fit", *files, "--horizons", *horizons, "-o", str(path), *TRAIN, "--quiet"]
+    assert main(arguments) == 0
+    return path
+
+
+@pytest.fixture
+def refine(model, folder, monkeypatch):
+    """Function that refines in the folder of the files; exit code and path of the new model."""
+    monkeypatch.chdir(folder)
+
+    def refine(*arguments):
+        path = folder / "refined.safetensors"
+        path.unlink(missing_ok=True)
+        return main(["refine", "lines.safetensors", *arguments, "-o", str(path)]), path
+
+    return refine
+
+
+def test_a_new_line_is_learned_with_the_earlier_ones(refine, model, capsys):
+    code, path = refine(*named_lines(3, 0, 1, 2), *NEW)
+    assert code == 0
+    out = capsys.readouterr().out
+    assert "line3.sgy: 40 of 40 traces are interpreted" in out
+    assert "line0.sgy: no pick, learned again as MODEL predicts it" in out
+    assert "trained on 4 2-D lines in all" in out
+    assert "of the samples on 4 2-D lines" in out
+    assert "next: skfacies predict" in out
+    new, old = load_model(path), load_model(model)
+    assert isinstance(new, FaciesSegmenter)
+    assert new.label_names_ == old.label_names_
+    assert new.n_iter_ == old.n_iter_ + 1
+
+
+def test_labels_of_new_lines_are_their_picks(refine, monkeypatch):
+    def stop(model, sections, labels):
+        raise Stop(sections, labels)
+
+    monkeypatch.setattr("skfacies._cli.models.refine_sections", stop)
+    with pytest.raises(Stop) as stopped:
+        refine(*named_lines(1, 3), *NEW)
+    nothing = np.full(SECTIONS[1].shape, -1)
+    check_given(stopped.value.args, [SECTIONS[1], SECTIONS[3]], [nothing, LABELS[3]])
+
+
+def test_one_line_may_be_placed_by_its_trace_numbers(refine, capsys):
+    code, path = refine("line3.sgy", "--horizons", "top_new.txt", "base_new.txt", "--json")
+    assert code == 0
+    assert json.loads(capsys.readouterr().out)["lines"] == {"line3.sgy": 40}
+    assert isinstance(load_model(path), FaciesSegmenter)
+
+
+def test_lines_that_may_be_forgotten_are_told(refine, capsys):
+    assert refine("line3.sgy", *NEW)[0] == 0
+    assert "earlier lines whose files are not given may be forgotten" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["line3.sgy", "line0.sgy", *NEW, "--lines", "inline=1"], "--lines is for one survey"),
+        (["line3.sgy", "line0.sgy", "line1.sgy"], "3 files are given. Several 2-D lines need"),
+        (["line3.sgy", "survey.sgy", *NEW], "survey.sgy is a survey of 10 inlines"),
+        (["line3.sgy", "line3.sgy", *NEW], "line3.sgy is given twice"),
+        (["line0.sgy", "line1.sgy", *NEW], "top_new.xyz.* has no point within half a bin"),
+    ],
+)
+def test_refused_before_refining(refine, arguments, message, capsys):
+    code, path = refine(*arguments)
+    assert (code, path.exists()) == (1, False)
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_lines_do_not_refine_a_model_of_a_survey(refine, model, folder, capsys):
+    survey = CubeSegmenter.from_fitted(load_model(model))
+    survey.lines_ = {"inline": np.array([3])}
+    save_model(survey, folder / "survey.safetensors")
+    arguments = ["refine", "survey.safetensors", *named_lines(3, 0), *NEW]
+    assert main([*arguments, "-o", "new.safetensors"]) == 1
+    assert "MODEL was trained on a survey" in capsys.readouterr().err
+
+
+def test_next_needs_a_survey_and_its_picked_lines(model, folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    assert main(["next", "lines.safetensors", "line3.sgy"]) == 1
+    assert "line3.sgy is a 2-D line" in capsys.readouterr().err
+    assert main(["next", "lines.safetensors", "survey.sgy"]) == 1
+    assert "--picked inline=300,350 crossline=400, or --picked none" in capsys.readouterr().err
+    assert main(["next", "lines.safetensors", "survey.sgy", "--picked", "none", "-n", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "see them: skfacies view survey.sgy --model lines.safetensors --next-lines" in shown
+    assert "--horizons TOP BASE --lines" in shown

@@ -59,6 +59,18 @@ def test_lines_without_labels_are_learned_as_they_are_predicted():
     assert_array_equal(recorder.weights, [1, 3, 1, 3])
 
 
+def test_where_nobody_knows_lines_that_are_predicted_count_as_known():
+    X = [np.zeros((10, 10))] * 3
+    nothing, corrected, agreeing = (np.full((10, 10), -1) for _ in range(3))
+    corrected[:5] = 2
+    agreeing[:5] = 1
+    recorder = refined(Recorder(), X, [nothing, corrected, agreeing], None, -1)
+    ones = np.ones((10, 10), int)
+    for found, expected in zip(recorder.y, [ones, corrected, ones], strict=True):
+        assert_array_equal(found, expected)
+    assert_array_equal(recorder.weights, [1, 3, 1])
+
+
 def test_a_corrected_line_is_learned_and_others_are_kept(make_tiny, cubes):
     X, y, picked = cubes
     wrong = picked.copy()

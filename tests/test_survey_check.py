@@ -228,3 +228,37 @@ def test_lines_of_f3(f3, f3_model, change, lines):
     make, expected = F3_CHANGES[change]
     found = serious(f3_model, make(np.stack([f3[name][0] for name in lines])))
     assert expected == found
+
+
+# --- units --------------------------------------------------------------------------------------
+
+
+def rows_of(model, cube):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return {row.name: row for row in check_survey(model, cube).rows}
+
+
+def test_times_have_their_unit(cube, model):
+    rows = rows_of(model, placed(np.roll(cube.data, 6, axis=2)))
+    assert rows["vertical range"].survey == f"0 to {4 * (N_SAMPLES - 1)} ms"
+    assert rows["sample interval"][1:3] == ("4 ms", "4 ms")
+    assert rows["vertical shift"].survey == "24 ms"
+    assert "Shift the survey by -24 ms" in rows["vertical shift"].advice
+    assert rows["common traces"].training.endswith(" traces")
+    assert rows["common traces"].survey.startswith("coherence ")
+
+
+def test_seconds_are_compared_with_milliseconds(cube, model):
+    seconds = placed(cube.data, interval=0.004)
+    seconds["twt"].attrs["units"] = "s"
+    rows = rows_of(model, seconds)
+    assert {row.verdict for row in rows.values()} == {"ok"}
+    assert rows["sample interval"].survey == "4 ms"
+
+
+def test_depths_are_not_times(cube, model):
+    depths = placed(cube.data).rename(twt="depth")
+    row = rows_of(model, depths)["vertical axis"]
+    assert row[1:4] == ("last, in time", "last, in depth", "serious")
+    assert "Convert the survey to time" in row.advice

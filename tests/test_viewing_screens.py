@@ -34,6 +34,37 @@ def test_page_fits_narrow_screens_and_can_be_read_in_both_themes(page, dark):
         assert browser.problems == []
 
 
+def test_a_marked_line_keeps_its_controls_on_narrow_screens(page):
+    with open_page(page, 400, 800) as browser:
+        assert browser.run("panes[0].element.querySelector('.mark').textContent") == "training line"
+        inside = "(bar) => bar.scrollWidth <= bar.clientWidth"
+        bars = "[...document.querySelectorAll('figcaption')]"
+        assert browser.run(f"{bars}.map({inside})") == [True, True, True]
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_map_shows_where_north_is(tmp_path, survey, mirrored):
+    """Crosslines rise toward 330 degrees, inlines toward 60 or, mirrored, 240."""
+    xarray = pytest.importorskip("xarray")
+    along, across = (25.0 * np.arange(n) for n in survey.data.shape[:2])
+    angle, sign = np.radians([60, 330]), -1 if mirrored else 1
+    places = np.add.outer(sign * along, 0 * across), np.add.outer(0 * along, across)
+    coords = {
+        name: (
+            ("inline", "crossline"),
+            500_000 + sum(own * turn(a) for own, a in zip(places, angle, strict=True)),
+        )
+        for name, turn in (("cdp_x", np.sin), ("cdp_y", np.cos))
+    }
+    cube = xarray.DataArray(survey.data, coords, ("inline", "crossline", "twt"))
+    write_view(tmp_path / "view.html", cube)
+    with open_page(tmp_path / "view.html") as browser:
+        assert browser.run("panes[2].upwards") is mirrored
+        # The right is at 330 degrees, so the top is at 240.
+        assert browser.run("panes[2].north") == pytest.approx(np.radians(120))
+        assert browser.problems == []
+
+
 def rgb(color):
     return np.array([int(color[k : k + 2], 16) for k in (1, 3, 5)])
 

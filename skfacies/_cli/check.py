@@ -37,6 +37,7 @@ def run(arguments):
     from skfacies._cli.files import predict_words
     from skfacies._cli.models import load_cube_model, open_amplitudes
     from skfacies.qc import check_survey
+    from skfacies.qc._models import section_model
 
     model = load_cube_model(arguments.model, rescale=arguments.rescale)
     cube = open_amplitudes(arguments.seismic, model, given_reading(arguments), arguments.verbose)
@@ -45,11 +46,20 @@ def run(arguments):
         check = check_survey(model, cube)
     rows = [row._replace(advice=reword(row.advice)) for row in check.rows]
     check = replace(check, rows=rows)
-    print(check.to_markdown() if arguments.markdown else check)
-    words = predict_words(arguments.model, arguments.seismic)
+    print(check.to_markdown() if arguments.markdown else f"{check}\n\n{_count(rows)}")
+    units = getattr(section_model(model)[1], "unit_order_", None)
+    words = predict_words(arguments.model, arguments.seismic, horizons=units is not None)
     if not arguments.markdown:
         show_next(arguments, words)
     return {"rows": [row._asdict() for row in rows], "next": words}
+
+
+def _count(rows):
+    """How many properties have which verdict, the worst first."""
+    verdicts = [row.verdict for row in rows]
+    kinds = [kind for kind in ("serious", "differs", "unknown") if kind in verdicts]
+    counts = [f"{verdicts.count(kind)} {kind}" for kind in kinds]
+    return f"verdicts: {', '.join(counts)}" if counts else "verdicts: all ok"
 
 
 def warn_of_survey(model, cube):

@@ -18,6 +18,7 @@ __all__ = [
     "check_survey_of",
     "contact_words",
     "find_contacts",
+    "horizon_names",
     "name_files",
     "order_of_units",
     "write_contacts",
@@ -47,7 +48,12 @@ def order_of_units(model):
 
 
 def name_files(model, units, format):
-    """Names of the files, one a contact: after horizons that were trained on, or the unit below."""
+    """Names of the files, one a contact."""
+    return [stem + SUFFIXES[format] for stem in horizon_names(model, units)]
+
+
+def horizon_names(model, units):
+    """Names of the contacts: those of horizons that were trained on, or of the unit below."""
     names = dict(zip(model.classes_.tolist(), facies_names(model), strict=True))
     names = [str(names[unit]) for unit in units]
     stems = _horizons_between(names) or [f"top_{name}" for name in names[1:]]
@@ -57,7 +63,7 @@ def name_files(model, units, format):
         if stem.casefold() in taken:  # also where file systems ignore case
             stems[k] = stem = f"{stem}_{k + 1}"
         taken.add(stem.casefold())
-    return [stem + SUFFIXES[format] for stem in stems]
+    return stems
 
 
 def _horizons_between(units):

@@ -3,9 +3,10 @@
 from skfacies._cli.options import (
     add_command,
     add_interpretation,
+    add_more_lines,
     add_reading,
     add_training,
-    given_interpretation,
+    given_lines,
     given_reading,
     show_next,
     training_params,
@@ -35,12 +36,7 @@ def add_parser(commands):
     )
     parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
     add_interpretation(parser)
-    parser.add_argument(
-        "more_lines",
-        metavar="LINE",
-        nargs="*",
-        help="with --horizons or --picks, SEISMIC and all files after it are 2-D lines",
-    )
+    add_more_lines(parser)
     parser.add_argument(
         "-o", "--out", required=True, metavar="MODEL", help=".safetensors file to write"
     )
@@ -68,18 +64,14 @@ def add_parser(commands):
 
 
 def run(arguments):
-    if arguments.labels and (arguments.horizons or arguments.picks):
-        return _run_lines(arguments)
-    if arguments.more_lines:
-        raise ValueError(
-            f"{len(arguments.more_lines) + 2} files are given. Several 2-D lines need --horizons "
-            "or --picks; without these, give SEISMIC and LABELS."
-        )
+    files, given = given_lines(arguments)
+    if len(files) > 1:
+        return _run_lines(arguments, files, given)
     from skfacies._cli.interpretation import Interpretation
 
     result = fit_model(
         arguments.seismic,
-        Interpretation(**given_interpretation(arguments)),
+        Interpretation(**given),
         arguments.out,
         direction=arguments.directions,
         lines=arguments.lines,
@@ -95,18 +87,16 @@ def run(arguments):
     return _show(arguments, result, trained_on)
 
 
-def _run_lines(arguments):
+def _run_lines(arguments, files, given):
     from skfacies._cli.fit_lines import fit_lines
     from skfacies._cli.interpretation import Interpretation
 
-    for name, given in (
+    for name, wrong in (
         ("--directions", arguments.directions),
         ("--neighbors", arguments.neighbors),
         ("--lines", arguments.lines),
-        ("--ignore-label", arguments.ignore_label != -1),
-        ("--labels-…", given_reading(arguments, "labels_")),
     ):
-        if given:
+        if wrong:
             raise ValueError(
                 f"{name} is for one survey, but {arguments.seismic} and {arguments.labels} are two "
                 "files of lines, as --horizons or --picks is given. Omit it."
@@ -114,8 +104,8 @@ def _run_lines(arguments):
     params = training_params(arguments)
     del params["neighbors"]
     result = fit_lines(
-        [arguments.seismic, arguments.labels, *arguments.more_lines],
-        Interpretation(**given_interpretation(arguments) | {"labels": None}),
+        files,
+        Interpretation(**given),
         arguments.out,
         label_names=None if arguments.names is None else arguments.names.split(","),
         reading=given_reading(arguments),

@@ -1,6 +1,6 @@
-"""`skfacies fit` on several 2-D lines: sections of different length, placed by X and Y."""
+"""2-D lines that train one model: sections of different length, placed by X and Y."""
 
-__all__ = ["fit_lines"]
+__all__ = ["fit_lines", "open_lines", "refine_lines"]
 
 
 def fit_lines(
@@ -35,10 +35,11 @@ def fit_lines(
     from skfacies._cli.files import (
         check_model_name,
         check_targets,
+        open_file,
         used_options,
         weights_file,
     )
-    from skfacies._cli.labels import UNLABELED, check_names, name_labels
+    from skfacies._cli.labels import check_names, name_labels
 
     files = [str(path) for path in files]
     interpretation.check(reading, *files)
@@ -46,37 +47,113 @@ def fit_lines(
     check_targets([model_file], inputs | interpretation.files)
     check_model_name(model_file)
     label_names = check_names(label_names, interpretation.horizons)
-    _check_different(files)
-    lines = [_open_line(path, reading) for path in files]
-    traces, places = join_lines(lines, files)
-    interpreted = interpretation.open(traces, "the lines", verbose=verbose)
-    names = name_labels(label_names, interpreted, interpretation.horizons)
-    found, used, sections, labels = interpreted[0], {}, [], []
-    for path, line, place in zip(files, lines, places, strict=True):
-        own = found[place][:, _samples_of(line, traces)]
-        n_labeled = int((own != UNLABELED).any(axis=1).sum())
-        if n_labeled:
-            used[path] = n_labeled
-            sections.append(_section_of(line))
-            labels.append(own)
-        if verbose:
-            words = f"{n_labeled} of {len(own)} traces are interpreted"
-            print(f"{path}: {words if n_labeled else 'left out, as it has no pick'}")
-    if not used:
-        raise ValueError(
-            "no sample of the lines is interpreted: the horizons, the intervals or the window "
-            "between two horizons leave nothing. Check that they belong together."
-        )
+    lines = open_lines(files, lambda path: open_file(path, reading), interpretation, verbose)
+    names = name_labels(label_names, lines.interpreted, interpretation.horizons)
+    sections, labels, used = label_lines(lines, "left out, as it has no pick", verbose)
+    kept = [k for k, path in enumerate(files) if used[path]]
 
     from skfacies._cli.models import fit_sections  # imports torch, which takes seconds
     from skfacies.persistence import save_model
 
-    model = fit_sections(sections, labels, verbose=verbose, **params)
+    model = fit_sections(
+        [sections[k] for k in kept], [labels[k] for k in kept], verbose=verbose, **params
+    )
     options = [used_options(path, reading or {}) for path in files]
     model.reading_ = {name: value for own in options for name, value in own.items()}
     names = names and [names[label] for label in model.classes_.tolist()]
     save_model(model, model_file, label_names=names)
-    return Bunch(model=model, names=names, lines=used)
+    return Bunch(model=model, names=names, lines={path: n for path, n in used.items() if n})
+
+
+def refine_lines(model, files, interpretation, *, reading=None, verbose=1):
+    """Refine a model of 2-D lines with lines that have picks, and with others as it predicts them.
+
+    Parameters
+    ----------
+    model : CubeSegmenter
+        As `load_cube_model` makes it of an estimator of sections.
+    files : list of path
+    interpretation : Interpretation
+        Horizons or intervals, on one line or more.
+    reading : dict, default=None
+        Options of `open_cube` that override those of the training.
+
+    Returns
+    -------
+    refined : FaciesSegmenter
+        A new one.
+    before, after : list of arrays (n_traces, n_samples)
+        What both predict on each line.
+    lines : dict
+        Number of labeled traces of each line.
+    """
+    from skfacies._cli.interpretation import match_classes
+    from skfacies._cli.models import open_amplitudes, refine_sections
+
+    files = [str(path) for path in files]
+    if model.lines_:
+        raise ValueError(
+            f"{', '.join(files)} are 2-D lines, but MODEL was trained on a survey. Give the survey "
+            "alone, or train on the lines with skfacies fit."
+        )
+    lines = open_lines(
+        files, lambda path: open_amplitudes(path, model, reading, verbose), interpretation, verbose
+    )
+    match_classes(lines.interpreted, model, verbose=verbose)
+    sections, labels, used = label_lines(
+        lines, "no pick, learned again as MODEL predicts it", verbose
+    )
+    before = model.estimator_.predict(sections)
+    refined = refine_sections(model.estimator_, sections, labels)
+    return refined, before, refined.predict(sections), used
+
+
+def open_lines(files, open_line, interpretation, verbose):
+    """2-D lines and their interpretation.
+
+    Parameters
+    ----------
+    files : list of str
+    open_line : function of a path
+        Opens a cube.
+    interpretation : Interpretation
+
+    Returns
+    -------
+    lines : Bunch
+        `files`; `cubes`; `traces`, all traces as one line, and the `places` of each line in them;
+        `interpreted`, a LabelCube of them.
+    """
+    from sklearn.utils import Bunch
+
+    _check_different(files)
+    cubes = [open_line(path) for path in files]
+    for path, cube in zip(files, cubes, strict=True):
+        _check_line(path, cube, is_one_of=len(files))
+    traces, places = join_lines(cubes, files)
+    interpreted = interpretation.open(traces, "the lines", verbose=verbose)
+    return Bunch(files=files, cubes=cubes, traces=traces, places=places, interpreted=interpreted)
+
+
+def label_lines(lines, without_pick, verbose):
+    """Sections of lines, their labels, and the number of labeled traces of each file."""
+    from skfacies._cli.labels import UNLABELED
+
+    found, used, sections, labels = lines.interpreted[0], {}, [], []
+    for path, cube, place in zip(lines.files, lines.cubes, lines.places, strict=True):
+        own = found[place][:, _samples_of(cube, lines.traces)]
+        sections.append(_section_of(cube))
+        labels.append(own)
+        used[path] = n_labeled = int((own != UNLABELED).any(axis=1).sum())
+        if verbose:
+            words = f"{n_labeled} of {len(own)} traces are interpreted"
+            print(f"{path}: {words if n_labeled else without_pick}")
+    if not any(used.values()):
+        raise ValueError(
+            "no sample of the lines is interpreted: the horizons, the intervals or the window "
+            "between two horizons leave nothing. Check that they belong together."
+        )
+    return sections, labels, used
 
 
 def _check_different(files):
@@ -88,11 +165,8 @@ def _check_different(files):
         raise ValueError(f"{twice[0]} is given twice. Give each line once.")
 
 
-def _open_line(path, reading):
-    """A 2-D line as a cube of one inline; anything else is refused."""
-    from skfacies._cli.files import open_file
-
-    cube = open_file(path, reading)
+def _check_line(path, cube, *, is_one_of):
+    """Refuse what is not a 2-D line; one of several needs X and Y."""
     if min(cube.shape[:2]) > 1:
         raise ValueError(
             f"{path} is a survey of {cube.shape[0]} inlines and {cube.shape[1]} crosslines, but "
@@ -100,19 +174,19 @@ def _open_line(path, reading):
             "without --horizons and --picks; a file whose traces are one line is opened with "
             "--inline-byte none."
         )
-    if not {"cdp_x", "cdp_y"} <= set(cube.coords):
+    if is_one_of > 1 and not {"cdp_x", "cdp_y"} <= set(cube.coords):
         raise ValueError(
             f"{path} has no X and Y of its traces, by which points are placed on one of several "
             "lines. Give the bytes that hold them with --x-byte and --y-byte; skfacies info "
             f"--headers {path} shows what the headers hold."
         )
-    return cube
 
 
 def join_lines(lines, files):
     """Coordinates of all traces of several lines, as a cube of one inline without line numbers.
 
     Numbers of traces are those of one line, and say nothing about the others: X and Y place points.
+    One line alone stays as it is.
 
     Parameters
     ----------
@@ -134,6 +208,8 @@ def join_lines(lines, files):
 
     from skfacies._cli.files import unit_of
 
+    if len(lines) == 1:
+        return lines[0], [np.arange(lines[0].shape[1])]
     first, *others = (line[line.dims[2]] for line in lines)
     for axis, path in zip(others, files[1:], strict=True):
         if (axis.name, unit_of(axis)) != (first.name, unit_of(first)):

@@ -1,9 +1,13 @@
 """Models of commands: made, trained, and opened for cubes. Imports torch."""
 
-from skfacies._cli.files import open_like_training, reading_words
+import os
+
+from skfacies._cli.files import CUBE_SUFFIXES, open_like_training, reading_words
 from skfacies._cli.interpretation import match_classes
+from skfacies._cli.labels import UNLABELED
 from skfacies._cli.options import progress
 from skfacies._estimators.cube_segmenter import CubeSegmenter
+from skfacies._estimators.refining import refined
 from skfacies._estimators.segmenter import FaciesSegmenter
 from skfacies.persistence import load_model
 
@@ -16,6 +20,7 @@ __all__ = [
     "open_amplitudes",
     "open_interpreted",
     "refine_fully",
+    "refine_sections",
     "stored",
 ]
 
@@ -55,8 +60,20 @@ def refine_fully(model, cube, labels):
         raise KeyboardInterrupt
 
 
+def refine_sections(model, sections, labels):
+    """A copy of a FaciesSegmenter, refined with sections as `refine_fully` refines cubes."""
+    new = refined(model, sections, labels, None, UNLABELED)
+    if new.n_iter_ - model.n_iter_ < new.net_.max_epochs:
+        raise KeyboardInterrupt
+    return new
+
+
 def load_cube_model(path, *, verbose=0, rescale=None):
     """The model of a file as a CubeSegmenter; an estimator of sections predicts inlines."""
+    if os.path.splitext(path)[1].lower() in CUBE_SUFFIXES:
+        raise ValueError(
+            f"{path} is named as a cube, but MODEL, a .safetensors file, comes before SEISMIC."
+        )
     model, verbose = load_model(path), progress(verbose)
     if rescale is not None:
         inner = model.estimator_ if isinstance(model, CubeSegmenter) else model

@@ -12,12 +12,14 @@ __all__ = [
     "add_between",
     "add_common",
     "add_interpretation",
+    "add_more_lines",
     "add_reading",
     "add_rescale",
     "add_training",
     "command_line",
     "given_between",
     "given_interpretation",
+    "given_lines",
     "given_reading",
     "progress",
     "reword",
@@ -247,6 +249,42 @@ def add_interpretation(command):
     )
 
 
+def add_more_lines(command):
+    """Add the files of 2-D lines beyond the first two, which are SEISMIC and LABELS."""
+    command.add_argument(
+        "more_lines",
+        metavar="LINE",
+        nargs="*",
+        help="with --horizons or --picks, SEISMIC and all files after it are 2-D lines",
+    )
+
+
+def given_lines(arguments):
+    """Files of amplitudes, and LABELS and options of `add_interpretation` as of `Interpretation`.
+
+    With --horizons or --picks, what stands in the place of LABELS is one of several 2-D lines.
+    """
+    given = given_interpretation(arguments)
+    files = [arguments.seismic, arguments.labels, *arguments.more_lines]
+    if arguments.labels and (arguments.horizons or arguments.picks):
+        for name, wrong in (
+            ("--ignore-label", arguments.ignore_label != -1),
+            ("--labels-…", given["labels_reading"]),
+        ):
+            if wrong:
+                raise ValueError(
+                    f"{name} is for a cube of labels, but {files[0]} and {files[1]} are two files "
+                    "of lines, as --horizons or --picks is given. Omit it."
+                )
+        return files, given | {"labels": None}
+    if arguments.more_lines:
+        raise ValueError(
+            f"{len(files)} files are given. Several 2-D lines need --horizons or --picks; without "
+            "these, give SEISMIC and LABELS."
+        )
+    return files[:1], given
+
+
 def add_between(group):
     """Add a window between two horizons, and how files of horizons are read."""
     group.add_argument(
@@ -288,7 +326,13 @@ def given_interpretation(arguments):
 
 def add_training(command):
     """Add the options of training."""
-    command.add_argument("--directions", choices=["inline", "crossline", "both"], default="inline")
+    command.add_argument(
+        "--directions",
+        choices=["inline", "crossline", "both"],
+        default="inline",
+        help="lines that are trained on and predicted; both averages the predictions of the two; "
+        "default: inline, or as the picks of horizons lie",
+    )
     command.add_argument(
         "--neighbors",
         type=int,

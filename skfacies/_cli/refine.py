@@ -3,8 +3,9 @@
 from skfacies._cli.options import (
     add_command,
     add_interpretation,
+    add_more_lines,
     add_reading,
-    given_interpretation,
+    given_lines,
     given_reading,
     show_next,
 )
@@ -25,13 +26,18 @@ def add_parser(commands):
         help="go on from a model with corrected and new lines",
         description="Go on from a model with lines that were corrected or are new, in a fifth of "
         "the time of fit. The other training lines are learned again as MODEL predicts them. It "
-        "shows what has changed on a few lines.",
+        "shows what has changed on a few lines. A model of 2-D lines goes on with 2-D lines, as "
+        "in fit: those without picks are learned again as MODEL predicts them, so give earlier "
+        "lines, too.",
         example="skfacies refine model.safetensors survey.sgy --horizons top.xyz base.xyz \\\n"
-        "    --lines inline=345,410 -o refined.safetensors",
+        "    --lines inline=345,410 -o refined.safetensors\n"
+        "skfacies refine model.safetensors line4.sgy line1.sgy line2.sgy line3.sgy \\\n"
+        "    --horizons top.xyz base.xyz -o refined.safetensors",
     )
     parser.add_argument("model", metavar="MODEL", help="file written by skfacies fit")
     parser.add_argument("seismic", metavar="SEISMIC", help="the cube that MODEL was trained on")
     add_interpretation(parser)
+    add_more_lines(parser)
     parser.add_argument(
         "-o", "--out", required=True, metavar="MODEL2", help=".safetensors file to write"
     )
@@ -54,17 +60,18 @@ def run(arguments):
     from skfacies._cli.files import predict_words
     from skfacies._cli.interpretation import Interpretation
 
+    files, given = given_lines(arguments)
     result = refine_model(
         arguments.model,
-        arguments.seismic,
-        Interpretation(**given_interpretation(arguments)),
+        files,
+        Interpretation(**given),
         arguments.out,
         lines=arguments.lines,
         reading=given_reading(arguments),
         verbose=arguments.verbose,
     )
-    for name, numbers in result.lines.items():
-        print(f"trained on {len(numbers)} {name}{'s' if len(numbers) > 1 else ''} in all")
+    for name, found in result.trained_on.items():
+        print(f"trained on {found} {name}{'s' if found > 1 else ''} in all")
     print("\n".join(_change_words(result.changes)))
     print(f"wrote {arguments.out}")
     words = predict_words(arguments.out, arguments.seismic, horizons=bool(arguments.horizons))
@@ -79,7 +86,7 @@ def run(arguments):
 
 def refine_model(
     model_file,
-    seismic,
+    files,
     interpretation,
     out,
     *,
@@ -91,34 +98,77 @@ def refine_model(
 
     Files are opened as in `score_model`.
 
+    Parameters
+    ----------
+    files : list of path
+        A survey, or 2-D lines.
+
     Returns
     -------
     result : Bunch
-        `model`; `lines`, the numbers of all training lines by direction; `changes`, what the model
-        predicts otherwise than before.
+        `model`; `lines`, the numbers of all training lines by direction, or the number of labeled
+        traces by file of 2-D lines; `trained_on`, numbers of lines by their kind; `changes`, what
+        the model predicts otherwise than before.
     """
-    import numpy as np
-    from sklearn.utils import Bunch
-
     from skfacies._cli.files import check_model_name, check_targets
     from skfacies._cli.labels import split_lines
-    from skfacies._cli.models import (
-        facies_names,
-        load_cube_model,
-        open_interpreted,
-        refine_fully,
-    )
-    from skfacies.persistence import save_model
+    from skfacies._cli.models import load_cube_model
 
-    interpretation.check(reading, seismic)
-    check_targets([out], {"MODEL": model_file, "SEISMIC": seismic} | interpretation.files)
+    interpretation.check(reading, *files)
+    inputs = {"MODEL": model_file, "SEISMIC": files[0]} | {path: path for path in files[1:]}
+    check_targets([out], inputs | interpretation.files)
     check_model_name(out)
     step, named = split_lines(lines)
     if step != 1:
         raise ValueError("--lines of refine names lines: inline=300,350 crossline=300-700:50.")
     model = load_cube_model(model_file, verbose=verbose)
+    options = {"reading": reading, "verbose": verbose}
+    if len(files) > 1 or _is_line(files[0], model, interpretation, reading):
+        if named:
+            raise ValueError("--lines is for one survey, but 2-D lines are given. Omit it.")
+        return _refine_lines(model, files, interpretation, out, **options)
+    return _refine_survey(model, files[0], interpretation, out, lines=named, **options)
+
+
+def _is_line(path, model, interpretation, reading):
+    """Whether a file is a 2-D line with picks for a model of such lines."""
+    from skfacies._cli.files import open_like_training
+    from skfacies._cli.models import stored
+
+    if model.lines_ or interpretation.labels is not None:
+        return False
+    return open_like_training(path, stored(model), reading or {})[0].shape[0] == 1
+
+
+def _refine_lines(model, files, interpretation, out, *, reading, verbose):
+    from sklearn.utils import Bunch
+
+    from skfacies._cli.fit_lines import refine_lines
+    from skfacies.persistence import save_model
+
+    new, before, after, lines = refine_lines(
+        model, files, interpretation, reading=reading, verbose=verbose
+    )
+    if all(lines.values()) and verbose:
+        print("earlier lines whose files are not given may be forgotten")
+    save_model(new, out)
+    return Bunch(
+        model=new,
+        lines=lines,
+        trained_on={"2-D line": len(lines)},
+        changes=_compare(before, after, model, "2-D line", lines),
+    )
+
+
+def _refine_survey(model, seismic, interpretation, out, *, lines, reading, verbose):
+    import numpy as np
+    from sklearn.utils import Bunch
+
+    from skfacies._cli.models import facies_names, open_interpreted, refine_fully
+    from skfacies.persistence import save_model
+
     cube, interpreted = open_interpreted(
-        seismic, interpretation, model, reading, lines=named, verbose=verbose
+        seismic, interpretation, model, reading, lines=lines, verbose=verbose
     )
     axis = 1 if model.direction == "crossline" else 0
     compared = np.unique(np.linspace(0, cube.shape[axis] - 1, LINES_TO_COMPARE).astype(int))
@@ -131,6 +181,7 @@ def refine_model(
     return Bunch(
         model=model,
         lines={name: np.asarray(cube[name])[chosen] for name, chosen in model.lines_.items()},
+        trained_on={name: len(chosen) for name, chosen in model.lines_.items()},
         changes=_compare(before, after, model, cube.dims[axis], numbers),
     )
 
@@ -185,10 +236,12 @@ def _compare(before, after, model, direction, numbers):
 def _change_words(changes):
     """Text about what has changed."""
     direction, lines = changes["direction"], changes["lines"]
-    yield f"changed: {changes['share']:.1%} of the samples on {len(lines)} {direction}s"
+    plural = "s" if len(lines) > 1 else ""
+    yield f"changed: {changes['share']:.1%} of the samples on {len(lines)} {direction}{plural}"
     if changes["share"] == 0:
         return
     most = sorted(lines.items(), key=lambda item: -item[1])[:MOST_NAMED]
-    yield f"  most on {direction} " + ", ".join(f"{n} ({share:.1%})" for n, share in most if share)
+    kind = "" if direction == "2-D line" else f"{direction} "
+    yield f"  most on {kind}" + ", ".join(f"{n} ({share:.1%})" for n, share in most if share)
     for row in changes["units"][:MOST_NAMED]:
         yield f"  {row['from']} -> {row['to']}: {row['share']:.1%}"

@@ -5,7 +5,6 @@ from skfacies._cli.options import (
     add_interpretation,
     add_reading,
     add_rescale,
-    command_line,
     given_interpretation,
     given_reading,
     show_next,
@@ -36,6 +35,7 @@ def add_parser(commands):
 
 
 def run(arguments):
+    from skfacies._cli.files import predict_words
     from skfacies._cli.interpretation import Interpretation
 
     report = score_model(
@@ -48,9 +48,7 @@ def run(arguments):
         verbose=arguments.verbose,
     )
     print(report)
-    words = command_line(
-        "predict", arguments.model, arguments.seismic, "-o", "facies.npy", "--entropy"
-    )
+    words = predict_words(arguments.model, arguments.seismic, horizons=bool(arguments.horizons))
     show_next(arguments, words)
     return {"report": report, "next": words}
 

@@ -212,25 +212,13 @@ def _named_lines(texts, cube):
 
 
 def _training_lines(model, cube):
-    """Numbers of the training lines of a model, as far as they are in a cube.
-
-    They are the places of the contacts that the model has learned, if it knows these. Otherwise
-    they are positions in the cube of the training, which is taken to be this one.
-    """
+    """Numbers of the training lines of a model, as far as they are in a cube."""
     import numpy as np
 
-    from skfacies._sections.estimators import last_step
+    from skfacies._cubes.positions import axis_numbers
+    from skfacies._cubes.trained_lines import trained_lines, whole_lines
 
-    axes = {name: np.asarray(cube[name]) for name in ("inline", "crossline")}
-    contacts = getattr(last_step(model.estimator_), "contacts_", None)
-    found = {name: [] for name in axes}
-    if contacts is None:
-        for name, positions in model.lines_.items():
-            found[name] = axes[name][positions[positions < len(axes[name])]].tolist()
-        return found
-    for line in np.unique(contacts.lines_):
-        points = contacts.points_[contacts.lines_ == line]
-        for numbers, name in zip(points.T, axes, strict=True):
-            if len(points) > 1 and np.ptp(numbers) == 0 and numbers[0] in axes[name]:
-                found[name].append(int(numbers[0]))
-    return found
+    numbers = [np.asarray(cube[name]) for name in cube.dims[:2]]
+    return whole_lines(
+        trained_lines(model, numbers, placed=axis_numbers(cube) is not None), numbers
+    )

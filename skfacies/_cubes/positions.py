@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skfacies._cubes.axes import known_axes
+from skfacies._cubes.axes import known_axes, unit_of
 from skfacies._cubes.holders import AXES, has_named_axes, ordered_dims
 from skfacies._sections.validation import is_listlike
 
@@ -29,7 +29,7 @@ class PlacedSections:
     sections : array of shape (n_sections, n_traces, n_samples), with channels last if there are any
     numbers : sequence of arrays of shape (n_traces, 2)
         One for each section.
-    vertical : tuple (first, interval) or None
+    vertical : tuple (first, interval, unit) or None
         Vertical axis.
     """
 
@@ -82,28 +82,29 @@ def trace_numbers(X, i):
 
 
 def vertical_axis(X, i):
-    """First value and interval of the vertical axis of section i, or None if they are not known."""
+    """First value, interval and unit (or None) of the vertical axis of section i, or None."""
     if hasattr(X, "vertical_axis"):
         return X.vertical_axis
     section = X[i] if is_listlike(X) or has_named_axes(X) else None
-    return _first_and_interval(section, 1) if has_named_axes(section) else None
+    return _describe_axis(section, 1) if has_named_axes(section) else None
 
 
 def vertical_axis_of_cube(X):
-    """First value and interval of the vertical axis of a cube, or None if they are not known."""
+    """First value, interval and unit (or None) of the vertical axis of a cube, or None."""
     if not has_named_axes(X):
         return None
-    return _first_and_interval(X, X.dims.index(ordered_dims(X)[2]))
+    return _describe_axis(X, X.dims.index(ordered_dims(X)[2]))
 
 
-def _first_and_interval(array, axis):
+def _describe_axis(array, axis):
     dim = array.dims[axis]
     if dim not in array.coords or array.coords[dim].dtype.kind not in "iuf":
         return None
     values = np.asarray(array.coords[dim], dtype=np.float64)
     if len(values) < 2 or not np.isfinite(values[[0, -1]]).all() or values[-1] <= values[0]:
         return None
-    return float(values[0]), float((values[-1] - values[0]) / (len(values) - 1))
+    interval = float((values[-1] - values[0]) / (len(values) - 1))
+    return float(values[0]), interval, unit_of(dim, values, array.coords[dim].attrs)
 
 
 def axis_numbers(X):

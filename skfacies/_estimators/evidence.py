@@ -107,8 +107,9 @@ def warn_of_poor_recall(report, classes):
     if poor:
         warnings.warn(
             f"the model finds too few samples of these classes, even on its own training lines: "
-            f"{', '.join(poor)}. Train longer (`max_epochs`), give rare classes more weight "
-            "(class_weight='balanced'), or check their labels. `training_report_` has the figures.",
+            f"{', '.join(poor)}. Train longer (`max_epochs`), or check their labels; in Python, "
+            "class_weight='balanced' gives rare classes more weight. `training_report_` has the "
+            "figures.",
             ConvergenceWarning,
             stacklevel=4,
         )

@@ -75,7 +75,7 @@ def learn_contacts(sections, runs, stack, old=None):
         own = contact_depths(sections.codes(run.section, traces), stack)
         known = ~np.isnan(own).all(axis=1)
         axis = vertical_axis(sections.X, run.section)
-        vertical = vertical or axis
+        vertical = vertical or (axis and axis[:2])
         points.append(numbers[traces][known])
         depths.append(convert_depths(own[known], axis, vertical))
         lines.append(np.full(np.count_nonzero(known), line))
@@ -86,7 +86,7 @@ def learn_contacts(sections, runs, stack, old=None):
 
 
 def convert_depths(samples, axis, other):
-    """Depths in samples of a vertical axis as samples of another one; each is (first, interval)."""
+    """Depths in samples of a vertical axis (first, interval, …) as samples of another one."""
     if axis is None or other is None:
         return samples
     return (axis[0] - other[0] + samples * axis[1]) / other[1]
@@ -106,7 +106,7 @@ def add_contacts(scores, numbers, contacts, stack, *, axis=None, probabilities):
     contacts : KrigedContacts
     stack : tuple of int
         Codes from top to bottom.
-    axis : tuple (first, interval) or None
+    axis : tuple (first, interval, unit) or None
         Vertical axis of the section.
     probabilities : bool
         What the scores are.

@@ -35,7 +35,7 @@ def learn_profile(sections, runs, old=None):
         Of `profile_of_amplitudes`, with "lines", an array (n_lines, 2, 2) of the inline and
         crossline number of the first and last labeled trace of each line whose place is known;
         "traces" (n, n_samples) and their "trace_numbers" (n, 2); and "vertical_axis", a tuple
-        (first, interval) or None. None if no amplitude is live.
+        (first, interval, unit) or None. None if no amplitude is live.
     """
     some = runs[:: max(1, len(runs) // ENOUGH_SECTIONS)]
     profile = old or profile_of_amplitudes(_amplitudes(sections, run) for run in some)

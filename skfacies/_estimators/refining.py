@@ -93,8 +93,9 @@ def refined(estimator, sections, given, known, ignore_label):
     sections : list of arrays (n_traces, n_samples)
     given : list of label arrays
         With `ignore_label` where nothing is corrected or new.
-    known : list of bool
-        Whether the estimator was trained on each section.
+    known : list of bool, or None
+        Whether the estimator was trained on each section. None, if nobody knows, takes it for
+        trained on those whose labels it predicts.
     ignore_label : int, str or None
     """
     if not hasattr(estimator, "refine"):
@@ -103,11 +104,13 @@ def refined(estimator, sections, given, known, ignore_label):
             "again with all lines."
         )
     labels, weights = [], []
+    known = [None] * len(given) if known is None else known
     for own, predicted, is_known in zip(given, estimator.predict(sections), known, strict=True):
         own = np.asarray(own)
         labeled = ~is_ignored(own, ignore_label)
         wrong = np.count_nonzero(labeled & (own != predicted))
         is_corrected = wrong > CORRECTED * np.count_nonzero(labeled)
+        is_known = not is_corrected if is_known is None else is_known
         labels.append(np.where(labeled, own, predicted) if is_known else own)
         weights.append(1.0 if is_known and not is_corrected else NEW_WEIGHT)
     return copy.copy(estimator).refine(sections, labels, sample_weight=np.array(weights))

@@ -59,7 +59,7 @@ class Lines(list):
         Position of each section along the axis across which it is cut.
     trace_numbers : list of arrays (n_traces, 2), or None
         Inline and crossline numbers of the traces of each section.
-    vertical_axis : tuple (first, interval), or None
+    vertical_axis : tuple (first, interval, unit), or None
     """
 
     def __init__(self, sections, directions, positions, trace_numbers=None, vertical_axis=None):

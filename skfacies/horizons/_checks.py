@@ -200,14 +200,14 @@ def _are_twins(horizon, other):
 def wrong_order_message(horizons, names, k):
     medians = [np.nan if np.isnan(h).all() else np.nanmedian(h) for h in horizons]
     order = np.argsort(medians, kind="stable")
-    found = ", ".join(f"{names[i]} at {medians[i]:g}" for i in order)
+    found = ", ".join(f"{names[i]} (sample {medians[i]:.1f})" for i in order)
     message = (
         f"{names[k]} lies above a contact that should be shallower on all traces with both: "
         "horizons must begin with the shallowest"
     )
     if order.tolist() == list(range(len(order))):
         return f"{message}, and not cross."
-    return f"{message}. From the shallowest by their medians they are {found}."
+    return f"{message}. Give them in this order, which is that of their medians: {found}."
 
 
 # --- missing picks ---------------------------------------------------------------------------

@@ -244,7 +244,7 @@ def _read(path, *, tensors=True):
             start = file.read(8)
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"`path` {path} does not exist. Give a file that save_model wrote."
+            f"`path` {path} does not exist. Give a file that save_model, or skfacies fit, wrote."
         ) from error
     arrays = {}
     with _reporting(path):

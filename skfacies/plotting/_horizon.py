@@ -4,9 +4,10 @@ import tempfile
 
 import numpy as np
 
-from skfacies._cubes.axes import known_axes, unit_of
+from skfacies._cubes.axes import known_axes
 from skfacies._cubes.holders import AXES, has_named_axes, is_dask, ordered_dims, shape_of, unwrap
-from skfacies._cubes.positions import vertical_axis_of_cube
+from skfacies._cubes.positions import axis_numbers, vertical_axis_of_cube
+from skfacies._cubes.trained_lines import trained_lines, whole_lines
 from skfacies._sections.estimators import last_step
 from skfacies._sections.undefined import undefined_values
 from skfacies._sections.validation import as_array
@@ -147,8 +148,8 @@ class HorizonDisplay:
             Other arguments of `plot`.
         **display_kw : dict
             Other parameters of `HorizonDisplay`, which override what is read from `cube`. By
-            default, `training_lines` are ``lines_`` of the estimator: give them, or None, if `cube`
-            is not the one that it was fitted on.
+            default, `training_lines` are those of the estimator that are in `cube`. If one of the
+            two has no line numbers, `cube` is taken to be the one of `fit`; give None for another.
 
         Returns
         -------
@@ -200,7 +201,9 @@ class HorizonDisplay:
             known.get(f"{name}s", np.arange(n)) for name, n in zip(AXES, cube.shape, strict=False)
         ]
         if "training_lines" not in display_kw:
-            known["training_lines"] = _fitted_lines(estimator, numbers)
+            placed = axis_numbers(cube) is not None
+            ends = trained_lines(estimator, numbers, placed=placed)
+            known["training_lines"] = whole_lines(ends, numbers)
         return cls.from_predictions(
             found.depth[k],
             uncertainty=found.uncertainty[k],
@@ -417,21 +420,6 @@ def _predict_contacts(estimator, cube, units):
         return contacts_from_probabilities(probabilities, classes=estimator.classes_, units=units)
 
 
-def _fitted_lines(estimator, numbers):
-    """Numbers of the lines that a `CubeSegmenter` was fitted on, which stores positions."""
-    lines = {}
-    for name, known in zip(AXES, numbers, strict=True):
-        positions = np.asarray(estimator.lines_.get(name, []), dtype=int)
-        if len(positions) and positions.max() >= len(known):
-            raise ValueError(
-                f"`estimator` was fitted on {name}s up to position {positions.max()}, but `cube` "
-                f"has {len(known)}: it is another cube. Give training_lines=None, or the numbers "
-                "of the lines on the map."
-            )
-        lines[name] = known[positions]
-    return lines
-
-
 def _line_dims(array):
     """Names of the two lateral axes of a DataArray, inlines first if the names show it."""
     names = {axis: dim for dim, axis in known_axes(array.dims).items()}
@@ -456,11 +444,8 @@ def _read_coordinates(array):
             known[name] = np.asarray(array.coords[coordinate].transpose(*dims))
     vertical = vertical_axis_of_cube(array) if len(array.dims) == 3 else None
     if vertical is not None:
-        dim = ordered_dims(array)[2]
-        coordinate = array.coords[dim]
-        unit = unit_of(dim, np.asarray(coordinate[:2]), coordinate.attrs)
+        first, interval, unit = vertical
         if unit in VERTICAL_LABELS:
-            first, interval = vertical
             known |= {"sample_interval": interval, "sample_unit": unit}
             known["first_sample"] = first / interval
     return known

@@ -7,7 +7,15 @@ import numpy as np
 from skfacies._sections.amplitude_profile import FREQUENCIES, LEVELS
 from skfacies._sections.survey_scale import OTHER_CENTER, OTHER_INTERVAL, OTHER_SCALE
 
-__all__ = ["Row", "amplitude_rows", "interval_row", "mean_frequency", "range_row", "spectrum_rows"]
+__all__ = [
+    "Row",
+    "amplitude_rows",
+    "interval_row",
+    "mean_frequency",
+    "range_row",
+    "spectrum_rows",
+    "with_unit",
+]
 
 #: Ratios from which a property differs, and from which that is serious. The lines of one survey
 #: differ from each other by 1.1 in mean frequency, 1.05 in bandwidth and 1.2 in tails (F3).
@@ -129,24 +137,34 @@ def _skew_row(training, survey):
     )
 
 
+def with_unit(text, unit):
+    """A text with a unit, if that is known."""
+    return f"{text} {unit}" if unit else text
+
+
 # --- vertical axis ------------------------------------------------------------------------------
 
 
-def interval_row(known, own):
-    """Sample interval, from the vertical coordinates."""
-    values = ["unknown" if value is None else f"{value:g}" for value in (known, own)]
+def interval_row(known, own, unit):
+    """Sample interval, from the vertical coordinates; `unit` of both, or None."""
+    values = [
+        "unknown" if value is None else with_unit(f"{value:g}", unit) for value in (known, own)
+    ]
     if known is None or own is None:
         return Row("sample interval", *values, "unknown")
     return _row(
         "sample interval",
         *values,
         "serious" if abs(own - known) > OTHER_INTERVAL * abs(known) else "ok",
-        f"Resample the survey to {known:g}, such as with cube.interp, or correct its headers.",
+        f"Resample the survey to {values[0]}, or give `sample_interval` if its headers are wrong.",
     )
 
 
-def range_row(known, own, n_known, n_own):
-    """First and last sample where they are known, else the number of samples."""
+def range_row(known, own, n_known, n_own, unit):
+    """First and last sample where they are known, else the number of samples.
+
+    `known` and `own` are (first, interval, …) in `unit`.
+    """
     if known is None or own is None:
         advice = "Sections are of another height; units may look out of place."
         verdict = by_ratio(n_own / n_known, (2.0, np.inf))
@@ -155,7 +173,7 @@ def range_row(known, own, n_known, n_own):
     common = min(ends[0][1], ends[1][1]) - max(ends[0][0], ends[1][0])
     length = ends[1][1] - ends[1][0]
     verdict = "serious" if common <= 0 else "differs" if common < length / 2 else "ok"
-    words = [f"{first:g} to {last:g}" for first, last in ends]
+    words = [with_unit(f"{first:g} to {last:g}", unit) for first, last in ends]
     advice = "Most of the survey lies above or below what the model was trained on."
     return _row("vertical range", *words, verdict, advice)
 

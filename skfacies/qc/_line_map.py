@@ -3,6 +3,7 @@
 import numpy as np
 
 from skfacies._cubes.holders import AXES, has_named_axes
+from skfacies._cubes.trained_lines import trained_lines, whole_line
 
 __all__ = ["LineMap", "known_lines"]
 
@@ -101,31 +102,20 @@ def _spacing(cube):
     return 1.0, float(steps[1] / steps[0])
 
 
-def known_lines(estimator, last, place, picked):
+def known_lines(estimator, place, picked):
     """Ends (n_lines, 2, 2), as positions, of the lines that a model has learned from."""
-    if picked is not None:
-        whole = {axis: place.positions_of(picked, axis, "picked") for axis in (0, 1)}
-        return _whole_lines(whole, place)
-    profile = getattr(last, "training_profile_", None) or {}
-    if place.has_numbers and len(profile.get("lines", ())):
-        return place.from_numbers(profile["lines"])
-    lines = getattr(estimator, "lines_", None) or {}
-    whole = {axis: np.asarray(lines.get(name, ()), dtype=int) for axis, name in enumerate(AXES)}
-    fits = all((own < place.shape[axis]).all() for axis, own in whole.items())
-    if not fits or not any(map(len, whole.values())):
-        raise ValueError(
-            "the estimator does not know where its training lines are in `cube`. Give `picked`, a "
-            'dict of line numbers such as {"inline": [120, 240], "crossline": []}; {} if none of '
-            "them are there."
-        )
-    return _whole_lines(whole, place)
-
-
-def _whole_lines(lines, place):
-    ends = []
-    for axis, positions in lines.items():
-        for position in positions.tolist():
-            line = np.array([[0, 0], np.array(place.shape[:2]) - 1])
-            line[:, axis] = position
-            ends.append(line)
-    return np.reshape(ends, (-1, 2, 2)).astype(np.float64)
+    if picked is None:
+        ends = trained_lines(estimator, place.numbers, placed=place.has_numbers)
+        if ends is None:
+            raise ValueError(
+                "the estimator does not know where its training lines are in `cube`. Give "
+                '`picked`, a dict of line numbers such as {"inline": [120, 240], "crossline": []}; '
+                "{} if none of them are there."
+            )
+    else:
+        ends = [
+            whole_line(place.numbers, axis, position)
+            for axis in (0, 1)
+            for position in place.positions_of(picked, axis, "picked").tolist()
+        ]
+    return place.from_numbers(np.reshape(ends, (-1, 2, 2)))

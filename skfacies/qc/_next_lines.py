@@ -34,7 +34,11 @@ MOST_FOR_RARE = 3.0
 def suggest_lines(
     estimator, cube, n=3, *, direction="both", picked=None, candidates=None, verbose=0
 ):
-    """Suggest the lines whose interpretation would teach a model most.
+    """Suggest the lines to interpret next, by the doubt of a model and the lines that it knows.
+
+    Begin with evenly spaced lines. In tests on four surveys, models of four suggested lines were
+    better than those of random ones on three surveys, and than those of evenly spaced ones on none.
+    This is for surveys with picked lines, which the next ones should complement.
 
     Good lines run through traces that the model is undecided about, far from the lines that it has
     learned from, and through units that these have little of. The model predicts some lines of
@@ -111,7 +115,7 @@ def suggest_lines(
     shape = shape_of(check_cube(unwrap(named)[0], "cube"))
     last = section_model(estimator)[1]
     place = LineMap(shape, axis_numbers(named), named)
-    lines = known_lines(estimator, last, place, picked)
+    lines = known_lines(estimator, place, picked)
     allowed = _allowed(candidates, place, section_axes(direction, shape))
     seen = _see(estimator, named, _lines_to_see(candidates, allowed, shape), verbose)
     if not len(seen.at):

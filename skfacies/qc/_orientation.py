@@ -31,11 +31,13 @@ MORE_DOUBT = 1.08
 AGREEING = 0.8
 
 FLIP = "Change the sign of the amplitudes."
-TURN = "Turn the vertical axis over: cube[:, :, ::-1]."
+TURN = "Turn the vertical axis over; in Python, cube[:, :, ::-1]."
 
 
-def common_trace_rows(profile, cube, numbers):
+def common_trace_rows(profile, cube, numbers, unit=None):
     """Polarity, depth direction, phase and shift by traces that training and survey share.
+
+    `numbers` are inlines, crosslines, and the vertical axis in the `unit` of that of the training.
 
     Returns
     -------
@@ -52,30 +54,35 @@ def common_trace_rows(profile, cube, numbers):
     known, own = np.array(pairs).swapaxes(0, 1)
     coherence, lag, phase = _match(known, own)
     turned = _match(known, own[:, ::-1])[0]
-    n = f"{len(pairs)} common traces"
+    n, n_traces = f"{len(pairs)} common traces", f"{len(pairs)} traces"
     if turned > max(SAME_DATA, 1.5 * coherence):
         return [Row("depth direction", "down", f"up, by {n}", "serious", TURN)]
     if coherence < OTHER_DATA:
         advice = "They are other data at the same line numbers: another survey, or other header "
         advice += "bytes. Use rescale='survey', which does without positions."
-        return [Row("common traces", n, f"coherence {coherence:.2f}", "serious", advice)]
+        return [Row("common traces", n_traces, f"coherence {coherence:.2f}", "serious", advice)]
     if coherence < SAME_DATA:
-        return [Row("common traces", n, f"coherence {coherence:.2f}", "differs", "Look at both.")]
-    rows = [Row("common traces", n, f"coherence {coherence:.2f}", "ok")]
+        advice = "They are the same data after other processing, or other data: look at both."
+        return [Row("common traces", n_traces, f"coherence {coherence:.2f}", "differs", advice)]
+    rows = [Row("common traces", n_traces, f"coherence {coherence:.2f}", "ok")]
     rows.append(Row("depth direction", "down", "down", "ok"))
     opposite = phase > 180 - OTHER_PHASE[1]
     verdict = "serious" if opposite else "ok"
     polarity = "reversed" if opposite else "same"
     rows.append(Row("polarity", "", f"{polarity}, by {n}", verdict, FLIP if opposite else ""))
     left = 180 - phase if opposite else phase
-    rotate, move = "Rotate the phase of the survey back.", "Shift it, or check its first time."
-    for name, size, unit, limits, advice in (
-        ("phase", left, "degrees", OTHER_PHASE, rotate),
-        ("vertical shift", lag, "samples", OTHER_SHIFT, move),
+    axis = profile["vertical_axis"]
+    interval, unit = (axis[1], unit) if axis and unit else (1, "samples")
+    shift = f"{lag * interval:g} {unit}"
+    rotate = f"Rotate the phase of the survey back by {left:.0f} degrees."
+    move = f"Shift the survey by {-lag * interval:g} {unit}, or correct its `first_sample`."
+    for name, size, words, limits, advice in (
+        ("phase", left, ("0 degrees", f"{left:.0f} degrees"), OTHER_PHASE, rotate),
+        ("vertical shift", lag, (f"0 {unit}", shift), OTHER_SHIFT, move),
     ):
         rank = sum(abs(size) > limit for limit in limits)
         verdict = ("ok", "differs", "serious")[rank]
-        rows.append(Row(name, f"0 {unit}", f"{size:.0f} {unit}", verdict, advice if rank else ""))
+        rows.append(Row(name, *words, verdict, advice if rank else ""))
     return rows
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skfacies._cubes.axes import unit_of
+from skfacies._cubes.axes import UNIT_SCALES
 from skfacies._cubes.holders import (
     check_axes,
     check_cube,
@@ -178,20 +178,29 @@ def _rows(estimator, sections, last, profile, survey, named, array):
     intervals = [_known_interval(estimator, last, profile), interval_of(named)]
     upwards = intervals[1] is not None and intervals[1] < 0
     intervals[1] = abs(intervals[1]) if upwards else intervals[1]
+    known_axis, own_axis = profile["vertical_axis"], vertical_axis_of_cube(named)
+    units = [axis[2] if axis and len(axis) > 2 else None for axis in (known_axis, own_axis)]
+    kinds, scale = _compare_units(units)
+    if None not in kinds and kinds[0] != kinds[1]:  # no number of them can be compared
+        intervals[1] = own_axis = None
+    elif scale != 1:
+        own_axis = (own_axis[0] * scale, own_axis[1] * scale, units[0])
+        intervals[1] *= scale
+    unit = units[0] or units[1]
     rescaled = find_parameter(last, "rescale", None) is not None
     rows = amplitude_rows(profile, survey, rescaled=rescaled)
-    interval = interval_row(*intervals)
+    interval = interval_row(*intervals, unit)
     axis = _samples_axis(sections, profile, survey, array)
     if axis != 2:
-        return [*rows, interval, _axis_row(axis)]
-    own_axis = vertical_axis_of_cube(named)
-    rows.append(
-        range_row(profile["vertical_axis"], own_axis, profile["n_samples"], shape_of(array)[2])
-    )
-    spectrum = spectrum_rows(profile, survey, intervals, _unit(named))
+        return [*rows, interval, _axis_row(axis, kinds)]
+    n_samples = profile["n_samples"], shape_of(array)[2]
+    rows.append(range_row(known_axis, own_axis, *n_samples, unit))
+    spectrum = spectrum_rows(profile, survey, intervals, unit)
     rows += [*([interval] if spectrum[0].name != interval.name else []), *spectrum]
-    rows.append(_axis_row(axis))
-    shared = common_trace_rows(profile, array, axis_numbers(named))
+    rows.append(_axis_row(axis, kinds))
+    numbers = axis_numbers(named)
+    numbers = numbers and (*numbers[:2], own_axis)
+    shared = common_trace_rows(profile, array, numbers, unit)
     if upwards:
         shared = [Row("depth direction", "down", "up, by its coordinate", "serious", TURN), *shared]
     known = {row.name for row in shared}
@@ -202,7 +211,8 @@ def _rows(estimator, sections, last, profile, survey, named, array):
         by_model = doubt_rows(sections, profile, patches(array), getattr(last, "n_channels_", 1))
         shared += [row for row in by_model if row.name in left]
     else:
-        shared += [Row(name, "", "no common traces to tell it", "unknown") for name in left]
+        reason = "the common traces do not tell" if shared else "no common traces to tell it"
+        shared += [Row(name, "", reason, "unknown") for name in left]
     return rows + shared
 
 
@@ -214,11 +224,18 @@ def _known_interval(estimator, last, profile):
     return profile["vertical_axis"] and profile["vertical_axis"][1]
 
 
-def _unit(named):
-    if not has_named_axes(named) or named.dims[2] not in named.coords:
-        return None
-    values = named.coords[named.dims[2]]
-    return unit_of(named.dims[2], np.asarray(values), values.attrs)
+def _compare_units(units):
+    """Kinds of two units, "time", "depth" or None, and the scale from the second to the first."""
+    kinds, scales = [], []
+    for unit in units:
+        of_kind = [
+            (k, own[unit.lower()]) for k, own in UNIT_SCALES.items() if unit and unit.lower() in own
+        ]
+        kind, scale = of_kind[0] if of_kind else (None, None)
+        kinds.append(kind)
+        scales.append(scale)
+    same = kinds[0] == kinds[1] and None not in kinds
+    return kinds, scales[1] / scales[0] if same else 1
 
 
 def _samples_axis(sections, profile, survey, array):
@@ -243,9 +260,13 @@ def _samples_axis(sections, profile, survey, array):
     return best if distances[best] < min(NEARER * distances[2], resampled_only) else 2
 
 
-def _axis_row(axis):
+def _axis_row(axis, kinds):
+    words = [f"last, in {kind}" if kind else "last" for kind in kinds]
+    if axis == 2 and None not in kinds and kinds[0] != kinds[1]:
+        advice = f"Convert the survey to {kinds[0]}, or give `domain` if its headers are wrong."
+        return Row("vertical axis", *words, "serious", advice)
     if axis == 2:
-        return Row("vertical axis", "last", "last", "ok")
+        return Row("vertical axis", *words, "ok")
     advice = f"Put the samples last: numpy.moveaxis(cube, {axis}, 2), or DataArray.transpose."
     survey = f"seems to be axis {axis}, by its spectrum"
     return Row("vertical axis", "last (axis 2)", survey, "serious", advice)

@@ -298,6 +298,9 @@ function arrangeMap(slice) {
   slice.aspect = [span(1) * Math.hypot(x[2], y[2]), span(0) * Math.hypot(x[1], y[1])];
   const rises = [0, 1].map((k) => Math.sign(axes[k].numbers.at(-1) - axes[k].numbers[0]));
   slice.upwards = (x[2] * y[1] - y[2] * x[1]) * rises[0] * rises[1] > 0;
+  const up = slice.upwards ? rises[0] : -rises[0];
+  slice.north = Math.atan2(
+    rises[1] * y[2] / Math.hypot(x[2], y[2]), up * y[1] / Math.hypot(x[1], y[1]));
 }
 
 function enlarge(pane) {

@@ -19,6 +19,7 @@ class Pane {
     this.size = [across, down].map((axis) => axes[axis].numbers.length);
     this.upwards = false; // whether numbers of the vertical axis rise upwards
     this.aspect = null; // of a bin to the right and one down, in meters
+    this.north = null; // angle from the top of the view, clockwise
     this.picture = document.createElement("canvas"); // all but the cross
     this.isStale = true;
     this.frame = this.findFrame();
@@ -123,6 +124,7 @@ class Pane {
     context.restore();
     if (this.id !== "slice" && state.showLines) this.drawArrows(context);
     this.drawAxes(context);
+    if (this.north !== null) this.drawNorth(context);
   }
 
   drawBytes(context, codes, table, opacity, smooth) {
@@ -211,6 +213,20 @@ class Pane {
         context.stroke();
       }
     }
+  }
+
+  // An arrow in the corner that the axes leave free.
+  drawNorth(context) {
+    const [x, y] = [20, 19];
+    context.fillStyle = cssColor("--faint");
+    context.save();
+    context.translate(x, y);
+    context.rotate(this.north);
+    context.fill(new Path2D("M0-8 5 7 0 4-5 7Z"));
+    context.restore();
+    context.font = "11px system-ui, sans-serif";
+    [context.textAlign, context.textBaseline] = ["center", "middle"];
+    context.fillText("N", x + 15 * Math.sin(this.north), y - 15 * Math.cos(this.north));
   }
 
   drawCross(context, positions) {
