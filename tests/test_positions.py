@@ -212,7 +212,7 @@ def test_scaled_sections_keep_their_places(cubes):
 
 
 def test_probabilities_are_less_sure_far_from_the_picks(cubes, placed):
-    """At 200 lines, logarithms of probabilities are halved; labels stay."""
+    """At `HALF_SURE` lines, logarithms of probabilities are halved; labels stay."""
     from skfacies._estimators.placing import HALF_SURE, add_contacts
 
     segmenter = placed.estimator_

@@ -127,7 +127,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         and lines that `CubeSegmenter` adds. After the training, the network predicts at most 16 of
         them; the surest half of the samples of each class become labels, and the training goes on
         with all sections for a sixth of its time. Give sections from where you want to predict:
-        far from the training lines of F3, the mean IoU rises from 0.76 to 0.82. False leaves such
+        far from the training lines of F3, the mean IoU rises from 0.76 to 0.80. False leaves such
         sections out.
     callbacks : list of (name, skorch callback), or None, default=None
         Added to those of the estimator. They are copied, so that yours do not change. Callbacks
