@@ -57,36 +57,37 @@ segmenter.predict(cube, out=out)
 # %%
 # The same through Dask
 # ---------------------
-# A Dask array gives a lazy Dask array. Each block is a task that any scheduler can run: threads
-# here, a cluster with ``dask.distributed.Client``.
+# A Dask array gives a lazy Dask array. Each block is a task that any scheduler can run: this
+# process here, a cluster with ``dask.distributed.Client``.
 lazy = segmenter.predict(open_cube(store, chunks={"inline": 16}))
 print(lazy.data)
 print("equal to the first:", np.array_equal(lazy.compute(scheduler="synchronous"), out[:]))
+folder.cleanup()
 
 # %%
 # The answer
 # ----------
-# ``estimate_memory`` says before a prediction what it costs. We ask for surveys of 900 crosslines
-# of 1000 samples.
+# ``estimate_memory`` says what a prediction costs before it is run. We ask for surveys of 900
+# crosslines and 1000 samples.
 import matplotlib.pyplot as plt
 
 n_inlines = np.array([30, 100, 300, 1000, 3000, 10_000, 30_000])
-sizes = 4e-9 * n_inlines * 900 * 1000
-fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
-ax.loglog(sizes, sizes, color="0.6", label="the amplitudes themselves")
+sizes = n_inlines * 900 * 1000 * 4 / 1e9
+fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+ax.loglog(sizes, sizes, color="0.6", label="amplitudes")
 for direction, color in (("inline", "#0077BB"), ("crossline", "#44BB99"), ("both", "#882255")):
     segmenter.set_params(direction=direction)
     costs = [segmenter.estimate_memory((n, 900, 1000)) for n in n_inlines]
-    ax.loglog(
-        sizes, [cost.working / 1e9 for cost in costs], color=color, label=f"memory, {direction}"
-    )
-ax.loglog(
-    sizes,
-    [cost.scratch / 1e9 for cost in costs],
-    color=color,
-    ls="--",
-    label="temporary file, both",
-)
-ax.set(xlabel="size of the survey (GB)", ylabel="GB")
+    memory = [cost.working / 1e9 for cost in costs]
+    ax.loglog(sizes, memory, color=color, label=f"memory, {direction}")
+file = [cost.scratch / 1e9 for cost in costs]
+ax.loglog(sizes, file, color=color, ls="--", label="temporary file, both")
+ax.set(xlabel="amplitudes of the survey (GB)", ylabel="needed in prediction (GB)")
 ax.legend(frameon=False)
-folder.cleanup()
+
+# %%
+# Along inlines, the memory does not depend on the size of the survey. Crosslines get longer with
+# the number of inlines, and some must be in memory: 2 GB for a survey of 108 GB. Both directions
+# also need a temporary file for the probabilities of the first, twice the size of the amplitudes
+# with four units. `memory_limit` and `scratch_dir` of the segmenter set how much memory is used,
+# and where the file is. These are estimates for a small network; the user guide has measurements.

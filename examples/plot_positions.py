@@ -52,9 +52,8 @@ fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 for (name, depth), color in zip(depths.items(), ("#0077BB", "#D55E00", "0.5"), strict=True):
     error = 4 * np.nanmean(np.abs(depth - truth), axis=(0, 2))
     ax.plot(error, color=color, label=name)
-    print(
-        f"{name:18} between the lines {error[:37].mean():4.1f} ms, beyond {error[37:].mean():4.1f} ms"
-    )
+    near, far = error[:37].mean(), error[37:].mean()
+    print(f"{name:18} between the lines {near:4.1f} ms, beyond {far:4.1f} ms")
 for number in picked:
     ax.axvline(number, color="black", lw=0.9, ls="--", label=None if number else "picked line")
 ax.set(xlabel="inline", ylabel="mean error of contacts (ms)", xlim=(0, 71), ylim=(0, 12))
