@@ -32,7 +32,8 @@ class StackedLoss(torch.nn.Module):
 # %%
 # Three candidates
 # ----------------
-# An encoder has a name, of segmentation-models-pytorch, or of timm after ``tu-``.
+# The name of an encoder is one of segmentation-models-pytorch, or one of timm after ``tu-``. This
+# one is made for small processors.
 from sklearn.model_selection import GridSearchCV
 
 from skfacies import FaciesSegmenter
@@ -40,17 +41,17 @@ from skfacies.datasets import make_facies_cube
 from skfacies.metrics import iou_scorer
 from skfacies.model_selection import BlockKFold
 
-survey = make_facies_cube((36, 48, 64), n_facies=5, n_faults=3, random_state=0)
+survey = make_facies_cube((24, 48, 64), n_facies=4, random_state=0)
 candidates = {
     "default": {},
     "own loss": {"loss": [StackedLoss()]},
     "other encoder": {"encoder_name": ["mobilenet_v2"]},
 }
 search = GridSearchCV(
-    FaciesSegmenter(encoder_depth=3, decoder_channels=(16, 16, 8), max_epochs=10, random_state=0),
-    [*candidates.values()],
+    FaciesSegmenter(encoder_depth=3, decoder_channels=(16, 16, 8), max_epochs=15, random_state=0),
+    list(candidates.values()),
     scoring=iou_scorer,
-    cv=BlockKFold(3, gap=3),
+    cv=BlockKFold(3, gap=2),
     refit=False,
 )
 search.fit(survey.data, survey.target)
@@ -61,11 +62,15 @@ search.fit(survey.data, survey.target)
 import matplotlib.pyplot as plt
 import numpy as np
 
-folds = np.stack([search.cv_results_[f"split{k}_test_score"] for k in range(3)])
-fig, ax = plt.subplots(figsize=(7, 2.4), layout="constrained")
-for i, values in enumerate(folds.T):
-    ax.plot(values, np.full(3, i), "o", color="#A6BDD7", label=None if i else "fold")
+results = search.cv_results_
+folds = np.stack([results[f"split{k}_test_score"] for k in range(3)], axis=1)
+fig, ax = plt.subplots(figsize=(8, 2.6), layout="constrained")
+for i, values in enumerate(folds):
+    ax.plot(values, [i] * 3, "o", color="#A6BDD7", label=None if i else "fold")
     ax.plot(values.mean(), i, "|", color="#14305A", ms=22, mew=2, label=None if i else "mean")
-ax.set(yticks=range(3), yticklabels=list(candidates), ylim=(2.5, -0.5), xlabel="mean IoU")
+ax.set(yticks=range(3), yticklabels=list(candidates), ylim=(2.5, -0.5))
+ax.set(xlabel="mean IoU on the block left out")
 ax.legend(frameon=False, markerscale=0.5)
-print(folds, search.cv_results_["mean_fit_time"])
+ax.spines[["top", "right"]].set_visible(False)
+for name, values, seconds in zip(candidates, folds, results["mean_fit_time"], strict=True):
+    print(f"{name:14} mean IoU {values.mean():.3f}, {seconds:.0f} s for a fit")
