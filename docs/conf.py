@@ -2,7 +2,9 @@
 
 import importlib.util
 import os
+import warnings
 
+from sklearn.exceptions import ConvergenceWarning
 from sphinx_gallery.sorting import ExplicitOrder
 
 from skfacies import __version__
@@ -10,6 +12,9 @@ from skfacies import __version__
 # The networks of the examples are small: a second thread brings little, and where other programs
 # run at the same time it makes them many times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# They are trained for seconds, and may miss units: of a fit on a survey, this is worth a warning.
+warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 project = "skfacies"
 author = "The skfacies developers"

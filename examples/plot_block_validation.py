@@ -58,7 +58,7 @@ import numpy as np
 from skfacies.plotting import FoldsDisplay
 
 fig, axes = plt.subplots(3, figsize=(8, 7), layout="constrained")
-for ax, cv, title in zip(axes, (shuffled, blocks), list(scores)[:2], strict=True):
+for ax, cv, title in zip(axes[:2], (shuffled, blocks), list(scores)[:2], strict=True):
     FoldsDisplay.from_splitter(cv, sections, section_name="inline", title=title, ax=ax)
 for i, values in enumerate(scores.values()):
     axes[2].plot(values, np.full(len(values), i), "o", color="#A6BDD7", label=None if i else "fold")

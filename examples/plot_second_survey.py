@@ -41,8 +41,9 @@ print(f"no line of the second survey: mean IoU {without_lines:.2f}")
 # %%
 # Fine-tuning and fresh starts
 # ----------------------------
-# ``warm_start=True`` lets `fit` go on from the weights of a model. A copy of the model is tuned,
-# for a quarter of the epochs of a fresh start. The fewer lines, the more epochs.
+# ``warm_start=True`` lets `fit` go on from the weights of a model. A copy of the model is tuned, in
+# a quarter of the steps of a fresh start. A step takes two lines, so four lines need half the
+# epochs.
 import copy
 
 from sklearn.base import clone
@@ -53,8 +54,8 @@ for n in n_lines:
     lines = np.linspace(2, 23, 2 * n + 1).astype(int)[1::2]
     X, y = second.data[lines], second.target[lines]
     starts = {
-        "fine-tuned": copy.deepcopy(model).set_params(warm_start=True, max_epochs=32 // n),
-        "fresh": clone(model).set_params(max_epochs=128 // n),
+        "fine-tuned": copy.deepcopy(model).set_params(warm_start=True, max_epochs=48 // max(n, 2)),
+        "fresh": clone(model).set_params(max_epochs=192 // max(n, 2)),
     }
     for name, segmenter in starts.items():
         segmenter.fit(X, y, surveys=np.ones(n))
