@@ -60,8 +60,8 @@ ax.legend(frameon=False)
 
 # %%
 # The uncertainty is low between the picked lines and grows beyond them, as the error does. It is of
-# the right size on average, and a little too careful. It is no map of errors: where the error
-# jumps, behind inline 40 and at inline 63, the uncertainty does not.
+# the right size, and a little too careful. It is no map of errors: around inline 65, the error
+# doubles and falls again, which the uncertainty hardly shows.
 #
 # So doubt tells how far the picks reach. It tells less about the best place of the next line:
 # `skfacies.qc.suggest_lines` weighs doubt by the distance from the picked lines, and its lines have
