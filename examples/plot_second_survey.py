@@ -36,7 +36,7 @@ model = FaciesSegmenter(
 )
 model.fit(first.data, first.target, surveys=np.zeros(24))
 without_lines = model.score(second.data[test], second.target[test])
-print(f"no line of the second survey: mean IoU {without_lines:.2f}")
+print(f"number of lines: 0, as it is    mean IoU {without_lines:.3f}")
 
 # %%
 # Fine-tuning and fresh starts
@@ -60,7 +60,7 @@ for n in n_lines:
     for name, segmenter in starts.items():
         segmenter.fit(X, y, surveys=np.ones(n))
         scores[name].append(segmenter.score(second.data[test], second.target[test]))
-        print(f"{n} lines, {name:10} mean IoU {scores[name][-1]:.3f}")
+        print(f"number of lines: {n}, {name:10} mean IoU {scores[name][-1]:.3f}")
 
 # %%
 # The answer
