@@ -10,9 +10,9 @@ parameters, so the folds of a cross-validation can tell.
 # A loss
 # ------
 # A loss is a torch module that is called with logits and the positions of labels in ``classes_``.
-# Samples without a label have -100 there, which the cross-entropy of torch leaves out. This one
-# adds the distance in the stack of units: to take a unit for its neighbor costs less than to take
-# it for one that is far below.
+# Samples without a label have -100 there, which the cross-entropy of torch leaves out. The labels
+# of our survey count the units from the top. So this loss can add the distance in the stack: to
+# take a unit for its neighbor costs less than to take it for one that is far below.
 import torch
 from torch.nn import functional
 
