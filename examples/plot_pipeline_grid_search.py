@@ -2,7 +2,7 @@
 Grid search in a pipeline
 =========================
 
-Which learning rate? A scaler and a segmenter in a pipeline are searched with GridSearchCV, as any
+Which learning rate? A scaler and a segmenter in a pipeline are searched with GridSearchCV, like any
 other estimators of scikit-learn. The folds are blocks of neighboring inlines, because inlines drawn
 at random would leak into each other.
 """
