@@ -2,12 +2,19 @@
 
 import importlib.util
 import os
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+from sphinx_gallery.sorting import ExplicitOrder
 
 from skfacies import __version__
 
 # The networks of the examples are small: a second thread brings little, and where other programs
 # run at the same time it makes them many times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# They are trained for seconds, and may miss units: of a fit on a survey, this is worth a warning.
+warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 project = "skfacies"
 author = "The skfacies developers"
@@ -49,7 +56,23 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     # All examples run but this one, which needs the path of data that have to be fetched first.
     "filename_pattern": r"[/\\](?!f3_sections)\w+\.py$",
-    "within_subsection_order": "ExampleTitleSortKey",
+    # From first steps to special topics; the table in examples/README.rst has the same order.
+    "within_subsection_order": ExplicitOrder(
+        [
+            "plot_first_section.py",
+            "plot_block_validation.py",
+            "plot_pipeline_grid_search.py",
+            "plot_segy_to_horizons.py",
+            "plot_cube_both_ways.py",
+            "plot_larger_than_memory.py",
+            "plot_doubt_away_from_lines.py",
+            "plot_positions.py",
+            "plot_thin_units.py",
+            "plot_second_survey.py",
+            "plot_own_loss_encoder.py",
+            "*",
+        ]
+    ),
     "backreferences_dir": "auto_examples/backreferences",
     "doc_module": ("skfacies",),
     "download_all_examples": False,

@@ -20,28 +20,14 @@ distant = survey.data[48:], survey.target[48:]
 # %%
 # Two ways to split
 # -----------------
-# Dark inlines are tested, light ones trained on. The last column is the smallest distance between
-# the two: 1 if a test inline has a training inline beside it.
-from sklearn.model_selection import KFold
-
-from skfacies.model_selection import BlockKFold
-from skfacies.plotting import FoldsDisplay
-
-shuffled = KFold(3, shuffle=True, random_state=0)
-blocks = BlockKFold(3, gap=4)
-_ = FoldsDisplay.from_splitter(shuffled, sections, section_name="inline", title="shuffled")
-_ = FoldsDisplay.from_splitter(blocks, sections, section_name="inline", title="blocks with a gap")
-
-# %%
-# Scores
-# ------
-# The network is a small one, so that the example runs in less than a minute.
-from sklearn.model_selection import cross_val_score
+# `KFold` draws test inlines at random, `BlockKFold` keeps them together and leaves out four inlines
+# on either side. The network is a small one, so that the example runs in less than a minute.
+from sklearn.model_selection import KFold, cross_val_score
 
 from skfacies import FaciesSegmenter
+from skfacies.model_selection import BlockKFold
 
 segmenter = FaciesSegmenter(
-    encoder_weights=None,
     encoder_depth=3,
     decoder_channels=(32, 16, 16),
     max_epochs=10,
@@ -50,6 +36,8 @@ segmenter = FaciesSegmenter(
     dip_smoothing=None,
     random_state=0,
 )
+shuffled = KFold(3, shuffle=True, random_state=0)
+blocks = BlockKFold(3, gap=4)
 scores = {
     "shuffled folds": cross_val_score(segmenter, sections, labels, cv=shuffled),
     "blocks with a gap": cross_val_score(segmenter, sections, labels, cv=blocks),
@@ -62,16 +50,24 @@ for name, values in scores.items():
 # %%
 # The answer
 # ----------
+# Dark inlines are tested, light ones trained on. The last column is the smallest distance between
+# the two: 1 if a test inline has a training inline beside it. Below are the scores.
 import matplotlib.pyplot as plt
 import numpy as np
 
-fig, ax = plt.subplots(figsize=(7, 2.4), layout="constrained")
+from skfacies.plotting import FoldsDisplay
+
+fig, axes = plt.subplots(3, figsize=(8, 7), layout="constrained")
+for ax, cv, title in zip(axes[:2], (shuffled, blocks), list(scores)[:2], strict=True):
+    FoldsDisplay.from_splitter(cv, sections, section_name="inline", title=title, ax=ax)
 for i, values in enumerate(scores.values()):
-    ax.plot(values, np.full(len(values), i), "o", color="#A6BDD7", label="fold" if i == 0 else None)
-    ax.plot(np.mean(values), i, "|", color="#14305A", ms=22, mew=2, label=None if i else "mean")
-ax.set(yticks=range(3), yticklabels=list(scores), ylim=(2.5, -0.5), xlabel="mean IoU")
-ax.legend(frameon=False, loc="lower right", markerscale=0.5)
-ax.spines[["top", "right"]].set_visible(False)
+    axes[2].plot(values, np.full(len(values), i), "o", color="#A6BDD7", label=None if i else "fold")
+    axes[2].plot(
+        np.mean(values), i, "|", color="#14305A", ms=22, mew=2, label=None if i else "mean"
+    )
+axes[2].set(yticks=range(3), yticklabels=list(scores), ylim=(2.5, -0.5), xlabel="mean IoU")
+axes[2].legend(frameon=False, loc="lower right", markerscale=0.5)
+axes[2].spines[["top", "right"]].set_visible(False)
 
 # %%
 # Shuffled folds promise 0.07 more than the distant inlines give, blocks with a gap 0.01. Blocks

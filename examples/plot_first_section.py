@@ -19,20 +19,19 @@ print(survey.DESCR)
 # %%
 # Training and test lines
 # -----------------------
-# Neighboring inlines are near copies of each other: a test line between two training lines would
-# be known already. So we hold out a contiguous block, and leave out four inlines on its border.
+# Neighboring inlines are near copies of each other: a test line between two training lines would be
+# known already. So we hold out a contiguous block, and leave out four inlines on its border.
 train, test = slice(0, 32), slice(36, 48)
 print(f"training {survey.data[train].shape}, test {survey.data[test].shape}")
 
 # %%
 # Fit and predict
 # ---------------
-# A cube is a stack of inline sections, so it can be given as it is. Two parameters make this
-# example quick: training starts from random weights instead of those learned on ImageNet, and stops
-# after ten epochs. Leave them out for a survey of your own.
+# A cube is a stack of inline sections, so it can be given as it is. Ten epochs make this example
+# quick. Leave ``max_epochs`` out for a survey of your own: training then takes some minutes.
 from skfacies import FaciesSegmenter
 
-segmenter = FaciesSegmenter(encoder_weights=None, max_epochs=10, random_state=0)
+segmenter = FaciesSegmenter(max_epochs=10, random_state=0)
 segmenter.fit(survey.data[train], survey.target[train])
 prediction = segmenter.predict(survey.data[test])
 

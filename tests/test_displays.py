@@ -293,6 +293,15 @@ def test_counts_stand_beside_the_folds():
     assert bare.legend_ is None
 
 
+def test_counts_stay_in_a_figure_with_other_axes(pyplot):
+    figure, axes = pyplot.subplots(2, figsize=(8, 5), layout="constrained")
+    axes[1].set(yticks=[0], yticklabels=["a long name beside another plot"])
+    display = FoldsDisplay.from_splitter(KFold(2), np.zeros((6, 2, 2)), ax=axes[0])
+    figure.draw_without_rendering()
+    right = max(text.get_window_extent().x1 for text in display.ax_.texts)
+    assert right <= figure.bbox.x1
+
+
 def test_legend_of_folds_names_only_what_there_is():
     whole = FoldsDisplay.from_splitter(KFold(2), np.zeros((6, 2, 2)))
     assert texts(whole.legend_.get_texts()) == ["test", "training"]

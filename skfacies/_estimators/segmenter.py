@@ -102,9 +102,10 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         combined with ReduceLROnPlateau, which halves the rate after 10 epochs without a better
         validation loss, or training loss if nothing is held out.
     loss : {"cross_entropy", "dice", "focal", "lovasz"} or torch.nn.Module, default="cross_entropy"
-        Loss of the logits. Weights of classes and samples need the cross-entropy. A module of your
-        own, or a class of one, is called with logits ``(batch, n_classes, n_traces, n_samples)``
-        and the positions of labels in ``classes_``, which are -100 where a sample does not count.
+        Loss of the logits. Weights of classes and samples need the cross-entropy; with another
+        loss, ``class_weight="auto"`` does nothing. A module of your own, or a class of one, is
+        called with logits ``(batch, n_classes, n_traces, n_samples)`` and the positions of labels
+        in ``classes_``, which are -100 where a sample does not count.
     class_weight : "auto", "balanced", dict or None, default="auto"
         Weights of the classes in the cross-entropy. "auto" lets a class that is rarer than the mean
         count more for as long as the network does not find it in the training sections; the weight
@@ -141,7 +142,8 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         ``"module__decoder_attention_type"``, ….
     warm_start : bool, default=False
         Continue from the fitted weights in the next `fit`, with the scaler, the order of units and
-        all else that the first fit learned from the data.
+        all else that the first fit learned from the data. To tune a model to another survey, fit
+        a copy of it, with `rescale` and `surveys` if amplitudes differ in scale.
     tta : bool, default=False
         Average the probabilities of each section and of its mirror image.
     dip_smoothing : "auto", float or None, default="auto"

@@ -208,15 +208,27 @@ class FoldsDisplay:
 
     def _write_counts(self, train, test):
         """A small table to the right of the map, one line for each fold."""
-        place = {"transform": self.ax_.get_yaxis_transform(), "fontsize": "small", "ha": "right"}
         heads = ("train", "test", "distance")
         columns = (train.sum(axis=1), test.sum(axis=1), self.distances_)
-        for x, head, values in zip((1.09, 1.18, 1.3), heads, columns, strict=True):
-            self.ax_.text(x, -0.55, head, va="bottom", color="0.35", **place)
+        for right, head, values in zip((40, 80, 135), heads, columns, strict=True):
+            self._write_beside(right, -0.55, head, va="bottom", color="0.35")
             for i, value in enumerate(values):
-                self.ax_.text(
-                    x, i, f"{value:g}" if np.isfinite(value) else "–", va="center", **place
-                )
+                text = f"{value:g}" if np.isfinite(value) else "–"
+                self._write_beside(right, i, text, va="center")
+
+    def _write_beside(self, right, row, text, **style):
+        # In points: a layout makes room for what does not grow with the Axes.
+        self.ax_.annotate(
+            text,
+            (1, row),
+            xycoords=self.ax_.get_yaxis_transform(),
+            xytext=(right, 0),
+            textcoords="offset points",
+            annotation_clip=False,
+            fontsize="small",
+            ha="right",
+            **style,
+        )
 
     def _draw_legend(self, train, test):
         from matplotlib.patches import Patch
