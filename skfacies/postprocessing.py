@@ -93,8 +93,8 @@ def smooth_along_dip(probabilities, amplitudes, n_traces=100.0):
     """Average probabilities along the dip of the reflectors.
 
     The contacts of a network jump between reflectors that look alike. Averages along the dip follow
-    the majority of the traces, with more weight where the network is sure, and stop at faults, where
-    amplitudes change along the dip. Use them where interpreted contacts follow reflectors.
+    the majority of the traces, with more weight where the network is sure. They end at faults,
+    where amplitudes change along the dip. Use them where interpreted contacts follow reflectors.
 
     Parameters
     ----------

@@ -27,7 +27,9 @@ def model(make_tiny, cube, survey):
     """A model of every third inline."""
     labels = np.full(survey.target.shape, -1)
     labels[::3] = survey.target[::3]
-    return CubeSegmenter(make_tiny(max_epochs=2, validation_fraction=0.3, class_weight={0: 2.0})).fit(cube, labels)
+    return CubeSegmenter(
+        make_tiny(max_epochs=2, validation_fraction=0.3, class_weight={0: 2.0})
+    ).fit(cube, labels)
 
 
 def rows_of(card):
@@ -135,7 +137,9 @@ def test_cards_that_cannot_be_written(arguments, message, model, tmp_path, monke
 
 
 def test_map_of_crossing_lines():
-    lines = np.array([[[10, 1], [10, 5]], [[12, 1], [12, 5]], [[10, 3], [13, 3]], [[10, 5], [13, 2]]])
+    lines = np.array(
+        [[[10, 1], [10, 5]], [[12, 1], [12, 5]], [[10, 3], [13, 3]], [[10, 5], [13, 2]]]
+    )
     assert line_map(lines.astype(float)).splitlines() == [
         "           crossline",
         "           1   5",

@@ -39,7 +39,11 @@ class Convolution(torch.nn.Module):
         shape = [max(size, self.smallest) for size in amplitudes.shape[-2:]]
         padded = np.pad(
             amplitudes.numpy(),
-            [(0, 0), (0, 0), *((0, n - m) for n, m in zip(shape, amplitudes.shape[-2:], strict=True))],
+            [
+                (0, 0),
+                (0, 0),
+                *((0, n - m) for n, m in zip(shape, amplitudes.shape[-2:], strict=True)),
+            ],
             mode="symmetric",
         )
         logits = self.layer(torch.from_numpy(padded))
@@ -242,7 +246,9 @@ def test_networks_that_cannot_be_exported_leave_the_old_file(fitted, tmp_path, m
 
     (tmp_path / "m.onnx").write_text("old")
     monkeypatch.setattr(torch.onnx, "export", fail)
-    with pytest.raises(ValueError, match=r"'tu-test_resnet' cannot be exported to ONNX: no such op"):
+    with pytest.raises(
+        ValueError, match=r"'tu-test_resnet' cannot be exported to ONNX: no such op"
+    ):
         export_onnx(fitted, tmp_path / "m.onnx")
     assert (tmp_path / "m.onnx").read_text() == "old"
 

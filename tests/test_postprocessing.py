@@ -101,7 +101,10 @@ def test_averages_go_around_dead_traces(undecided):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda p: labels_in_order(p[0, 0], [0, 1, 2]), r"`probabilities` must be numbers of shape"),
+        (
+            lambda p: labels_in_order(p[0, 0], [0, 1, 2]),
+            r"`probabilities` must be numbers of shape",
+        ),
         (lambda p: labels_in_order(p, [0, 1]), "`unit_order` must list every class once"),
         (lambda p: labels_in_order(p, "ab", classes=["a", "b"]), "one label for each of the 3"),
         (lambda p: smooth_along_dip(p, p), r"`amplitudes` must have the shape .*\(2, 12, 20\)"),

@@ -76,7 +76,9 @@ def describe_model(path):
     report = named_report(summary.pop("report", None) or {}, summary.get("label_names"))
     if report:
         yield "recall on training lines", recall_words(report), report
-    held_out = named_report(summary.pop("validation_report", None) or {}, summary.get("label_names"))
+    held_out = named_report(
+        summary.pop("validation_report", None) or {}, summary.get("label_names")
+    )
     if held_out:
         yield "recall on held-out traces", recall_words(held_out), held_out
     n_traces, n_contacts = summary.pop("training_traces", 0), summary.pop("contacts_at", None)

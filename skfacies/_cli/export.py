@@ -20,9 +20,7 @@ def add_parser(commands):
         example="skfacies export model.safetensors -o facies.onnx",
     )
     parser.add_argument("model", metavar="MODEL", help="file written by skfacies fit")
-    parser.add_argument(
-        "-o", "--out", required=True, metavar="ONNX", help=".onnx file to write"
-    )
+    parser.add_argument("-o", "--out", required=True, metavar="ONNX", help=".onnx file to write")
     return parser
 
 
@@ -40,7 +38,8 @@ def run(arguments):
     metadata = describe_export(model)
     several = metadata["channels"] > 1
     shapes = {
-        "amplitudes": "(sections, traces, samples" + (f", {metadata['channels']})" if several else ")"),
+        "amplitudes": "(sections, traces, samples"
+        + (f", {metadata['channels']})" if several else ")"),
         "probabilities": f"(sections, traces, samples, {len(metadata['classes'])})",
     }
     for name, shape in shapes.items():

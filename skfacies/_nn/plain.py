@@ -27,7 +27,11 @@ def plain_network(module):
     """
     network = copy.deepcopy(getattr(module, "_orig_mod", module).network).float().cpu().eval()
     for part in network.modules():
-        for hooks in (part._forward_hooks, part._forward_pre_hooks, part._forward_hooks_always_called):
+        for hooks in (
+            part._forward_hooks,
+            part._forward_pre_hooks,
+            part._forward_hooks_always_called,
+        ):
             hooks.clear()
         if isinstance(part, SectionBatchNorm2d):
             part.__class__ = nn.BatchNorm2d

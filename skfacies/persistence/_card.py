@@ -109,9 +109,10 @@ def _summary(facts):
     return [
         f"# Model card: facies of {facts.survey or 'a survey that the model does not name'}",
         "",
-        f"This model assigns each sample of a seismic section to one of {len(facts.classes)} units: "
-        f"{names}. It is a {options['architecture']} with the encoder {options['encoder_name']}, "
-        f"trained on {sections}. It is made for that survey, around and between its training lines.",
+        "This model assigns each sample of a seismic section to one of "
+        f"{len(facts.classes)} units: {names}. It is a {options['architecture']} with the encoder "
+        f"{options['encoder_name']}, trained on {sections}. It is made for that survey, around and "
+        "between its training lines.",
     ]
 
 
@@ -271,24 +272,28 @@ def _limits(facts):
         levels = dict(zip(LEVELS, profile["quantiles"], strict=True))
         points.append(
             f"- on amplitudes of another scale (training: {_amplitude_words(levels)}), "
-            "polarity, phase or balancing (AGC). `rescale=\"survey\"` adapts to the scale only."
+            'polarity, phase or balancing (AGC). `rescale="survey"` adapts to the scale only.'
         )
         if profile.get("spectrum") is not None:
-            words = f"a mean frequency far from {mean_frequency(profile['spectrum']):.3g} per sample"
-            interval = f" or a sample interval other than {facts.interval:g}" if facts.interval else ""
+            words = (
+                f"a mean frequency far from {mean_frequency(profile['spectrum']):.3g} per sample"
+            )
+            interval = (
+                f" or a sample interval other than {facts.interval:g}" if facts.interval else ""
+            )
             points.append(f"- on data of {words}{interval}. Resample or filter them first.")
     if last._heights:
         points.append(
-            f"- on another depth window: the model knows sections of {_range_words(*last._heights)} "
-            "samples from top to base, and goes by depth, too."
+            "- on another depth window: the model knows sections of "
+            f"{_range_words(*last._heights)} samples from top to base, and goes by depth, too."
         )
     points.append(
-        "- far from the training lines, without a look at `skfacies.qc.prediction_entropy` and some "
-        "lines of your own; `skfacies next` names the lines to interpret."
+        "- far from the training lines, without a look at `skfacies.qc.prediction_entropy` and "
+        "some lines of your own; `skfacies next` names the lines to interpret."
     )
     points.append(
-        "- as the only basis of a decision. Probabilities say how sure the network is, not how often "
-        "it is right."
+        "- as the only basis of a decision. Probabilities say how sure the network is, not how "
+        "often it is right."
     )
     text = ["## Do not use it", "", *points, ""]
     return [*text, "`skfacies check MODEL SURVEY` compares a survey with the training data."]
@@ -315,7 +320,10 @@ def _training(facts):
         ("duration", f"{seconds:.0f} s on {last.device_}, in {last.precision_}"),
         ("last epoch", losses or "–"),
         ("seed", "none: a repeated fit differs" if seed is None else str(seed)),
-        ("weights", f"{n_weights / 1e6:.1f} million; encoder from {last.encoder_weights_ or 'random ones'}"),
+        (
+            "weights",
+            f"{n_weights / 1e6:.1f} million; encoder from {last.encoder_weights_ or 'random ones'}",
+        ),
         ("skfacies", f"{last._version} (this card: {__version__})"),
         *_version_rows(),
     ]
@@ -375,5 +383,6 @@ def _privacy(facts):
 def _table(heads, rows):
     lines = [heads, ["---"] * len(heads), *rows]
     return [
-        f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+        f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |"
+        for line in lines
     ]

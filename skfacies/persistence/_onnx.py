@@ -22,6 +22,9 @@ __all__ = ["describe_export", "export_onnx"]
 #: The oldest set of operators that has all that is needed: more programs read it.
 OPSET = 18
 
+#: The oldest version of the format that has these operators.
+IR_VERSION = 8
+
 #: Largest difference of probabilities from those of the estimator.
 TOLERANCE = 1e-4
 
@@ -69,12 +72,14 @@ def export_onnx(estimator, path):
     Notes
     -----
     The input ``amplitudes`` is float32 of shape (n_sections, n_traces, n_samples), or (n_sections,
-    n_traces, n_samples, n_channels) if the network has several channels, with samples downwards; all
-    sizes but the number of channels may vary from call to call. With ``neighbors`` the channels are
-    the line itself, then the lines before and after it, the nearest first. The output
-    ``probabilities`` is (n_sections, n_traces, n_samples, n_classes). It is NaN where amplitudes are
-    NaN or at least 1e30 in magnitude; set other null values, such as -999.25, to NaN first.
+    n_traces, n_samples, n_channels) if the network has several channels, with samples downwards.
+    All sizes but the number of channels may vary from call to call. With ``neighbors`` the channels
+    are the line itself, then the lines before and after it, as `CubeSegmenter` cuts them. The
+    output ``probabilities`` is (n_sections, n_traces, n_samples, n_classes). It is NaN where
+    amplitudes are NaN or at least 1e30 in magnitude; set other null values, such as -999.25, to NaN
+    first.
     Sections of a batch share the window of live samples: give sections with dead traces one by one.
+    Sections are not cut into tiles: long ones need more memory than in `predict_proba`.
 
     The metadata are JSON texts by name: "classes", "class_names", "unit_order", "sample_interval",
     "n_samples" of the training sections, "direction", "neighbors", "channels", "scaling",
@@ -90,8 +95,8 @@ def export_onnx(estimator, path):
     >>> from skfacies.persistence import export_onnx
     >>> survey = make_facies_cube((8, 32, 32), n_facies=2, random_state=0)
     >>> segmenter = FaciesSegmenter(
-    ...     encoder_name="tu-test_resnet", encoder_depth=3, decoder_channels=(8, 8, 8), max_epochs=1,
-    ...     random_state=0).fit(survey.data, survey.target)
+    ...     encoder_name="tu-test_resnet", encoder_depth=3, decoder_channels=(8, 8, 8),
+    ...     max_epochs=1, random_state=0).fit(survey.data, survey.target)
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = Path(folder.name, "facies.onnx")
     >>> export_onnx(segmenter, path)  # doctest: +SKIP
@@ -259,7 +264,7 @@ def _make_model(segmenter, scalers):
     )
     return helper.make_model(
         graph,
-        ir_version=network.ir_version,
+        ir_version=network.ir_version if network.functions else IR_VERSION,
         opset_imports=network.opset_import,
         functions=network.functions,
         producer_name="skfacies",
@@ -379,7 +384,7 @@ def _difference(session, segmenter, scalers, section):
 
 
 def reference_probabilities(segmenter, scalers, section):
-    """Probabilities (n_traces, n_samples, n_classes) of the network alone, in float32 on the CPU."""
+    """Probabilities (n_traces, n_samples, n_classes) of the network alone, in float32 on a CPU."""
     from skfacies._nn.data import Conditioner
     from skfacies._nn.inference import PredictionOptions, iterate_scores
 

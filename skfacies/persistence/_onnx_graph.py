@@ -128,7 +128,9 @@ def _scaled(op, amplitudes, scaler):
     if scaler is None:
         return amplitudes
     scaled = op.Div(op.Sub(amplitudes, float(scaler.center_)), float(scaler.scale_))
-    return scaled if scaler.clip is None else op.Clip(scaled, -float(scaler.clip), float(scaler.clip))
+    return (
+        scaled if scaler.clip is None else op.Clip(scaled, -float(scaler.clip), float(scaler.clip))
+    )
 
 
 def _mutes(op, amplitudes, undefined):
@@ -166,7 +168,10 @@ def _window_around_live(op, dead, dead_rows):
     """First trace, top sample and sizes of what is predicted; of all sections together."""
     live = op.as_float(op.Not(dead))
     window = {}
-    for axis, start, n, margins in ((1, "first", "n_traces", (0, 0)), (2, "top", "n_samples", dead_rows)):
+    for axis, start, n, margins in (
+        (1, "first", "n_traces", (0, 0)),
+        (2, "top", "n_samples", dead_rows),
+    ):
         along = op.ReduceMax(live, [0, 3 - axis], keepdims=0)
         first = op.Sub(op.ArgMax(along, axis=0), [int(margins[0])])
         last = op.Add(op.ArgMax(along, axis=0, select_last_index=1), [1 + int(margins[1])])
