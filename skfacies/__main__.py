@@ -10,6 +10,7 @@ from skfacies._cli import (
     benchmark,
     check,
     demo,
+    export,
     fetch,
     fit,
     info,
@@ -25,7 +26,7 @@ from skfacies._version import __version__
 __all__ = ["main"]
 
 #: In the order of the help.
-COMMANDS = (demo, info, fit, check, predict, score, next, refine, view, fetch, benchmark)
+COMMANDS = (demo, info, fit, check, predict, score, next, refine, view, export, fetch, benchmark)
 
 
 def main(argv=None):

@@ -381,7 +381,7 @@ def test_interrupted_training_leaves_no_model(survey, tmp_path, monkeypatch, cap
     "command",
     [
         *("fit", "check", "predict", "score", "next", "refine", "view"),
-        *("info", "fetch-f3", "benchmark-f3", "demo"),
+        *("info", "export", "fetch-f3", "benchmark-f3", "demo"),
     ],
 )
 def test_help_ends_with_a_whole_example(command, capsys):

@@ -54,7 +54,7 @@ PUBLIC = {
         "pixel_accuracy_scorer",
     ],
     "skfacies.model_selection": ["BlockKFold", "BlockShuffleSplit"],
-    "skfacies.persistence": ["load_model", "save_model"],
+    "skfacies.persistence": ["export_onnx", "load_model", "model_card", "save_model"],
     "skfacies.plotting": [
         "FaciesConfusionDisplay",
         "FoldsDisplay",
@@ -62,6 +62,7 @@ PUBLIC = {
         "SectionDisplay",
         "TrainingDisplay",
     ],
+    "skfacies.postprocessing": ["labels_in_order", "smooth_along_dip"],
     "skfacies.preprocessing": ["AmplitudeScaler", "CubeToSections"],
     "skfacies.qc": ["check_survey", "mistie", "prediction_entropy", "suggest_lines"],
     "skfacies.viewing": ["write_view"],

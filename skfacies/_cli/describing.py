@@ -76,6 +76,17 @@ def describe_model(path):
     report = named_report(summary.pop("report", None) or {}, summary.get("label_names"))
     if report:
         yield "recall on training lines", recall_words(report), report
+    held_out = named_report(
+        summary.pop("validation_report", None) or {}, summary.get("label_names")
+    )
+    if held_out:
+        yield "recall on held-out traces", recall_words(held_out), held_out
+    n_traces, n_contacts = summary.pop("training_traces", 0), summary.pop("contacts_at", None)
+    if n_traces or n_contacts:
+        parts = [f"{n_traces} traces as they are"] if n_traces else []
+        parts += [f"picked contacts at {n_contacts} traces"] if n_contacts else []
+        value = {"traces": n_traces, "contacts_at": n_contacts or 0}
+        yield "training data inside", ", ".join(parts), value
     for name, value in summary.items():
         if value is not None:
             yield name, _short(value), value

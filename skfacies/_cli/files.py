@@ -12,6 +12,7 @@ __all__ = [
     "CUBE_SUFFIXES",
     "OF_ONE_FILE",
     "check_model_name",
+    "check_onnx_name",
     "check_reading",
     "check_report_name",
     "check_targets",
@@ -216,6 +217,11 @@ def check_report_name(path):
     _refuse_suffix(
         path, (*CUBE_SUFFIXES, ".safetensors"), "a cube or a model", "A report is text", ".md"
     )
+
+
+def check_onnx_name(path):
+    suffixes = (*CUBE_SUFFIXES, ".safetensors")
+    _refuse_suffix(path, suffixes, "a cube or a model", "This is an .onnx file", ".onnx")
 
 
 def _refuse_suffix(path, suffixes, what, instead, suffix):

@@ -48,19 +48,26 @@ def examine(probe, names, dip_smoothing, follows_reflectors, training, validatio
         training runs worse by no more than `COST_ON_KNOWN_LINES`.
     report : dict
         Of `facies_report`, for the training runs.
+    held_out : dict or None
+        The same for the validation runs.
     """
     known, helps = _evidence(*training), False
+    judged = _evidence(*validation) if validation else known
+    reports = {}
     with freed_memory_kept(give_back=True):
         if follows_reflectors:
-            judged = _evidence(*validation) if validation else known
-            with_means, without = (
-                _report(probe, names, length, *judged)["mean_iou"]
-                for length in (DEFAULT_DIP_SMOOTHING, None)
-            )
-            helps = with_means - without >= (0 if validation else -COST_ON_KNOWN_LINES)
+            for length in (DEFAULT_DIP_SMOOTHING, None):
+                reports[length] = _report(probe, names, length, *judged)
+            gain = reports[DEFAULT_DIP_SMOOTHING]["mean_iou"] - reports[None]["mean_iou"]
+            helps = gain >= (0 if validation else -COST_ON_KNOWN_LINES)
         if isinstance(dip_smoothing, str):
             dip_smoothing = DEFAULT_DIP_SMOOTHING if helps else None
-        return bool(helps), _report(probe, names, dip_smoothing, *known)
+        if dip_smoothing not in reports:
+            reports[dip_smoothing] = _report(probe, names, dip_smoothing, *judged)
+        judgment = reports[dip_smoothing]
+        if not validation:
+            return bool(helps), judgment, None
+        return bool(helps), _report(probe, names, dip_smoothing, *known), judgment
 
 
 def _evidence(sections, runs):

@@ -11,6 +11,7 @@ import torch
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from skfacies._estimators.data_hash import hash_of_data
 from skfacies._estimators.evidence import examine, warn_of_poor_recall
 from skfacies._estimators.placing import learn_contacts
 from skfacies._estimators.profile import learn_profile
@@ -74,6 +75,7 @@ class Fitted:
     _net_options: dict | None = None
     _smoothing_helps: bool = True
     training_report_: dict | None = None
+    validation_report_: dict | None = None
     training_profile_: dict | None = None
     contacts_: object = None
     _training_summary: dict | None = None
@@ -144,7 +146,6 @@ def train(
         known = _with_guesses(params, fitted, sections, runs, unlabeled)
     _train_network(params, fitted, *known, valid, seed, old and old.net_, **options)
     fitted._version = __version__
-    fitted._training_summary = _summarize(sections, runs)
     if params.unit_order is not None and not isinstance(params.unit_order, str):
         fitted._stack = check_unit_order(params.unit_order, fitted.classes_)
     before = old.contacts_ if old and old._stack == fitted._stack else None
@@ -156,11 +157,13 @@ def train(
             _train_network(params, fitted, *known, valid, seed, fitted.net_, effort=EFFORT)
     # The picks of the held-out block are as good as others.
     picked = runs if one_epoch else sections.labeled_runs()
+    fitted._training_summary = _summarize(sections, runs, picked, old and old._training_summary)
     fitted.contacts_ = learn_contacts(sections, picked, fitted._stack, before)
     fitted.training_profile_ = learn_profile(sections, picked, old and old.training_profile_)
+    fitted.validation_report_ = None  # that of an earlier training says nothing of these weights
     # Many single epochs would spend a third of their time on it: after 1, 2, 4, 8, … is enough.
     if not one_epoch or fitted.n_iter_.bit_count() == 1:
-        fitted._smoothing_helps, fitted.training_report_ = examine(
+        fitted._smoothing_helps, fitted.training_report_, fitted.validation_report_ = examine(
             make_probe(params, fitted),
             [str(label) for label in fitted.classes_.tolist()],
             params.dip_smoothing,
@@ -467,11 +470,18 @@ def make_probe(params, fitted, positions=None):
     return probe
 
 
-def _summarize(sections, runs):
-    """Plain values about the data of the fit, for the card of a model file."""
+def _summarize(sections, runs, picked, before):
+    """Plain values about the data of the fit, for the card of a model file.
+
+    `runs` are trained on, `picked` are all that have labels, `before` is the summary of the
+    training that goes on.
+    """
+    before = before or {}
     shapes = {tuple(map(int, section_shape(sections.X, run.section))) for run in runs}
     return {
         "n_sections": len({int(run.section) for run in runs}),
         "shapes": sorted(shapes),
         "support": sections.count(runs).tolist(),
+        "n_trainings": 1 + before.get("n_trainings", 0),
+        "hash": hash_of_data(sections, picked, before.get("hash")),
     }

@@ -213,6 +213,9 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         Recall, precision, IoU and support of each class on a sample of the training lines, in the
         form of ``facies_report(..., output_dict=True)``. A class with a recall below 0.8 has not
         been learned well; `fit` then warns.
+    validation_report_ : dict or None
+        The same on the held-out block, or on `validation_data`. The block lies beside the training
+        traces: expect less far away. None if nothing was held out.
     training_profile_ : dict or None
         What the training amplitudes are like, and where the lines lie, for
         `skfacies.qc.check_survey` and `skfacies.qc.suggest_lines`: quantiles, mean spectrum, skew,

@@ -7,7 +7,13 @@ import numpy as np
 
 from skfacies._sections.undefined import dead_samples
 
-__all__ = ["FREQUENCIES", "LEVELS", "profile_of_amplitudes"]
+__all__ = [
+    "FREQUENCIES",
+    "LEVELS",
+    "frequency_band",
+    "mean_frequency",
+    "profile_of_amplitudes",
+]
 
 #: Quantiles of the amplitudes that a profile holds.
 LEVELS = (0.001, 0.01, 0.05, 0.159, 0.5, 0.841, 0.95, 0.99, 0.999)
@@ -62,6 +68,16 @@ def profile_of_amplitudes(sections):
         "skew": float(np.mean(skews)),
         "skew_spread": float(np.std(skews)),
     }
+
+
+def mean_frequency(spectrum):
+    """Mean frequency of power, in cycles per sample."""
+    return float((spectrum * FREQUENCIES).sum() / spectrum.sum())
+
+
+def frequency_band(spectrum):
+    """Frequencies below, and above, which a tenth of the power is."""
+    return np.interp([0.1, 0.9], np.cumsum(spectrum) / spectrum.sum(), FREQUENCIES)
 
 
 def _mean(parts, name):

@@ -17,9 +17,11 @@ from sklearn.pipeline import Pipeline
 
 from skfacies._files import whole_file
 from skfacies._version import __version__
+from skfacies.persistence._card import model_card
 from skfacies.persistence._document import JOBLIB, Reader, Writer
+from skfacies.persistence._onnx import export_onnx
 
-__all__ = ["load_model", "save_model"]
+__all__ = ["export_onnx", "load_model", "model_card", "save_model"]
 
 FORMAT_VERSION = 1
 
@@ -29,7 +31,7 @@ _MAX_HEADER = 8 << 20
 _PACKAGES = ("numpy", "scikit-learn", "segmentation-models-pytorch", "skorch", "timm", "torch")
 
 
-def save_model(model, path, *, label_names=None):
+def save_model(model, path, *, label_names=None, training_traces=True):
     """Write a fitted model to one file of weights and text that is safe to load.
 
     Unlike pickle and joblib files, these files execute nothing when they are loaded, so you can
@@ -45,6 +47,10 @@ def save_model(model, path, *, label_names=None):
         File to write, such as "facies.safetensors". An existing file is replaced.
     label_names : list of str in the order of ``classes_``, dict {label: str}, or None, default=None
         Names of the facies. None keeps the ``label_names_`` of a model that was loaded.
+    training_traces : bool, default=True
+        Whether the file has the few training traces of ``training_profile_``. Without them,
+        `skfacies.qc.check_survey` can tell polarity and phase from the model only. Predictions do
+        not change.
 
     Raises
     ------
@@ -93,10 +99,12 @@ def save_model(model, path, *, label_names=None):
         kind = IsADirectoryError if target.is_dir() else FileNotFoundError
         reason = "is a folder" if target.is_dir() else "is in a folder that does not exist"
         raise kind(f"`path` {reason}: {path}. Give the name of a file in an existing folder.")
-    writer = Writer()
+    writer = Writer(training_traces=training_traces)
     document = {"format_version": FORMAT_VERSION, "versions": _versions()}
     document["model"] = writer.encode_estimator(model, "model", fitted=True)
     summary = {**_summarize(model), "label_names": _check_label_names(label_names, model)}
+    if not training_traces and "training_traces" in summary:
+        summary["training_traces"] = 0
     summary["reading"] = _check_reading(getattr(model, "reading_", None))
     document["summary"] = writer.encode(summary, "summary")
     _write(target, _pack(document, writer.tensors))
@@ -348,6 +356,9 @@ def _summarize(model):
             "device": model.device_,
             "training": getattr(model, "_training_summary", None),
             "report": model.training_report_,
+            "validation_report": model.validation_report_,
+            "contacts_at": None if model.contacts_ is None else len(model.contacts_.points_),
+            "training_traces": len((model.training_profile_ or {}).get("traces", ())),
         }
     return summary
 

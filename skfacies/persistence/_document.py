@@ -51,8 +51,8 @@ def _classes():
 class Writer:
     """Converts estimators to JSON values; arrays are collected by their attribute paths."""
 
-    def __init__(self):
-        self.tensors = {}
+    def __init__(self, *, training_traces=True):
+        self.tensors, self.training_traces = {}, training_traces
 
     def encode_estimator(self, estimator, where, *, fitted):
         name = type(estimator).__name__
@@ -63,6 +63,8 @@ class Writer:
         params = estimator.get_params(deep=False)
         state = estimator.__getstate__() if fitted else {}
         state = {k: v for k, v in state.items() if k not in params and k not in _NOT_KEPT}
+        if not self.training_traces and state.get("training_profile_"):
+            state["training_profile_"] = _without_traces(state["training_profile_"])
         fitted_params = fitted and name == "Pipeline"  # its steps are fitted in place
         document = {
             "class": name,
@@ -225,6 +227,12 @@ def _unknown_value_message(value, where):
             f"Alternatively, {JOBLIB}"
         )
     return f"`{where}` is a {kind}, neither a plain value nor one of {sorted(_FITTED)}. {JOBLIB}"
+
+
+def _without_traces(profile):
+    """A profile of the training amplitudes without training traces."""
+    nothing = {"traces": np.empty((0, 0), np.float32), "trace_numbers": np.empty((0, 2))}
+    return {**profile, **nothing}
 
 
 def _holdable(dtype):

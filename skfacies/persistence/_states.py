@@ -55,6 +55,7 @@ _FITTED = {
         "_heights": (tuple, type(None)),
         "_smoothing_helps": bool,
         "training_report_": (dict, type(None)),
+        "validation_report_": (dict, type(None)),
         "training_profile_": (dict, type(None)),
         "_training_summary": dict,
         "_unit_order": (tuple, type(None)),

@@ -4,14 +4,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skfacies._sections.amplitude_profile import FREQUENCIES, LEVELS
+from skfacies._sections.amplitude_profile import (
+    FREQUENCIES,
+    LEVELS,
+    frequency_band,
+    mean_frequency,
+)
 from skfacies._sections.survey_scale import OTHER_CENTER, OTHER_INTERVAL, OTHER_SCALE
 
 __all__ = [
     "Row",
     "amplitude_rows",
     "interval_row",
-    "mean_frequency",
     "range_row",
     "spectrum_rows",
     "with_unit",
@@ -181,16 +185,6 @@ def range_row(known, own, n_known, n_own, unit):
 # --- spectra ------------------------------------------------------------------------------------
 
 
-def mean_frequency(spectrum):
-    """Mean frequency of power, in cycles per sample."""
-    return float((spectrum * FREQUENCIES).sum() / spectrum.sum())
-
-
-def _band(spectrum):
-    """Frequencies below, and above, which a tenth of the power is."""
-    return np.interp([0.1, 0.9], np.cumsum(spectrum) / spectrum.sum(), FREQUENCIES)
-
-
 def mismatch(one, other):
     """Distance of two spectra: by how much, on average, power must be moved to other frequencies.
 
@@ -221,7 +215,7 @@ def spectrum_rows(training, survey, intervals, unit):
     if known:
         other = resampled(other, intervals[0] / intervals[1])
     means = mean_frequency(one), mean_frequency(other)
-    bands = _band(one), _band(other)
+    bands = frequency_band(one), frequency_band(other)
     ratio = means[0] / means[1]
     widths = [high - low for low, high in bands]
     wider = widths[1] / widths[0] if min(widths) > 0 else np.inf
