@@ -76,7 +76,7 @@ if has_theme:
     html_theme_options = {
         "show_prev_next": False,
         "navigation_with_keys": False,
-        "header_links_before_dropdown": 6,
+        "header_links_before_dropdown": 5,
         "show_toc_level": 2,
         "pygments_light_style": "a11y-high-contrast-light",
         "pygments_dark_style": "a11y-high-contrast-dark",

@@ -318,10 +318,12 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
 
         Parameters
         ----------
-        X, y, sample_weight
+        X, y : array-like or list
             As in `fit`.
         classes : array-like of shape (n_classes,), default=None
             All labels that any call will bring; needed at the first call.
+        sample_weight : array-like of shape (n_sections,) or of the shape of `y`, default=None
+            As in `fit`.
 
         Returns
         -------
@@ -352,7 +354,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
 
         Parameters
         ----------
-        X, y
+        X, y : array-like or list
             As in `fit`.
         sample_weight : array-like of shape (n_sections,) or of the shape of `y`, default=None
             As in `fit`; more than 1 for what is corrected or new.
@@ -383,7 +385,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     # --- prediction ---------------------------------------------------------------------------
 
     def predict(self, X):
-        """Facies of every sample.
+        """Predict the facies of every sample.
 
         Parameters
         ----------
@@ -398,7 +400,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         return self._predict(self._check_prediction_data(X))
 
     def predict_proba(self, X):
-        """Probabilities of the facies of every sample.
+        """Predict the probabilities of the facies of every sample.
 
         Parameters
         ----------
