@@ -325,7 +325,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     # --- prediction ---------------------------------------------------------------------------
 
     def predict(self, X, *, out=None, dtype=None, probabilities_out=None):
-        """Predict the facies of every sample of a cube.
+        """Facies of every sample of a cube.
 
         Parameters
         ----------
@@ -365,7 +365,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return wrap(result, "facies")
 
     def predict_proba(self, X, *, out=None):
-        """Predict the probabilities of the facies of every sample of a cube.
+        """Probabilities of the facies of every sample of a cube.
 
         Parameters
         ----------

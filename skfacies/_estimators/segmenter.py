@@ -385,7 +385,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     # --- prediction ---------------------------------------------------------------------------
 
     def predict(self, X):
-        """Predict the facies of every sample.
+        """Facies of every sample.
 
         Parameters
         ----------
@@ -400,7 +400,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         return self._predict(self._check_prediction_data(X))
 
     def predict_proba(self, X):
-        """Predict the probabilities of the facies of every sample.
+        """Probabilities of the facies of every sample.
 
         Parameters
         ----------
