@@ -37,6 +37,7 @@ nitpick_ignore_regex = [("py:obj", ".*"), ("py:class", r"sklearn\..*")]
 
 autosummary_generate = True
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False  # the template of a class lists its methods
 
 # Links into the pages of other projects need a network connection, so they are asked for.
