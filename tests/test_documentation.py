@@ -85,7 +85,7 @@ class Links(html.parser.HTMLParser):
 
 def broken_links(folder):
     """Links (page, address) between the pages of a folder that lead nowhere."""
-    paths = [path for path in folder.rglob("*.html") if "_static" not in path.parts]
+    paths = sorted(path for path in folder.rglob("*.html") if "_static" not in path.parts)
     pages = {path: Links(path.read_text(encoding="utf-8")) for path in paths}
     broken = []
     for page, links in pages.items():
