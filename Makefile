@@ -10,7 +10,7 @@ PYTHON = .venv/bin/python
 READY = .venv/.installed
 endif
 
-.PHONY: help install test check format docs benchmark clean
+.PHONY: help install test check format docs dist benchmark clean
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1	\2/p' Makefile
@@ -36,6 +36,11 @@ format: $(READY)  ## format the code
 docs: $(READY)  ## build the documentation and run the examples
 	$(PYTHON) -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
+
+dist: $(READY)  ## build the source archive and the wheel into dist/, check their metadata
+	rm -rf dist
+	$(PYTHON) -m build --outdir dist .
+	$(PYTHON) -m twine check --strict dist/*
 
 benchmark: $(READY)  ## measure speed against other ways, write docs/performance.md (30 minutes)
 	$(PYTHON) tests/benchmarks/speed.py --results build/speed.json --write docs/performance.md

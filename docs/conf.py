@@ -32,11 +32,19 @@ extensions = [
 exclude_patterns = ["_build", "_templates", "**/GALLERY_HEADER.rst"]
 templates_path = ["_templates"]
 default_role = "py:obj"  # `X` is code, and `FaciesSegmenter` is a link
+myst_heading_anchors = 3
+html_css_files = ["pages.css"]
+
+# Roles such as :func: must find what they name; single backquotes also mark parameters. What other
+# projects document is found where intersphinx may ask for it.
+nitpicky = True
+nitpick_ignore_regex = [("py:obj", ".*"), ("py:class", r"sklearn\..*")]
 
 # --- API pages ------------------------------------------------------------------------------
 
 autosummary_generate = True
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False  # the template of a class lists its methods
 
 # Links into the pages of other projects need a network connection, so they are asked for.
@@ -78,6 +86,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_signature": False,
+    "write_computation_times": False,  # pages that load scripts from elsewhere
 }
 
 # --- pages ----------------------------------------------------------------------------------
@@ -89,5 +98,14 @@ html_static_path = ["_static"]
 html_show_sourcelink = False
 html_copy_source = False
 if has_theme:
-    html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
-    html_sidebars = {"changelog": [], "conventions": [], "scikit-learn": []}
+    html_theme_options = {
+        "show_prev_next": False,
+        "navigation_with_keys": False,
+        "header_links_before_dropdown": 5,
+        "show_toc_level": 2,
+        "pygments_light_style": "a11y-high-contrast-light",
+        "pygments_dark_style": "a11y-high-contrast-dark",
+    }
+    # Pages without pages below them have no use for the list on the left.
+    single = ("changelog", "contributing", "glossary", "how_it_works", "limits", "start", "walk")
+    html_sidebars = {page: [] for page in ("index", *single)}

@@ -347,7 +347,9 @@ def test_docstring_check_finds_what_it_is_for():
 # --- documentation --------------------------------------------------------------------------
 
 
-SLOW = ["cubes.rst", "index.rst", "scikit-learn.rst"]  # pages that train the default network
+#: Pages that train for seconds.
+SLOW = ["cubes.rst", "large_cubes.rst", "new_surveys.rst", "scikit-learn.rst"]
+SLOW += ["sparse_picks.rst", "validation.rst"]
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Segment whole cubes with an estimator of sections.
 
     Cuts a cube and its labels into sections alike, fits the estimator on those that carry labels,
-    and puts its predictions back as a cube. Whatever holds the cube stays where it is: sections are
-    read as they are needed, and results can be written to a file.
+    and puts its predictions back as a cube. Sections are read as they are needed.
 
     Parameters
     ----------
@@ -70,9 +69,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Lines to either side that each section has as channels: sections are then ``(n_traces,
         n_samples, 1 + 2 * neighbors)``, the line itself first, then the ones before and after it.
         Beyond the ends of the cube, lines are mirrored. This helps the network separate geology
-        from noise that varies between lines: on five synthetic surveys the mean IoU of far blocks
-        rose from 0.88 to 0.91 with one line to either side. Labels are those of the line itself,
-        so a few interpreted lines of a cube are enough.
+        from noise that varies between lines. Labels are those of the line itself, so a few
+        interpreted lines of a cube are enough.
     step : int, default=1
         Train on every `step`-th of the lines that carry labels: neighbors are near copies.
     min_labeled : float in [0, 1], default=0.5
@@ -270,6 +268,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         estimator : fitted estimator of sections
+            `FaciesSegmenter`, or a Pipeline that ends in one.
         **params
             Other parameters, such as `direction`.
 
@@ -434,7 +433,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        shape : (n_inlines, n_crosslines, n_samples)
+        shape : tuple (n_inlines, n_crosslines, n_samples)
+            Of the cube.
 
         Returns
         -------

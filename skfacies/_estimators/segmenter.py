@@ -334,10 +334,12 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
 
         Parameters
         ----------
-        X, y, sample_weight
+        X, y : array-like or list
             As in `fit`.
         classes : array-like of shape (n_classes,), default=None
             All labels that any call will bring; needed at the first call.
+        sample_weight : array-like of shape (n_sections,) or of the shape of `y`, default=None
+            As in `fit`.
 
         Returns
         -------
@@ -369,7 +371,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
 
         Parameters
         ----------
-        X, y
+        X, y : array-like or list
             As in `fit`.
         sample_weight : array-like of shape (n_sections,) or of the shape of `y`, default=None
             As in `fit`; more than 1 for what is corrected or new.

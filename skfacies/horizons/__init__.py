@@ -62,7 +62,7 @@ def labels_from_horizons(
     n_samples : int
         Samples of each trace.
     units : sequence of n_horizons + 1 int or str, default=None
-        Labels of the units from the shallowest to the deepest. None is 0, 1, 2, …
+        Labels of the units from the shallowest to the deepest. None counts them from 0.
     missing : {"absent", "unknown"}, default="absent"
         What NaN means. "absent": the unit below the contact has pinched out, and the one above goes
         on down to the next contact. "unknown": nobody has picked it; what lies between the contacts

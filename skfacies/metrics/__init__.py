@@ -41,7 +41,7 @@ def facies_confusion_matrix(y_true, y_pred, *, labels=None, ignore_label=-1, sam
     ----------
     y_true, y_pred : array-like of any shape, or list of sections (n_traces, n_samples)
         Labels of the same shape: sections (n_sections, n_traces, n_samples), a cube (n_inlines,
-        n_crosslines, n_samples), raveled, …
+        n_crosslines, n_samples), or raveled.
     labels : array-like of shape (n_labels,), default=None
         The facies of rows and columns. By default, those in `y_true` or `y_pred`, sorted. Other
         labels have no row or column here, but scores count them: a listed facies predicted as
@@ -88,12 +88,19 @@ def iou_score(
 
     Parameters
     ----------
-    y_true, y_pred, labels, ignore_label, sample_weight
-        As in :func:`facies_confusion_matrix`. Give `labels` to compare sections or folds: without
-        it, facies that happen to be absent from both truth and prediction are left out of the mean.
+    y_true, y_pred : array-like or list of sections
+        As in :func:`facies_confusion_matrix`.
+    labels : array-like of shape (n_labels,), default=None
+        As in :func:`facies_confusion_matrix`. Give them to compare sections or folds:
+        without them, facies that happen to be absent from both truth and prediction are left out of
+        the mean.
     average : {"macro", "weighted"} or None, default="macro"
         "macro" is the mean over facies, "weighted" the mean weighted by true samples (nan if there
         are none), and None returns the value of each facies.
+    ignore_label : int, str or None, default=-1
+        As in :func:`facies_confusion_matrix`.
+    sample_weight : array-like, default=None
+        As in :func:`facies_confusion_matrix`.
     zero_division : float, default=np.nan
         IoU (0 to 1) of a facies in neither truth nor prediction; nan leaves it out of the mean.
         1.0 corresponds to the formula ``(intersection + eps) / (union + eps)``.
@@ -129,7 +136,11 @@ def pixel_accuracy_score(y_true, y_pred, *, ignore_label=-1, sample_weight=None)
 
     Parameters
     ----------
-    y_true, y_pred, ignore_label, sample_weight
+    y_true, y_pred : array-like or list of sections
+        As in :func:`facies_confusion_matrix`.
+    ignore_label : int, str or None, default=-1
+        As in :func:`facies_confusion_matrix`.
+    sample_weight : array-like, default=None
         As in :func:`facies_confusion_matrix`.
 
     Returns
@@ -154,7 +165,13 @@ def mean_class_accuracy_score(
 
     Parameters
     ----------
-    y_true, y_pred, labels, ignore_label, sample_weight
+    y_true, y_pred : array-like or list of sections
+        As in :func:`facies_confusion_matrix`.
+    labels : array-like of shape (n_labels,), default=None
+        As in :func:`facies_confusion_matrix`.
+    ignore_label : int, str or None, default=-1
+        As in :func:`facies_confusion_matrix`.
+    sample_weight : array-like, default=None
         As in :func:`facies_confusion_matrix`.
     zero_division : float, default=np.nan
         Recall (0 to 1) of a facies that is not in the truth; nan leaves it out of the mean.
@@ -162,7 +179,7 @@ def mean_class_accuracy_score(
     Returns
     -------
     accuracy : float
-        nan if there are no facies to average.
+        From 0 to 1; nan if there are no facies to average.
 
     Examples
     --------
@@ -190,10 +207,16 @@ def facies_report(
 
     Parameters
     ----------
-    y_true, y_pred, labels, ignore_label, sample_weight
-        As in :func:`facies_confusion_matrix`. All scores refer to the facies in `labels`.
+    y_true, y_pred : array-like or list of sections
+        As in :func:`facies_confusion_matrix`.
+    labels : array-like of shape (n_labels,), default=None
+        As in :func:`facies_confusion_matrix`. All scores refer to these facies.
     target_names : list of str of shape (n_labels,), default=None
         Names of the facies in the order of `labels`.
+    ignore_label : int, str or None, default=-1
+        As in :func:`facies_confusion_matrix`.
+    sample_weight : array-like, default=None
+        As in :func:`facies_confusion_matrix`.
     zero_division : float, default=np.nan
         Value (0 to 1) of scores with a zero denominator; nan is printed as "-" and left out of
         means.

@@ -38,7 +38,7 @@ class FaciesConfusionDisplay:
     iou : array-like of shape (n_classes,)
         Intersection over union of each facies; NaN for facies in neither truth nor prediction.
     classes : array-like of shape (n_classes,), default=None
-        The facies, in the order of rows and columns. None is 0, 1, 2, …
+        The facies, in the order of rows and columns. None counts them from 0.
     target_names : sequence of n_classes str, default=None
         Names of the facies; by default, the classes themselves.
     normalize : {"true", "pred", "all"} or None, default=None
@@ -118,6 +118,7 @@ class FaciesConfusionDisplay:
         Parameters
         ----------
         estimator : fitted `FaciesSegmenter`, `CubeSegmenter`, Pipeline or search
+            Predicts `X`.
         X : array-like or list
             Sections (n_sections, n_traces, n_samples), a list of sections, or a cube (n_inlines,
             n_crosslines, n_samples); what the estimator predicts.
