@@ -23,6 +23,7 @@ from skfacies._nn.losses import LOSSES
 from skfacies._nn.network import choose_widths, seeded_torch
 from skfacies._nn.training import check_net_params, make_net
 from skfacies._sections.labels import prediction_dtype
+from skfacies._sections.scaler import AmplitudeScaler
 from skfacies._sections.survey_scale import (
     sample_interval,
     warn_of_other_interval,
@@ -31,9 +32,9 @@ from skfacies._sections.survey_scale import (
 from skfacies._sections.validation import (
     check_channels,
     check_sections,
+    first_channels,
     is_listlike,
     n_sections,
-    own_amplitudes,
 )
 from skfacies._stratigraphy.order import check_unit_order, labels_from_scores
 from skfacies._stratigraphy.reflectors import DEFAULT_DIP_SMOOTHING
@@ -365,7 +366,8 @@ class BaseSegmenter(BaseEstimator):
         some = range(0, n_sections(X), max(1, n_sections(X) // ENOUGH_RUNS))
         model = clone(self).set_params(rescale=None, positions=None)  # it is another survey
         vars(model).update({k: v for k, v in vars(self).items() if k not in self.get_params()})
-        model.scaler_ = clone(self.scaler_).fit([own_amplitudes(np.asarray(X[i])) for i in some])
+        n = np.size(self.scaler_.center_) if type(self.scaler_) is AmplitudeScaler else 1
+        model.scaler_ = clone(self.scaler_).fit([first_channels(np.asarray(X[i]), n) for i in some])
         return model
 
     def prediction_memory(self, shape):

@@ -71,7 +71,7 @@ class Conditioner:
         if self.scaler is None:
             amplitudes = section.astype(np.float32)
         elif type(self.scaler) is AmplitudeScaler:  # sections have been checked before
-            amplitudes = scale_section(self.scaler, section)
+            amplitudes = scale_section(self.scaler, section, channels=0)
         else:
             amplitudes = np.asarray(self.scaler.transform(section), dtype=np.float32)
         dead = [dead_samples(channel) for channel in section]

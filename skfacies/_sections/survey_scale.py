@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skfacies._sections.undefined import undefined_amplitudes
-from skfacies._sections.validation import like_sections, n_sections, own_amplitudes
+from skfacies._sections.validation import first_channels, like_sections, n_sections, n_volumes
 
 __all__ = [
     "amplitude_level",
@@ -151,7 +151,7 @@ def scaled_by_survey(X, surveys, scaler):
     names, surveys = np.unique(surveys, return_inverse=True)  # all NaN count as one name
     scalers = [clone(scaler) for _ in names]
     for i, survey in enumerate(surveys):
-        scalers[survey].partial_fit([own_amplitudes(np.asarray(X[i]))])
+        scalers[survey].partial_fit([first_channels(np.asarray(X[i]), n_volumes(X))])
     scaled = [_ScaledSection(X[i], scalers[survey]) for i, survey in enumerate(surveys)]
     return like_sections(X, scaled)
 
@@ -164,6 +164,7 @@ class _ScaledSection:
     def __init__(self, section, scaler):
         self.section, self.scaler = section, scaler
         self.shape, self.ndim = tuple(section.shape), len(section.shape)
+        self.n_volumes = n_volumes([section])
 
     def __getitem__(self, key):
         return np.asarray(self)[key]
