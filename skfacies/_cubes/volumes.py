@@ -16,7 +16,7 @@ from skfacies._cubes.holders import (
 )
 from skfacies._sections.validation import MOST_CHANNELS, as_array, is_listlike
 
-__all__ = ["Volumes", "as_volumes", "check_volumes", "first_volume"]
+__all__ = ["Volumes", "as_volumes", "check_volumes", "first_volume", "in_order"]
 
 #: Relative difference of a sample, or of a line number, from which positions are different.
 OTHER_PLACE = 0.01
@@ -143,6 +143,24 @@ def _dim_of_volumes(cube, name):
 def first_volume(X):
     """The first of several volumes, as it was given; any other cube itself."""
     return X.first if isinstance(X, Volumes) else X
+
+
+def in_order(X, name="X"):
+    """A cube, or several volumes, with axes in the usual order, and the first volume by itself.
+
+    Returns
+    -------
+    cube : array-like of shape (n_inlines, n_crosslines, n_samples), or with (n_volumes,) after it
+    first : array-like of shape (n_inlines, n_crosslines, n_samples)
+        With its coordinates.
+    """
+    cube = as_volumes(X, name)
+    if isinstance(cube, Volumes):
+        return cube, cube.volumes[0]
+    check_axes(cube, name)
+    cube = cube.transpose(*ordered_dims(cube)) if has_named_axes(cube) else cube
+    cube = check_cube(cube, name, volumes=True)
+    return cube, cube[..., 0] if len(cube.shape) == 4 else cube
 
 
 def _names_of(cubes):

@@ -316,7 +316,7 @@ class BaseSegmenter(BaseEstimator):
         if self.rescale is not None:
             yield from self.rescaled_to(X)._iterate(X, probabilities=probabilities)
             return
-        levels = []
+        levels = [[] for _ in range(self._n_scales())]
         options = PredictionOptions(
             device=self.device_,
             probabilities=probabilities,
@@ -341,7 +341,9 @@ class BaseSegmenter(BaseEstimator):
                     probabilities=probabilities,
                 )
             yield i, traces, scores, missing, dead
-        warn_of_other_scale(self._amplitude_level, levels)
+        warn_of_other_scale(self._amplitude_level, levels[0])
+        for k, own in enumerate(levels[1:], 1):  # a scale of their own brings them to this level
+            warn_of_other_scale((0.0, 1.0), own, f"channel {k} of ")
 
     def _conditioner(self, levels=None):
         return nn_data.Conditioner(self.scaler_, self._depth_range, self.n_channels_, levels)
@@ -366,9 +368,13 @@ class BaseSegmenter(BaseEstimator):
         some = range(0, n_sections(X), max(1, n_sections(X) // ENOUGH_RUNS))
         model = clone(self).set_params(rescale=None, positions=None)  # it is another survey
         vars(model).update({k: v for k, v in vars(self).items() if k not in self.get_params()})
-        n = np.size(self.scaler_.center_) if type(self.scaler_) is AmplitudeScaler else 1
+        n = self._n_scales()
         model.scaler_ = clone(self.scaler_).fit([first_channels(np.asarray(X[i]), n) for i in some])
         return model
+
+    def _n_scales(self):
+        """Number of channels that have a scale of their own; others repeat them."""
+        return np.size(self.scaler_.center_) if type(self.scaler_) is AmplitudeScaler else 1
 
     def prediction_memory(self, shape):
         """Bytes that the network takes to predict a section, about, for `CubeSegmenter`.

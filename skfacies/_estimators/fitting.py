@@ -258,7 +258,7 @@ def _codes_and_amplitudes(sections, runs, scaler, levels, margins):
     Lists are given the level of each run, and the dead samples that all of its traces begin and end
     with.
     """
-    conditioner = nn_data.Conditioner(scaler, None, levels=levels)
+    conditioner = nn_data.Conditioner(scaler, None, levels=[levels])
     for run in runs:
         section = own_amplitudes(np.asarray(sections.X[run.section]))
         channels, _, dead = conditioner(section[run.traces])
@@ -272,7 +272,7 @@ def _warn_of_other_survey(old, sections, runs, interval):
     """Warn where training goes on with amplitudes or intervals unlike those it began with."""
     warn_of_other_interval(old.sample_interval_, interval)
     levels = []
-    conditioner = nn_data.Conditioner(old.scaler_, None, levels=levels)
+    conditioner = nn_data.Conditioner(old.scaler_, None, levels=[levels])
     for run in _fewer(runs):
         conditioner(own_amplitudes(np.asarray(sections.X[run.section]))[run.traces])
     warn_of_other_scale(old._amplitude_level, levels)

@@ -55,7 +55,7 @@ def typical_level(levels):
     return tuple(np.median(known, axis=0).tolist()) if known else None
 
 
-def warn_of_other_scale(known, levels):
+def warn_of_other_scale(known, levels, part=""):
     """Warn if amplitudes have another scale or center than those of the training."""
     level = typical_level(levels)
     if known is None or level is None or not known[1]:
@@ -69,8 +69,8 @@ def warn_of_other_scale(known, levels):
         size = "large" if ratio > 1 else "small"
         what = f"are more than {OTHER_SCALE:g} times as {size} as the training amplitudes"
     warnings.warn(
-        f"the amplitudes of `X` {what}. If `X` is another survey, or another version of it, use "
-        "rescale='survey' to learn the scale from `X`.",
+        f"the amplitudes of {part}`X` {what}. If `X` is another survey, or another version of it, "
+        "use rescale='survey' to learn the scale from `X`.",
         UserWarning,
         stacklevel=5,
     )

@@ -331,9 +331,9 @@ def _summarize(model):
         if hasattr(model, "lines_"):
             summary["direction"] = model.direction
             summary["neighbors"] = model.neighbors or None
-            names, n_volumes = getattr(model, "volume_names_", None), model.n_volumes_ or 1
+            n_volumes = model.n_volumes_ or 1
             summary["volumes"] = n_volumes if n_volumes > 1 else None
-            summary["volume_names"] = names
+            summary["volume_names"] = getattr(model, "volume_names_", None)
             summary["lines"] = model.lines_
         inner = getattr(model, "estimator_", None)
         if isinstance(model, Pipeline):

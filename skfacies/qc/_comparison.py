@@ -5,9 +5,23 @@ from typing import NamedTuple
 import numpy as np
 
 from skfacies._sections.amplitude_profile import FREQUENCIES, LEVELS
-from skfacies._sections.survey_scale import OTHER_CENTER, OTHER_INTERVAL, OTHER_SCALE
+from skfacies._sections.survey_scale import (
+    OTHER_CENTER,
+    OTHER_INTERVAL,
+    OTHER_SCALE,
+    amplitude_level,
+    typical_level,
+)
 
-__all__ = ["Row", "amplitude_rows", "interval_row", "mean_frequency", "range_row", "spectrum_rows"]
+__all__ = [
+    "Row",
+    "amplitude_rows",
+    "interval_row",
+    "mean_frequency",
+    "range_row",
+    "spectrum_rows",
+    "volume_rows",
+]
 
 #: Ratios from which a property differs, and from which that is serious. The lines of one survey
 #: differ from each other by 1.1 in mean frequency, 1.05 in bandwidth and 1.2 in tails (F3).
@@ -107,6 +121,41 @@ def amplitude_rows(training, survey, *, rescaled):
             "results there with caution.",
         ),
     ]
+
+
+def volume_rows(scaler, parts, *, rescaled):
+    """Scale and center of the volumes after the first.
+
+    Parameters
+    ----------
+    scaler : AmplitudeScaler of the training, or another transformer
+        Only the former knows the scale of each volume.
+    parts : list of arrays of shape (n_traces, n_samples), or with (n_volumes,) after it
+    rescaled : bool
+        See `amplitude_rows`.
+    """
+    if parts[0].ndim == 2 or np.size(getattr(scaler, "center_", 0.0)) != parts[0].shape[2]:
+        return []
+    rows = []
+    for k, (center, spread) in enumerate(zip(scaler.center_, scaler.scale_, strict=True)):
+        level = typical_level([amplitude_level(part[..., k]) for part in parts]) if k else None
+        if level is None:
+            continue
+        advice = "Is it the same kind of volume, at the same place in the list? If so, use "
+        advice += "rescale='survey', which learns its scale."
+        shift = abs(level[0] - center) / spread
+        verdicts = (
+            by_ratio(level[1] / spread, SCALES),
+            _verdict(shift, (OTHER_CENTER / 2, OTHER_CENTER)),
+        )
+        for name, known, own, verdict in zip(
+            ("scale", "center"), (spread, center), level[::-1], verdicts, strict=True
+        ):
+            verdict = "ok" if rescaled else verdict
+            rows.append(
+                _row(f"{name} of volume {k}", f"{known:.3g}", f"{own:.3g}", verdict, advice)
+            )
+    return rows
 
 
 def _share_row(name, known, own, limits, advice):
