@@ -100,7 +100,7 @@ def refine_model(
     import numpy as np
     from sklearn.utils import Bunch
 
-    from skfacies._cli.files import check_model_name, check_targets
+    from skfacies._cli.files import check_model_name, check_targets, named_files, volume_files
     from skfacies._cli.labels import split_lines
     from skfacies._cli.models import (
         facies_names,
@@ -108,23 +108,26 @@ def refine_model(
         open_interpreted,
         refine_fully,
     )
+    from skfacies._cubes.volumes import first_volume
     from skfacies.persistence import save_model
 
-    interpretation.check(reading, seismic)
-    check_targets([out], {"MODEL": model_file, "SEISMIC": seismic} | interpretation.files)
+    interpretation.check(reading, *volume_files(seismic))
+    inputs = {"MODEL": model_file} | named_files(seismic) | interpretation.files
+    check_targets([out], inputs)
     check_model_name(out)
     step, named = split_lines(lines)
     if step != 1:
         raise ValueError("--lines of refine names lines: inline=300,350 crossline=300-700:50.")
     model = load_cube_model(model_file, verbose=verbose)
-    cube, interpreted = open_interpreted(
+    cubes, interpreted = open_interpreted(
         seismic, interpretation, model, reading, lines=named, verbose=verbose
     )
+    cube = first_volume(cubes)
     axis = 1 if model.direction == "crossline" else 0
     compared = np.unique(np.linspace(0, cube.shape[axis] - 1, LINES_TO_COMPARE).astype(int))
-    before = _predict_lines(model, cube, axis, compared)
-    refine_fully(model, cube, interpreted)
-    after = _predict_lines(model, cube, axis, compared)
+    before = _predict_lines(model, cubes, axis, compared)
+    refine_fully(model, cubes, interpreted)
+    after = _predict_lines(model, cubes, axis, compared)
     names = getattr(model, "label_names_", None)
     save_model(model, out, label_names=names and facies_names(model))
     numbers = np.asarray(cube[cube.dims[axis]])[compared].tolist()

@@ -89,13 +89,17 @@ def _common_dtype(dtypes):
     return np.result_type(np.float32, *(d for d in map(np.dtype, dtypes) if d.kind not in "biu"))
 
 
-def as_volumes(X, name="X"):
+def as_volumes(X, name="X", *, labels=None):
     """A list of cubes, or a cube with an axis for volumes, as `Volumes`; others are unchanged.
 
     Parameters
     ----------
     X : list or tuple of array-like of shape (n_inlines, n_crosslines, n_samples), or array-like
         Arrays with four axes stay arrays, unless they are DataArrays.
+    name : str, default="X"
+        For messages.
+    labels : list of str, default=None
+        What messages call the cubes of a list.
 
     Raises
     ------
@@ -122,8 +126,9 @@ def as_volumes(X, name="X"):
         ordered.append(check_cube(cube, f"{name}[{k}]"))
         if np.dtype(cube.dtype).kind not in "biuf":
             raise ValueError(f"`{name}[{k}]` must hold real amplitudes; got dtype {cube.dtype}.")
-    for k, cube in enumerate(ordered[1:], 1):
-        check_same_survey(ordered[0], cube, f"{name}[0]", f"{name}[{k}]")
+    labels = labels or [f"`{name}[{k}]`" for k in range(len(given))]
+    for cube, label in zip(ordered[1:], labels[1:], strict=True):
+        check_same_survey(ordered[0], cube, labels[0], label)
     return Volumes(ordered, given[0], names or _names_of(given))
 
 
@@ -196,7 +201,7 @@ def check_volumes(cube, names, n_trained, trained_names, name="X"):
     if n_trained is not None and n != n_trained:
         raise ValueError(
             f"`{name}` has {n} volume(s), but the model was trained on {n_trained}{known}. Give "
-            "the same volumes in the same order, as a list of cubes."
+            "the same volumes in the same order."
         )
     if names and trained_names and names != trained_names and set(names) == set(trained_names):
         raise ValueError(
@@ -223,7 +228,7 @@ def check_same_survey(first, other, first_name, name):
         own, known = (_along(cube, axis)[0] for cube in (other, first))
         if own is None or known is None or _same(own, known):
             continue
-        advice = f"Cut both to the lines that they share, or use {name}.reindex_like({first_name})."
+        advice = "Cut both to the lines that they share, or use DataArray.reindex_like."
         _refuse(f"{word} {_span(own)}", f"{_span(known)}", first_name, name, advice)
     if shape[:2] != expected[:2]:
         _refuse(
@@ -247,8 +252,8 @@ def check_same_survey(first, other, first_name, name):
 
 def _refuse(own, known, first_name, name, advice):
     raise ValueError(
-        f"`{name}` has {own}, but `{first_name}` has {known}. Volumes that are segmented together "
-        f"have the same lines and samples. {advice}"
+        f"{name} has {own}, but {first_name} has {known}. Volumes that are segmented together have "
+        f"the same lines and samples. {advice}"
     )
 
 
