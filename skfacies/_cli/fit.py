@@ -26,10 +26,10 @@ def add_parser(commands):
         "one model; their traces are placed by X and Y. "
         "Labels are whole numbers, with -1 where nothing is interpreted. They are placed by line "
         "numbers and times, and may cover part of SEISMIC. Files without line numbers and times, "
-        "such as .npy, are paired by position and need the same shape. Volumes of one survey, such as near "
-        "and far stacks or an attribute, are given as near.sgy,far.sgy: the model learns from all of "
-        "them, each with its own amplitude scale, and predicts the same volumes in the same order. "
-        "The first should have the clearest reflectors.",
+        "such as .npy, are paired by position and need the same shape. Volumes of one survey, such "
+        "as near and far stacks or an attribute, are given as near.sgy,far.sgy, the one with the "
+        "clearest reflectors first. The model learns from all of them, each with its own amplitude "
+        "scale, and predicts the same volumes in the same order.",
         example="skfacies fit survey.sgy --horizons top.xyz base.xyz -o model.safetensors \\\n"
         "    --names overburden,reservoir,basement --lines inline=300-700:50 --seed 0\n"
         "skfacies fit survey.sgy facies.sgy -o model.safetensors --directions both \\\n"
@@ -101,10 +101,9 @@ def run(arguments):
 
 
 def _run_lines(arguments):
+    from skfacies._cli.files import volume_files
     from skfacies._cli.fit_lines import fit_lines
     from skfacies._cli.interpretation import Interpretation
-
-    from skfacies._cli.files import volume_files
 
     for path in (arguments.seismic, arguments.labels, *arguments.more_lines):
         if len(volume_files(path)) > 1:

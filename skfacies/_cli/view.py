@@ -27,7 +27,7 @@ def add_parser(commands):
     parser.add_argument(
         "seismic",
         metavar="SEISMIC",
-        help="cube of amplitudes; of several volumes, near.sgy,far.sgy, the first",
+        help="cube of amplitudes; of volumes near.sgy,far.sgy, the first is shown",
     )
     parser.add_argument("facies", nargs="*", metavar="FACIES", help="cubes of predicted labels")
     parser.add_argument("-o", "--out", required=True, metavar="PAGE", help=".html file to write")
