@@ -78,19 +78,21 @@ def describe_volumes(seismic, *, reading=None, headers=False):
     yield "volumes", f"{len(files)}, of which this is the first", files
     rows = describe_cube(first, reading=reading, headers=headers)
     yield from (row for row in rows if row[0] != "next")
+    names = [os.path.basename(path) for path in others]
+    names = names if len(set(names)) == len(names) else others
     fit, known = True, None
-    for path in others:
+    for name, path in zip(names, others, strict=True):
         try:
             known = open_file(first, reading) if known is None else known
             cube = open_file(path, reading)
             join_volumes([known, cube], [first, path])
         except ValueError as error:
             fit = False
-            yield f"volume {path}", str(error), {"same_survey": False}
+            yield f"volume {name}", str(error), {"same_survey": False}
             continue
         _, (title, text, value), *_ = _describe_samples(cube, min(N_LINES, n_sections(cube)))
         found = {"same_survey": True, title: value}
-        yield f"volume {path}", f"same lines and samples; {title} {text}", found
+        yield f"volume {name}", f"same lines and samples; {title} {text}", found
     if fit:
         words = command_line("fit", seismic, "--horizons", "TOP", "BASE", "-o", "model.safetensors")
         words = f"{words} {reading_words(reading or {})}".rstrip()

@@ -54,8 +54,8 @@ class Volumes:
     def __array__(self, dtype=None, copy=None):
         # In memory, volumes come before the traces, as the network expects.
         stacked = np.empty((self.shape[-1], *self.shape[:-1]), dtype or self.dtype)
-        for part, volume in zip(stacked, self.volumes, strict=True):
-            part[...] = np.asarray(volume)
+        for k, volume in enumerate(self.volumes):
+            stacked[k] = np.asarray(volume)
         return np.moveaxis(stacked, 0, -1)
 
     def unwrapped(self):

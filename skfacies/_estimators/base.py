@@ -28,6 +28,7 @@ from skfacies._sections.survey_scale import (
     sample_interval,
     warn_of_other_interval,
     warn_of_other_scale,
+    warn_of_other_volume,
 )
 from skfacies._sections.validation import (
     check_channels,
@@ -342,8 +343,8 @@ class BaseSegmenter(BaseEstimator):
                 )
             yield i, traces, scores, missing, dead
         warn_of_other_scale(self._amplitude_level, levels[0])
-        for k, own in enumerate(levels[1:], 1):  # a scale of their own brings them to this level
-            warn_of_other_scale((0.0, 1.0), own, f"channel {k} of ")
+        for k, own in enumerate(levels[1:], 1):
+            warn_of_other_volume(k, own)
 
     def _conditioner(self, levels=None):
         return nn_data.Conditioner(self.scaler_, self._depth_range, self.n_channels_, levels)

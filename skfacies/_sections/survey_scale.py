@@ -17,6 +17,7 @@ __all__ = [
     "warn_of_mixed_intervals",
     "warn_of_other_interval",
     "warn_of_other_scale",
+    "warn_of_other_volume",
 ]
 
 #: Amplitudes that differ from those of the training by more than this factor have another scale.
@@ -25,6 +26,10 @@ OTHER_SCALE = 3.0
 #: Amplitudes whose median is this many standard deviations from that of the training have another
 #: center.
 OTHER_CENTER = 0.5
+
+#: The same of volumes after the first. Attributes vary more from line to line: their spread on one
+#: may be a small part of that of the survey.
+LEAST_OF_VOLUME, CENTER_OF_VOLUME = 1 / 30, 3.0
 
 #: Relative difference from which two sample intervals are different.
 OTHER_INTERVAL = 0.01
@@ -55,7 +60,7 @@ def typical_level(levels):
     return tuple(np.median(known, axis=0).tolist()) if known else None
 
 
-def warn_of_other_scale(known, levels, part=""):
+def warn_of_other_scale(known, levels):
     """Warn if amplitudes have another scale or center than those of the training."""
     level = typical_level(levels)
     if known is None or level is None or not known[1]:
@@ -69,11 +74,26 @@ def warn_of_other_scale(known, levels, part=""):
         size = "large" if ratio > 1 else "small"
         what = f"are more than {OTHER_SCALE:g} times as {size} as the training amplitudes"
     warnings.warn(
-        f"the amplitudes of {part}`X` {what}. If `X` is another survey, or another version of it, "
+        f"the amplitudes of `X` {what}. If `X` is another survey, or another version of it, "
         "use rescale='survey' to learn the scale from `X`.",
         UserWarning,
         stacklevel=5,
     )
+
+
+def warn_of_other_volume(k, levels):
+    """Warn if a volume that is brought to the center 0 and the scale 1 is far from them."""
+    level = typical_level(levels)
+    if level is None:
+        return
+    if not LEAST_OF_VOLUME <= level[1] <= OTHER_SCALE or abs(level[0]) > CENTER_OF_VOLUME:
+        warnings.warn(
+            f"channel {k} of `X` has another scale or center than in the training. Give volumes in "
+            "the order of the training. If `X` is another survey, use rescale='survey' to learn "
+            "the scale from `X`.",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def sample_interval(X):

@@ -6,6 +6,8 @@ import numpy as np
 
 from skfacies._sections.amplitude_profile import FREQUENCIES, LEVELS
 from skfacies._sections.survey_scale import (
+    CENTER_OF_VOLUME,
+    LEAST_OF_VOLUME,
     OTHER_CENTER,
     OTHER_INTERVAL,
     OTHER_SCALE,
@@ -144,10 +146,11 @@ def volume_rows(scaler, parts, *, rescaled):
         advice = "Is it the same kind of volume, at the same place in the list? If so, use "
         advice += "rescale='survey', which learns its scale."
         shift = abs(level[0] - center) / spread
-        verdicts = (
-            by_ratio(level[1] / spread, SCALES),
-            _verdict(shift, (OTHER_CENTER / 2, OTHER_CENTER)),
+        ratio = level[1] / spread
+        scale = (
+            "serious" if ratio < LEAST_OF_VOLUME else by_ratio(max(ratio, 1 / SCALES[1]), SCALES)
         )
+        verdicts = scale, _verdict(shift, (OTHER_CENTER, CENTER_OF_VOLUME))
         for name, known, own, verdict in zip(
             ("scale", "center"), (spread, center), level[::-1], verdicts, strict=True
         ):
