@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skfacies._sections.amplitude_profile import FREQUENCIES, LEVELS
+from skfacies._sections.scaler import AmplitudeScaler
 from skfacies._sections.survey_scale import (
     CENTER_OF_VOLUME,
     LEAST_OF_VOLUME,
@@ -136,7 +137,7 @@ def volume_rows(scaler, parts, *, rescaled):
     rescaled : bool
         See `amplitude_rows`.
     """
-    if parts[0].ndim == 2 or np.size(getattr(scaler, "center_", 0.0)) != parts[0].shape[2]:
+    if type(scaler) is not AmplitudeScaler or not np.ndim(scaler.center_):
         return []
     rows = []
     for k, (center, spread) in enumerate(zip(scaler.center_, scaler.scale_, strict=True)):
@@ -147,9 +148,8 @@ def volume_rows(scaler, parts, *, rescaled):
         advice += "rescale='survey', which learns its scale."
         shift = abs(level[0] - center) / spread
         ratio = level[1] / spread
-        scale = (
-            "serious" if ratio < LEAST_OF_VOLUME else by_ratio(max(ratio, 1 / SCALES[1]), SCALES)
-        )
+        scale = by_ratio(max(ratio, 1 / SCALES[1]), SCALES)
+        scale = "serious" if ratio < LEAST_OF_VOLUME else scale
         verdicts = scale, _verdict(shift, (OTHER_CENTER, CENTER_OF_VOLUME))
         for name, known, own, verdict in zip(
             ("scale", "center"), (spread, center), level[::-1], verdicts, strict=True
