@@ -338,9 +338,10 @@ def test_quality_control_of_volumes(survey, trained):
     assert suggest_lines(trained, cubes, n=2).lines == suggest_lines(trained, stack, n=2).lines
     rows = {row.name: row for row in check_survey(trained, cubes).rows}
     assert rows["scale of volume 1"].verdict == rows["center of volume 1"].verdict == "ok"
-    with pytest.warns(UserWarning, match="scale of volume 1"):
+    with pytest.warns(UserWarning, match="of volume 1"):
         rows = check_survey(trained, [near, 10 * far]).rows
-    assert [row.name for row in rows if row.verdict == "serious"][0] == "scale of volume 1"
+    serious = [row.name for row in rows if row.verdict == "serious"]
+    assert serious == ["scale of volume 1", "center of volume 1"]
 
 
 # --- the scale of each channel --------------------------------------------------------------------
@@ -379,7 +380,7 @@ def test_pieces_of_channels_give_the_scale_of_the_whole(survey):
 def test_an_attribute_tells_units_apart_that_look_alike_in_the_amplitudes():
     shape = (32, 48, 64)
     survey, chance = make_facies_cube(shape, n_facies=3, random_state=0), np.random.default_rng(0)
-    patches = gaussian_filter(chance.normal(size=shape[:2]), 6)
+    patches = gaussian_filter(chance.normal(size=shape[:2]), 3)
     gas = (patches > np.quantile(patches, 0.6))[..., None] & (survey.target == 1)
     labels = np.where(gas, 3, survey.target)
     attribute = 1e-3 * gaussian_filter(gas + chance.normal(size=shape), 1)
