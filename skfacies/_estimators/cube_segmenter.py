@@ -112,7 +112,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     `X` may be a list of volumes of one survey, such as near and far stacks or an attribute: cubes
     with the same lines and samples; or an array with a fourth axis for them. Sections have them as
     channels, each with its own scale. The first should be the stack with the clearest reflectors:
-    it decides which samples are missing or dead. Such samples of the others count as zero.
+    it decides which samples are missing or dead. Those of the others get the middle amplitude.
 
     Neighbors are the lines next to each other in `X`: give whole cubes, not every tenth line, and
     folds a `gap` of at least `neighbors`.
