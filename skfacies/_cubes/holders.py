@@ -65,8 +65,12 @@ def check_cube(X, name="X", *, volumes=False):
     cube = as_array(X, name)
     check_chunks(cube, name)
     shape = shape_of(cube, name)
-    if len(shape) != (4 if volumes and len(shape) == 4 and shape[3] <= MOST_CHANNELS else 3):
-        advice = {2: f" A section is already cut: give {name}[None] to the segmenter."}
+    volumes = volumes and len(shape) == 4 and shape[3] <= min(MOST_CHANNELS, shape[2])
+    if len(shape) != (4 if volumes else 3):
+        advice = {
+            2: f" A section is already cut: give {name}[None] to the segmenter.",
+            4: " Give several volumes of a survey as a list of cubes.",
+        }
         raise ValueError(
             f"`{name}` must be a cube of shape (n_inlines, n_crosslines, n_samples); got a "
             f"{len(shape)}-D array of shape {shape}.{advice.get(len(shape), '')}"
