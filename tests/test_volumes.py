@@ -401,5 +401,5 @@ def test_an_attribute_tells_units_apart_that_look_alike_in_the_amplitudes():
         found = CubeSegmenter(sections).fit(cubes, picked).predict(cubes)
         report = facies_report(labels[22:], found[22:], output_dict=True)
         ious[name] = [report[str(unit)]["iou"] for unit in (1, 3)]
-    assert max(ious["amplitudes"]) < 0.5
+    assert ious["amplitudes"][1] < 0.3
     assert min(ious["both"]) > 0.6
