@@ -571,7 +571,7 @@ def test_bad_cubes(cubes):
     X, y = cubes.data, cubes.target
     for bad, labels, message in (
         (X[0], y[0], "`X` must be a cube of shape .* got a 2-D array"),
-        (X[..., None], y, "got a 4-D array"),
+        (X[None], y, "got a 4-D array"),
         (X[:0], y[:0], "`X` is empty: Found cube with 0 inline"),
         (X, y[:5], r"`y` must have the shape of `X`, \(24, 40, 48\); got \(5, 40, 48\)"),
         (X, None, "requires y to be passed"),

@@ -266,12 +266,12 @@ def test_one_channel_is_as_none(make_tiny, cubes, depth_channel):
 
 
 def test_amplitudes_are_scaled_by_those_of_the_line_itself(make_tiny, cubes):
-    X = channels_of(cubes) * np.float32([7, 1000, 0])
+    lines = [LineWithNeighbors([7 * line, 1000 * line, 0 * line]) for line in cubes.data]
+    X = np.array([np.asarray(line) for line in lines])
     own = AmplitudeScaler().fit(X[..., 0])
     for scaler in (
-        AmplitudeScaler().fit(X),
-        AmplitudeScaler().fit(list(X)),
-        make_tiny(validation_fraction=0).fit(X, cubes.target).scaler_,
+        AmplitudeScaler().fit(lines),
+        make_tiny(validation_fraction=0).fit(lines, cubes.target).scaler_,
     ):
         assert (scaler.center_, scaler.scale_) == (own.center_, own.scale_)
     assert_array_equal(own.transform(X)[..., 0], own.transform(X[..., 0]))

@@ -1,6 +1,7 @@
 """`skfacies check`: what of a survey differs from the training data of a model."""
 
 from skfacies._cli.options import (
+    SEISMIC,
     add_command,
     add_reading,
     add_rescale,
@@ -23,7 +24,7 @@ def add_parser(commands):
         example="skfacies check model.safetensors survey.sgy",
     )
     parser.add_argument("model", metavar="MODEL", help="file written by skfacies fit")
-    parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
+    parser.add_argument("seismic", metavar="SEISMIC", help=SEISMIC)
     parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
     add_rescale(parser)
     add_reading(parser, "Default: as in the training of MODEL.")

@@ -7,7 +7,15 @@ import os
 
 import numpy as np
 
-from skfacies._cli.files import check_reading, is_segy, open_file, reading_words, unit_of
+from skfacies._cli.files import (
+    check_reading,
+    is_segy,
+    join_volumes,
+    open_file,
+    reading_words,
+    unit_of,
+    volume_files,
+)
 from skfacies._cli.grid_report import describe_positions
 from skfacies._cli.options import command_line
 from skfacies._cli.segy_report import (
@@ -23,7 +31,7 @@ from skfacies._sections.undefined import undefined_amplitudes
 from skfacies._sections.validation import n_sections
 from skfacies.persistence import read_card
 
-__all__ = ["describe_cube", "describe_model", "named_report", "recall_words"]
+__all__ = ["describe_cube", "describe_model", "describe_volumes", "named_report", "recall_words"]
 
 #: Number of inlines that statistics come from.
 N_LINES = 20
@@ -64,6 +72,33 @@ def describe_cube(path, *, reading=None, headers=False):
         yield "next", words, words
 
 
+def describe_volumes(seismic, *, reading=None, headers=False):
+    """The first of several volumes as `describe_cube` does, and what the others are beside it."""
+    first, *others = files = volume_files(seismic)
+    yield "volumes", f"{len(files)}, of which this is the first", files
+    rows = describe_cube(first, reading=reading, headers=headers)
+    yield from (row for row in rows if row[0] != "next")
+    names = [os.path.basename(path) for path in others]
+    names = names if len(set(names)) == len(names) else others
+    fit, known = True, None
+    for name, path in zip(names, others, strict=True):
+        try:
+            known = open_file(first, reading) if known is None else known
+            cube = open_file(path, reading)
+            join_volumes([known, cube], [first, path])
+        except ValueError as error:
+            fit = False
+            yield f"volume {name}", str(error), {"same_survey": False}
+            continue
+        _, (title, text, value), *_ = _describe_samples(cube, min(N_LINES, n_sections(cube)))
+        found = {"same_survey": True, title: value}
+        yield f"volume {name}", f"same lines and samples; {title} {text}", found
+    if fit:
+        words = command_line("fit", seismic, "--horizons", "TOP", "BASE", "-o", "model.safetensors")
+        words = f"{words} {reading_words(reading or {})}".rstrip()
+        yield "next", words, words
+
+
 def describe_model(path):
     """What the header of a model file says."""
     card = read_card(path)
@@ -92,7 +127,9 @@ def describe_model(path):
             yield name, _short(value), value
     if reading:
         yield "amplitudes opened with", reading_words(reading), reading
-    words = command_line("predict", path, "SURVEY", "-o", "facies.sgy")
+    volumes = summary.get("volume_names") or ["SURVEY"] * (summary.get("volumes") or 1)
+    survey = ",".join(volumes) if len(volumes) > 1 else "SURVEY"
+    words = command_line("predict", path, survey, "-o", "facies.sgy")
     yield "next", words, words
 
 

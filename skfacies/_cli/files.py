@@ -6,6 +6,7 @@ from pathlib import Path
 
 from skfacies._cli.options import command_line
 from skfacies._cubes import axes
+from skfacies._cubes.volumes import as_volumes
 from skfacies.io import open_cube
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "check_report_name",
     "check_targets",
     "is_segy",
+    "join_volumes",
+    "named_files",
     "open_file",
     "open_labels",
     "open_like_training",
@@ -24,6 +27,7 @@ __all__ = [
     "reading_words",
     "unit_of",
     "used_options",
+    "volume_files",
     "weights_file",
 ]
 
@@ -36,12 +40,48 @@ OF_ONE_FILE = ("variable", "sample_format", "x_byte", "y_byte")
 
 def predict_words(model_file, seismic, *, horizons=False):
     """The command that predicts a survey, with a result of the kind of the survey."""
-    path = Path(seismic)
+    path = Path(volume_files(seismic)[0])
     suffix = path.suffix.lower() if is_segy(path) or path.suffix.lower() == ".zarr" else ".npy"
     out = ["-o", f"{path.stem}_facies{suffix}", "--entropy"]
     return command_line(
         "predict", model_file, seismic, *out, *(["--horizons", "horizons"] if horizons else [])
     )
+
+
+# --- volumes --------------------------------------------------------------------------------
+
+
+def volume_files(seismic):
+    """Files of SEISMIC: one, or volumes of one survey as in "near.sgy,far.sgy".
+
+    Commas in the names of files that exist do not count.
+    """
+    if "," not in str(seismic) or os.path.exists(seismic):
+        return [seismic]
+    parts, files = str(seismic).split(","), []
+    while parts:
+        joined = [",".join(parts[:n]) for n in range(len(parts), 0, -1)]
+        files.append(next((path for path in joined if os.path.exists(path)), joined[-1]))
+        parts = parts[files[-1].count(",") + 1 :]
+    missing = [path for path in files if not os.path.exists(path)]
+    if missing:
+        raise FileNotFoundError(
+            f"{seismic} is read as {len(files)} volumes of one survey, and "
+            f"{missing[0] or 'one without a name'} does not exist. Give names of files, with "
+            "commas between them."
+        )
+    return files
+
+
+def named_files(seismic):
+    """Files of SEISMIC by the names that messages call them."""
+    files = volume_files(seismic)
+    return {"SEISMIC" if len(files) == 1 else f"SEISMIC ({path})": path for path in files}
+
+
+def join_volumes(cubes, files):
+    """One cube itself, or several volumes together, which must be of the same survey."""
+    return as_volumes(cubes, labels=list(map(str, files))) if len(cubes) > 1 else cubes[0]
 
 
 # --- reading --------------------------------------------------------------------------------

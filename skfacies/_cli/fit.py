@@ -1,6 +1,7 @@
 """`skfacies fit`: train on an interpreted cube and write a model."""
 
 from skfacies._cli.options import (
+    SEISMIC,
     add_command,
     add_interpretation,
     add_more_lines,
@@ -26,15 +27,19 @@ def add_parser(commands):
         "one model; their traces are placed by X and Y. "
         "Labels are whole numbers, with -1 where nothing is interpreted. They are placed by line "
         "numbers and times, and may cover part of SEISMIC. Files without line numbers and times, "
-        "such as .npy, are paired by position and need the same shape.",
+        "such as .npy, are paired by position and need the same shape. Volumes of one survey, such "
+        "as near and far stacks or an attribute, are given as near.sgy,far.sgy, the one with the "
+        "clearest reflectors first. The model learns from all of them, each with its own amplitude "
+        "scale, and predicts the same volumes in the same order.",
         example="skfacies fit survey.sgy --horizons top.xyz base.xyz -o model.safetensors \\\n"
         "    --names overburden,reservoir,basement --lines inline=300-700:50 --seed 0\n"
         "skfacies fit survey.sgy facies.sgy -o model.safetensors --directions both \\\n"
         "    --inline-byte 9 --crossline-byte 21\n"
+        "skfacies fit near.sgy,far.sgy facies.sgy -o model.safetensors\n"
         "skfacies fit line1.sgy line2.sgy line3.sgy -o model.safetensors \\\n"
         "    --horizons top.xyz base.xyz",
     )
-    parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
+    parser.add_argument("seismic", metavar="SEISMIC", help=SEISMIC)
     add_interpretation(parser)
     add_more_lines(parser)
     parser.add_argument(
@@ -88,9 +93,16 @@ def run(arguments):
 
 
 def _run_lines(arguments, files, given):
+    from skfacies._cli.files import volume_files
     from skfacies._cli.fit_lines import fit_lines
     from skfacies._cli.interpretation import Interpretation
 
+    for path in files:
+        if len(volume_files(path)) > 1:
+            raise ValueError(
+                f"{path} has several volumes, which are for one survey; 2-D lines have one each. "
+                "Omit --horizons and --picks if the second file is a cube of LABELS."
+            )
     for name, wrong in (
         ("--directions", arguments.directions),
         ("--neighbors", arguments.neighbors),
@@ -172,24 +184,29 @@ def fit_model(
     from skfacies._cli.files import (
         check_model_name,
         check_targets,
+        join_volumes,
+        named_files,
         open_file,
         used_options,
+        volume_files,
         weights_file,
     )
     from skfacies._cli.interpretation import find_direction
     from skfacies._cli.labels import check_lines, check_names, name_labels, split_lines
     from skfacies.persistence import save_model
 
-    interpretation.check(reading, seismic)
-    inputs = {"SEISMIC": seismic, "--weights": weights_file(params)}
+    files = volume_files(seismic)
+    interpretation.check(reading, *files)
+    inputs = named_files(seismic) | {"--weights": weights_file(params)}
     check_targets([model_file], inputs | interpretation.files)
     check_model_name(model_file)
     labels, horizons = interpretation.labels, interpretation.horizons
     direction = direction or ("inline" if labels else None)
     step, named = check_lines(lines, direction) if direction else split_lines(lines)
     label_names = check_names(label_names, horizons)
-    cube = open_file(seismic, reading)
-    interpreted = interpretation.open(cube, seismic, reading=reading, lines=named, verbose=verbose)
+    cubes = [open_file(path, reading) for path in files]
+    cube, cubes = cubes[0], join_volumes(cubes, files)
+    interpreted = interpretation.open(cube, files[0], reading=reading, lines=named, verbose=verbose)
     if labels is None:
         direction = find_direction(direction, named, interpreted, cube)
     names = name_labels(label_names, interpreted, horizons)
@@ -199,8 +216,9 @@ def fit_model(
     model = make_model(
         direction, neighbors=neighbors, step=step, verbose=verbose, nan_policy="ignore", **params
     )
-    fit_fully(model, cube, interpreted)
-    model.reading_ = used_options(seismic, reading or {})
+    fit_fully(model, cubes, interpreted)
+    used = [used_options(path, reading or {}) for path in files]
+    model.reading_ = {name: value for own in used for name, value in own.items()}
     names = names and [names[label] for label in model.classes_.tolist()]
     save_model(model, model_file, label_names=names)
     return Bunch(

@@ -15,10 +15,12 @@ def add_parser(commands):
         help="show what a cube or a model file holds",
         description="Show what a cube or a model file holds. Of a SEG-Y file: the text header, "
         "lines, times, corners in X and Y, bins and amplitudes. If its headers do not follow the "
-        "standard, the options that open it. Of a model: what it has learned from and how well; "
+        "standard, the options that open it. Of several volumes, near.sgy,far.sgy: whether they "
+        "are of the same survey. Of a model: what it has learned from and how well; "
         "--card writes it as a model card, with a map of the lines, the scores of each unit and "
         "what not to use the model for.",
         example="skfacies info survey.sgy --inline-byte 9 --crossline-byte 21 --headers\n"
+        "skfacies info near.sgy,far.sgy\n"
         "skfacies info model.safetensors --card card.md --survey 'F3, Dutch North Sea'",
     )
     parser.add_argument("file", metavar="FILE", help="cube or model")
@@ -32,8 +34,13 @@ def add_parser(commands):
 
 
 def run(arguments):
-    from skfacies._cli.describing import describe_cube, describe_model
-    from skfacies._cli.files import CUBE_SUFFIXES, check_report_name, check_targets
+    from skfacies._cli.describing import describe_cube, describe_model, describe_volumes
+    from skfacies._cli.files import (
+        CUBE_SUFFIXES,
+        check_report_name,
+        check_targets,
+        volume_files,
+    )
     from skfacies._cli.tables import show_rows
 
     is_cube = os.path.splitext(os.path.normpath(arguments.file))[1].lower() in CUBE_SUFFIXES
@@ -45,8 +52,9 @@ def run(arguments):
         check_targets([arguments.card], {"MODEL": arguments.file})
         check_report_name(arguments.card)
     if is_cube or not os.path.isfile(arguments.file):
-        reading = given_reading(arguments)
-        rows = describe_cube(arguments.file, reading=reading, headers=arguments.headers)
+        reading, files = given_reading(arguments), volume_files(arguments.file)
+        describe = describe_cube if len(files) == 1 else describe_volumes
+        rows = describe(arguments.file, reading=reading, headers=arguments.headers)
     else:
         rows = describe_model(arguments.file)
     rows = list(rows)

@@ -2,10 +2,17 @@
 
 import os
 
-from skfacies._cli.files import CUBE_SUFFIXES, open_like_training, reading_words
+from skfacies._cli.files import (
+    CUBE_SUFFIXES,
+    join_volumes,
+    open_like_training,
+    reading_words,
+    volume_files,
+)
 from skfacies._cli.interpretation import match_classes
 from skfacies._cli.labels import UNLABELED
 from skfacies._cli.options import progress
+from skfacies._cubes.volumes import check_volumes, first_volume
 from skfacies._estimators.cube_segmenter import CubeSegmenter
 from skfacies._estimators.refining import refined
 from skfacies._estimators.segmenter import FaciesSegmenter
@@ -90,7 +97,7 @@ def load_cube_model(path, *, verbose=0, rescale=None):
             "of a segmenter."
         )
     cubes = CubeSegmenter.from_fitted(model, verbose=verbose)
-    for name in ("label_names_", "reading_"):
+    for name in ("label_names_", "reading_", "volume_names_"):
         if hasattr(model, name):
             setattr(cubes, name, getattr(model, name))
     return cubes
@@ -101,22 +108,33 @@ def stored(model):
     return getattr(model, "reading_", None) or {}
 
 
-def open_amplitudes(path, model, reading, verbose):
-    """Open a cube with the options of the training cube, and print them."""
-    cube, used = open_like_training(path, stored(model), reading or {})
+def open_amplitudes(seismic, model, reading, verbose, *, first_only=False):
+    """Open a cube, or several volumes, with the options of the training, and print them.
+
+    `first_only` opens the first of several volumes.
+    """
+    files = volume_files(seismic)[: 1 if first_only else None]
+    opened = [open_like_training(path, stored(model), reading or {}) for path in files]
+    used = {name: value for _, own in opened for name, value in own.items()}
     kept = {name: value for name, value in used.items() if name not in (reading or {})}
     if kept and verbose:
-        print(f"opening {path} like the training amplitudes: {reading_words(kept)}")
-    return cube
+        print(f"opening {seismic} like the training amplitudes: {reading_words(kept)}")
+    cubes = join_volumes([cube for cube, _ in opened], files)
+    if not first_only:
+        names = getattr(cubes, "names", None), getattr(model, "volume_names_", None)
+        check_volumes(cubes, names[0], model.n_volumes_, names[1])
+    return cubes
 
 
 def open_interpreted(seismic, interpretation, model, reading, *, lines=(), verbose=0):
-    """A cube, opened as for the training of a model, and labels at it in the model's classes."""
-    cube = open_amplitudes(seismic, model, reading, verbose)
-    shared = {**stored(model), **(reading or {})}
-    labels = interpretation.open(cube, seismic, reading=shared, lines=lines, verbose=verbose)
+    """Amplitudes, opened as for the training of a model, and labels of them in its classes."""
+    cubes = open_amplitudes(seismic, model, reading, verbose)
+    shared, path = {**stored(model), **(reading or {})}, volume_files(seismic)[0]
+    labels = interpretation.open(
+        first_volume(cubes), path, reading=shared, lines=lines, verbose=verbose
+    )
     match_classes(labels, model, verbose=verbose)
-    return cube, labels
+    return cubes, labels
 
 
 def facies_names(model):

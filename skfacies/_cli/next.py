@@ -1,6 +1,7 @@
 """`skfacies next`: which lines to interpret next."""
 
 from skfacies._cli.options import (
+    SEISMIC,
     add_command,
     add_reading,
     add_rescale,
@@ -25,7 +26,7 @@ def add_parser(commands):
         example="skfacies next model.safetensors survey.sgy -n 3",
     )
     parser.add_argument("model", metavar="MODEL", help="file written by skfacies fit")
-    parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
+    parser.add_argument("seismic", metavar="SEISMIC", help=SEISMIC)
     parser.add_argument("-n", type=int, default=3, metavar="N", help="lines; default: 3")
     parser.add_argument(
         "--directions",

@@ -8,6 +8,7 @@ import sys
 
 __all__ = [
     "OPTIONS",
+    "SEISMIC",
     "add_command",
     "add_between",
     "add_common",
@@ -47,6 +48,9 @@ def _number(text):
 
 
 EXAMPLE = "Example:"
+
+#: Help text of SEISMIC.
+SEISMIC = "cube of amplitudes, or several volumes of one survey: near.sgy,far.sgy"
 
 #: Options of `skfacies.io.open_cube`: type, placeholder for the value, help text.
 READING = {

@@ -2,6 +2,7 @@
 
 from skfacies._cli.check import warn_of_survey
 from skfacies._cli.options import (
+    SEISMIC,
     add_between,
     add_command,
     add_reading,
@@ -30,7 +31,7 @@ def add_parser(commands):
         "skfacies predict model.safetensors survey.zarr -o facies.sgy --like survey.sgy",
     )
     parser.add_argument("model", metavar="MODEL", help="file written by skfacies fit")
-    parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
+    parser.add_argument("seismic", metavar="SEISMIC", help=SEISMIC)
     parser.add_argument("-o", "--out", metavar="OUT", help="file to write")
     parser.add_argument(
         "--horizons",
@@ -142,14 +143,15 @@ def predict_cube(
     from sklearn.utils import Bunch
 
     from skfacies._cli import contacts, results
-    from skfacies._cli.files import check_reading, check_targets
+    from skfacies._cli.files import check_reading, check_targets, named_files, volume_files
     from skfacies._cli.models import load_cube_model, open_amplitudes, stored
+    from skfacies._cubes.volumes import first_volume
     from skfacies._files import whole_files
 
     out = None if out is None else Path(out)
     _check_outputs(out, horizons, like, probabilities or entropy)
-    check_reading(reading, seismic, like)
-    inputs = {"MODEL": model_file, "SEISMIC": seismic, "--like": like}
+    check_reading(reading, *volume_files(seismic), like)
+    inputs = {"MODEL": model_file, **named_files(seismic), "--like": like}
     inputs |= window.files if window else {}
     check_targets([out] if out else [], inputs)
     model = load_cube_model(model_file, verbose=verbose, rescale=rescale)
@@ -158,8 +160,9 @@ def predict_cube(
     if horizons is not None:
         files = contacts.name_files(model, contacts.order_of_units(model), format)
         contacts.check_folder(horizons, files, inputs)
-    cube = open_amplitudes(seismic, model, reading, verbose)
-    warn_of_survey(model, cube)
+    cubes = open_amplitudes(seismic, model, reading, verbose)
+    warn_of_survey(model, cubes)
+    cube, seismic = first_volume(cubes), volume_files(seismic)[0]
     survey, as_like = results.find_survey(cube, seismic, like, {**stored(model), **(reading or {})})
     headers = {} if out is None else results.find_headers(cube, seismic, out, as_like)
     inside = window.open_window(cube, verbose=verbose) if window else None
@@ -171,7 +174,7 @@ def predict_cube(
             results.try_to_write(model, cube, out, scratch)
         with_scores = probabilities or entropy or bool(files)
         labels, scores = results.predict_arrays(
-            model, cube, scratch, labels=out is not None, scores=with_scores, window=inside
+            model, cubes, scratch, labels=out is not None, scores=with_scores, window=inside
         )
         rows = []
         with whole_files(horizons) if files else nullcontext() as part:

@@ -110,12 +110,12 @@ def refine_model(
         traces by file of 2-D lines; `trained_on`, numbers of lines by their kind; `changes`, what
         the model predicts otherwise than before.
     """
-    from skfacies._cli.files import check_model_name, check_targets
+    from skfacies._cli.files import check_model_name, check_targets, named_files, volume_files
     from skfacies._cli.labels import split_lines
     from skfacies._cli.models import load_cube_model
 
-    interpretation.check(reading, *files)
-    inputs = {"MODEL": model_file, "SEISMIC": files[0]} | {path: path for path in files[1:]}
+    interpretation.check(reading, *[name for path in files for name in volume_files(path)])
+    inputs = {"MODEL": model_file} | named_files(files[0]) | {path: path for path in files[1:]}
     check_targets([out], inputs | interpretation.files)
     check_model_name(out)
     step, named = split_lines(lines)
@@ -132,10 +132,10 @@ def refine_model(
 
 def _is_line(path, model, interpretation, reading):
     """Whether a file is a 2-D line with picks for a model of such lines."""
-    from skfacies._cli.files import open_like_training
+    from skfacies._cli.files import open_like_training, volume_files
     from skfacies._cli.models import stored
 
-    if model.lines_ or interpretation.labels is not None:
+    if model.lines_ or interpretation.labels is not None or len(volume_files(path)) > 1:
         return False
     return open_like_training(path, stored(model), reading or {})[0].shape[0] == 1
 
@@ -165,16 +165,18 @@ def _refine_survey(model, seismic, interpretation, out, *, lines, reading, verbo
     from sklearn.utils import Bunch
 
     from skfacies._cli.models import facies_names, open_interpreted, refine_fully
+    from skfacies._cubes.volumes import first_volume
     from skfacies.persistence import save_model
 
-    cube, interpreted = open_interpreted(
+    cubes, interpreted = open_interpreted(
         seismic, interpretation, model, reading, lines=lines, verbose=verbose
     )
+    cube = first_volume(cubes)
     axis = 1 if model.direction == "crossline" else 0
     compared = np.unique(np.linspace(0, cube.shape[axis] - 1, LINES_TO_COMPARE).astype(int))
-    before = _predict_lines(model, cube, axis, compared)
-    refine_fully(model, cube, interpreted)
-    after = _predict_lines(model, cube, axis, compared)
+    before = _predict_lines(model, cubes, axis, compared)
+    refine_fully(model, cubes, interpreted)
+    after = _predict_lines(model, cubes, axis, compared)
     names = getattr(model, "label_names_", None)
     save_model(model, out, label_names=names and facies_names(model))
     numbers = np.asarray(cube[cube.dims[axis]])[compared].tolist()

@@ -10,6 +10,7 @@ from skfacies._cli.files import is_segy, open_file
 from skfacies._cli.labels import UNLABELED
 from skfacies._cli.models import facies_names
 from skfacies._cubes.holders import chunk_length
+from skfacies._cubes.volumes import first_volume
 from skfacies._cubes.writing import class_paths
 from skfacies._sections.estimators import find_parameter
 from skfacies.io import write_cube
@@ -33,21 +34,21 @@ __all__ = [
 PLACES = ("inline_byte", "crossline_byte")
 
 
-def predict_arrays(model, cube, folder, *, labels, scores, window=None):
+def predict_arrays(model, cubes, folder, *, labels, scores, window=None):
     """Labels and probabilities of a cube in scratch arrays; None for what is not wanted.
 
-    `window` is a mask of the samples that have results.
+    `cubes` are one cube or several volumes, `window` is a mask of the samples that have results.
     """
-    found = probabilities = None
+    cube, found, probabilities = first_volume(cubes), None, None
     if scores:
         shape = (*cube.shape, len(model.classes_))
         probabilities = scratch_array(folder, "scores", shape, np.float32)
     if labels:
         found = scratch_array(folder, "labels", cube.shape, label_type(model))
-        model.predict(cube, out=found, probabilities_out=probabilities)
+        model.predict(cubes, out=found, probabilities_out=probabilities)
         mark_missing(model, cube, found)
     else:
-        model.predict_proba(cube, out=probabilities)
+        model.predict_proba(cubes, out=probabilities)
     if window is not None:
         for lines in blocks(cube):
             if labels:

@@ -1,6 +1,7 @@
 """`skfacies score`: predict a cube and compare it with labels."""
 
 from skfacies._cli.options import (
+    SEISMIC,
     add_command,
     add_interpretation,
     add_reading,
@@ -24,7 +25,7 @@ def add_parser(commands):
         example="skfacies score model.safetensors survey.sgy facies.sgy",
     )
     parser.add_argument("model", metavar="MODEL", help="file written by skfacies fit")
-    parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
+    parser.add_argument("seismic", metavar="SEISMIC", help=SEISMIC)
     add_interpretation(parser)
     parser.add_argument(
         "--ignore-label", type=int, default=-1, help="label of samples without interpretation"
@@ -73,18 +74,21 @@ def score_model(
 
     import numpy as np
 
+    from skfacies._cli.files import volume_files
     from skfacies._cli.labels import UNLABELED
     from skfacies._cli.models import load_cube_model, open_interpreted
     from skfacies._cli.results import blocks, label_type, scratch_array
+    from skfacies._cubes.volumes import first_volume
     from skfacies.metrics import facies_report
 
-    interpretation.check(reading, seismic)
+    interpretation.check(reading, *volume_files(seismic))
     model = load_cube_model(model_file, verbose=verbose, rescale=rescale)
-    cube, truth = open_interpreted(seismic, interpretation, model, reading, verbose=verbose)
+    cubes, truth = open_interpreted(seismic, interpretation, model, reading, verbose=verbose)
+    cube = first_volume(cubes)
     names = getattr(model, "label_names_", None)
     with tempfile.TemporaryDirectory(prefix="skfacies-") as folder:
         predicted = scratch_array(folder, "labels", cube.shape, label_type(model))
-        model.predict(cube, out=predicted)
+        model.predict(cubes, out=predicted)
         interpreted = scratch_array(folder, "truth", cube.shape, truth.dtype)
         for lines in blocks(cube):  # as in CubeSegmenter.score, missing samples do not count
             missing = np.isnan(np.asarray(cube[lines]))

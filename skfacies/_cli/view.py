@@ -24,7 +24,11 @@ def add_parser(commands):
         "skfacies view survey.sgy facies.sgy -o view.html --model model.safetensors \\\n"
         "    --entropy facies_entropy.sgy --next-lines inline=333 crossline=800",
     )
-    parser.add_argument("seismic", metavar="SEISMIC", help="cube of amplitudes")
+    parser.add_argument(
+        "seismic",
+        metavar="SEISMIC",
+        help="cube of amplitudes; of volumes near.sgy,far.sgy, the first is shown",
+    )
     parser.add_argument("facies", nargs="*", metavar="FACIES", help="cubes of predicted labels")
     parser.add_argument("-o", "--out", required=True, metavar="PAGE", help=".html file to write")
     parser.add_argument(
@@ -111,16 +115,23 @@ def view_survey(
 
     Labels are placed by line numbers and times, and may cover part of the survey.
     """
-    from skfacies._cli.files import check_reading, check_targets, open_file
+    from skfacies._cli.files import (
+        check_reading,
+        check_targets,
+        named_files,
+        open_file,
+        volume_files,
+    )
     from skfacies._cli.labels import open_interpretation
     from skfacies.viewing import write_view
 
     reading = reading or {}
     label_files = [*facies, *filter(None, [interpretation])]
     doubts = {"--entropy": entropy, "--mistie": mistie}
-    inputs = {"SEISMIC": seismic, "--model": model_file, "--interpretation": interpretation}
+    inputs = named_files(seismic) | {"--model": model_file, "--interpretation": interpretation}
     inputs |= doubts | {f"FACIES {path}": path for path in facies}
     check_targets([page], inputs)
+    seismic = volume_files(seismic)[0]
     check_reading(reading, seismic, *label_files)
     check_reading(labels_reading, *label_files, prefix="--labels-")
 
@@ -158,7 +169,7 @@ def _open_for(model_file, seismic, reading, verbose):
     from skfacies._cli.models import facies_names, load_cube_model, open_amplitudes, stored
 
     model = load_cube_model(model_file)
-    cube = open_amplitudes(seismic, model, reading, verbose)
+    cube = open_amplitudes(seismic, model, reading, verbose, first_only=True)
     names = dict(zip(model.classes_.tolist(), facies_names(model), strict=True))
     return cube, {**stored(model), **reading}, _training_lines(model, cube), names
 

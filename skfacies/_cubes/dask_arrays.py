@@ -30,7 +30,7 @@ def predict_lazily(
 
     Parameters
     ----------
-    cube : dask.array of shape (n_inlines, n_crosslines, n_samples)
+    cube : dask.array of shape (n_inlines, n_crosslines, n_samples), or with (n_volumes,) after it
     estimator : fitted estimator of sections
         One node of the graph: each worker receives it once.
     axes : tuple of {0, 1}
@@ -91,17 +91,20 @@ def _map_sections(
 ):
     """Pass blocks of whole sections of one direction through a method of the model."""
     # Keep the cube's own chunks along the lines, unless they are too large for a task.
-    per_sample = copies_of_amplitudes(neighbors) * cube.dtype.itemsize + 4 * (n_classes or 2)
+    itemsize = cube.dtype.itemsize * int(np.prod(cube.shape[3:]))
+    per_sample = copies_of_amplitudes(neighbors) * itemsize + 4 * (n_classes or 2)
     section = cube.shape[1 - axis] * cube.shape[2] * per_sample
     most = max(1, int(memory_limit / 4 / section))
     lines = cube.chunks[axis] if max(cube.chunks[axis]) <= most else most
-    cube = cube.rechunk({axis: lines, 1 - axis: -1, 2: -1})
-    chunks = cube.chunks
+    cube = cube.rechunk({axis: lines, 1 - axis: -1, **dict.fromkeys(range(2, cube.ndim), -1)})
+    chunks = cube.chunks[:3]
     if neighbors and cube.numblocks[axis] > 1:
         cube, chunks = _with_neighbors(cube, axis, neighbors)
     more = {"chunks": chunks}
+    if cube.ndim == 4:  # of volumes
+        more["drop_axis"] = 3
     if n_classes is not None:
-        more = {"new_axis": 3, "chunks": (*chunks, (n_classes,))}
+        more |= {"new_axis": 3, "chunks": (*chunks, (n_classes,))}
     meta = np.empty((0,) * (3 if n_classes is None else 4), dtype=dtype)
     return cube.map_blocks(
         _predict_block,
@@ -127,16 +130,16 @@ def _with_neighbors(cube, axis, neighbors):
     few = sum(lines) < 2 * neighbors
     cube = cube.rechunk({axis: -1 if few else ensure_minimum_chunksize(neighbors, lines)})
     if few:
-        return cube, cube.chunks
-    depth = {i: neighbors if i == axis else 0 for i in range(3)}
-    return overlap(cube, depth, boundary="none", allow_rechunk=False), cube.chunks
+        return cube, cube.chunks[:3]
+    depth = {i: neighbors if i == axis else 0 for i in range(cube.ndim)}
+    return overlap(cube, depth, boundary="none", allow_rechunk=False), cube.chunks[:3]
 
 
 def _predict_block(
     block, model, *, axis, method, neighbors, numbers, starts, most, result, block_info=None
 ):
     if 0 in block.shape:
-        return np.empty((*block.shape, *result.shape[3:]), result.dtype)
+        return np.empty((*block.shape[:3], *result.shape[3:]), result.dtype)
     sections = block.swapaxes(0, 1) if axis else block
     first_line = starts[block_info[0]["chunk-location"][axis]]
 

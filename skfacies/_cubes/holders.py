@@ -2,6 +2,7 @@
 
 A cube is ``(n_inlines, n_crosslines, n_samples)``: an array in memory or mapped from a file, a Zarr
 or HDF5 array, an `xarray.DataArray`, or a Dask array. None of these packages is imported here.
+Several volumes of a survey (`skfacies._cubes.volumes`) have one more axis at the end.
 """
 
 import math
@@ -11,7 +12,7 @@ import warnings
 import numpy as np
 
 from skfacies._cubes.axes import known_axes
-from skfacies._sections.validation import as_array, is_listlike
+from skfacies._sections.validation import MOST_CHANNELS, as_array, is_listlike
 
 __all__ = [
     "AXES",
@@ -45,8 +46,11 @@ AXES = ("inline", "crossline")
 DIRECTIONS = {"inline": (0,), "crossline": (1,), "both": (0, 1)}
 
 
-def check_cube(X, name="X"):
-    """Return a cube as an array with three axes, without reading or copying it."""
+def check_cube(X, name="X", *, volumes=False):
+    """Return a cube as an array with three axes, without reading or copying it.
+
+    With `volumes`, several volumes of one survey may be a fourth axis.
+    """
     if is_listlike(X) and len({getattr(section, "shape", None) for section in X}) > 1:
         raise ValueError(
             f"`{name}` must be a cube of shape (n_inlines, n_crosslines, n_samples); got a list of "
@@ -61,14 +65,18 @@ def check_cube(X, name="X"):
     cube = as_array(X, name)
     check_chunks(cube, name)
     shape = shape_of(cube, name)
-    if len(shape) != 3:
-        advice = {2: f" A section is already cut: give {name}[None] to the segmenter."}
+    volumes = volumes and len(shape) == 4 and shape[3] <= min(MOST_CHANNELS, shape[2])
+    if len(shape) != (4 if volumes else 3):
+        advice = {
+            2: f" A section is already cut: give {name}[None] to the segmenter.",
+            4: " Give several volumes of a survey as a list of cubes.",
+        }
         raise ValueError(
             f"`{name}` must be a cube of shape (n_inlines, n_crosslines, n_samples); got a "
             f"{len(shape)}-D array of shape {shape}.{advice.get(len(shape), '')}"
         )
     if 0 in shape:
-        empty = ("inline", "crossline", "sample")[shape.index(0)]
+        empty = ("inline", "crossline", "sample", "volume")[shape.index(0)]
         raise ValueError(f"`{name}` is empty: Found cube with 0 {empty}(s) (shape={shape}).")
     return cube
 
@@ -205,6 +213,8 @@ def is_transposed(cube):
 def unwrap(cube):
     """Array behind an `xarray.DataArray` with axes in any order, and a function to wrap results.
 
+    Of several volumes, results are like the first.
+
     Returns
     -------
     cube : array-like of shape (n_inlines, n_crosslines, n_samples)
@@ -212,6 +222,8 @@ def unwrap(cube):
         Gives a result the coordinates and axis order of the cube; `classes` are the labels of a
         fourth axis.
     """
+    if hasattr(cube, "volumes"):
+        return cube.unwrapped(), unwrap(cube.first)[1]
     if not has_named_axes(cube):
         return cube, lambda result, name, classes=None: result
     dims = tuple(cube.dims)
@@ -242,6 +254,8 @@ def chunk_length(array, axis):
     if isinstance(array, SectionsOnDisk) and array.axis and axis < 2:
         axis = 1 - axis
     array = getattr(array, "cube", array)
+    if hasattr(array, "volumes"):
+        return max(chunk_length(volume, axis) for volume in array.volumes)
     chunks = getattr(array, "shards", None) or getattr(array, "chunks", None)
     if not chunks:  # lazy xarray arrays have chunk sizes by axis name
         preferred = getattr(array, "encoding", {}).get("preferred_chunks", {})
@@ -267,17 +281,18 @@ def rows_at_once(*arrays, values, largest_chunk=None):
 def warn_if_incomplete(cube):
     """Warn about a local Zarr array whose store lacks chunks: they read as the fill value."""
     cube = getattr(cube, "cube", cube)
-    if not hasattr(cube, "nchunks_initialized") or "Local" not in type(cube.store).__name__:
-        return
-    missing = cube.nchunks - cube.nchunks_initialized
-    if missing > 0:
-        warnings.warn(
-            f"{missing} of {cube.nchunks} chunks of the Zarr array are not in its store and read "
-            f"as {cube.fill_value}. Zarr omits chunks that hold only this value; if yours should "
-            "hold others, the store is incomplete.",
-            UserWarning,
-            stacklevel=4,
-        )
+    for array in getattr(cube, "volumes", [cube]):
+        if not hasattr(array, "nchunks_initialized") or "Local" not in type(array.store).__name__:
+            continue
+        missing = array.nchunks - array.nchunks_initialized
+        if missing > 0:
+            warnings.warn(
+                f"{missing} of {array.nchunks} chunks of the Zarr array are not in its store and "
+                f"read as {array.fill_value}. Zarr omits chunks that hold only this value; if "
+                "yours should hold others, the store is incomplete.",
+                UserWarning,
+                stacklevel=4,
+            )
 
 
 def read_lines(cube, axis, lines):
@@ -349,6 +364,8 @@ def release_pages(array):
 
     Nothing is lost, because the pages belong to the file.
     """
+    for volume in getattr(array, "volumes", ()):
+        release_pages(volume)
     mapped = memory_map(array)
     if mapped is not None:
         mapped.madvise(mmap.MADV_DONTNEED)

@@ -14,21 +14,42 @@ from skfacies._cubes.holders import (
     unwrap,
     warn_if_incomplete,
 )
+from skfacies._cubes.volumes import as_volumes, first_volume
 from skfacies._sections.survey_scale import sample_interval
 from skfacies._sections.validation import check_same_structure
 
-__all__ = ["interval_of", "align", "align_known", "check_pair", "check_weights"]
+__all__ = [
+    "align",
+    "align_known",
+    "check_amplitudes",
+    "check_pair",
+    "check_weights",
+    "interval_of",
+]
+
+
+def check_amplitudes(X, name="X"):
+    """Amplitudes as an array; several volumes are a fourth axis. And how to wrap results."""
+    X = as_volumes(X, name)
+    check_axes(first_volume(X), name)
+    cube, wrap = unwrap(X)
+    cube = check_cube(cube, name, volumes=True)
+    if np.dtype(cube.dtype).kind not in "biuf":
+        raise ValueError(f"`{name}` must hold real amplitudes; got dtype {cube.dtype}.")
+    return cube, wrap
 
 
 def check_pair(X, y, ignore_label=-1, X_name="X", y_name="y"):
-    """Cube and labels as arrays with axes in the same order."""
+    """Cube and labels as arrays with axes in the same order; several volumes are a fourth axis."""
     if y is None:
         raise ValueError(f"This estimator requires {y_name} to be passed, but it is None.")
-    check_axes(X, X_name)
-    labels = unwrap(align(y, X, y_name, X_name, ignore_label))[0]
-    cube = check_cube(unwrap(X)[0], X_name)
+    X = as_volumes(X, X_name)
+    first = first_volume(X)
+    check_axes(first, X_name)
+    labels = unwrap(align(y, first, y_name, X_name, ignore_label))[0]
+    cube = check_cube(unwrap(X)[0], X_name, volumes=True)
     check_chunks(labels, y_name)
-    labels = check_same_structure(labels, cube, y_name, X_name)
+    labels = check_same_structure(labels, cube, y_name, X_name, channels=True)
     for array in (cube, labels):
         warn_if_incomplete(array)
     return cube, labels
@@ -42,6 +63,7 @@ def check_weights(weights, X, cube):
     weights : number, or array-like of shape (n_inlines,) or of the shape of `X`
     X, cube : amplitudes as given, and as returned by `check_pair`
     """
+    X, shape = first_volume(X), shape_of(cube)[:3]
     if np.ndim(weights) == 1:
         if has_named_axes(weights) and set(known_axes(weights.dims).values()) - {"inline"}:
             raise ValueError(
@@ -50,12 +72,12 @@ def check_weights(weights, X, cube):
             )
         weights = np.asarray(weights)
         if len(weights) == cube.shape[0]:
-            return np.broadcast_to(weights[:, None, None], shape_of(cube))
+            return np.broadcast_to(weights[:, None, None], shape)
     if np.ndim(weights) == 0:
-        return np.broadcast_to(np.asarray(weights), shape_of(cube))
+        return np.broadcast_to(np.asarray(weights), shape)
     weights = unwrap(align(weights, X, "sample_weight", fill_value=0))[0]
     check_chunks(weights, "sample_weight")
-    return check_same_structure(weights, cube, "sample_weight")
+    return check_same_structure(weights, cube, "sample_weight", channels=True)
 
 
 def align_known(y, X, y_name="y", X_name="X", fill_value=-1):
@@ -135,4 +157,5 @@ def _describe(values):
 
 def interval_of(X):
     """Sample interval of a cube that is a DataArray with a vertical coordinate; else None."""
+    X = first_volume(X)
     return sample_interval(X.transpose(*ordered_dims(X)) if has_named_axes(X) else X)

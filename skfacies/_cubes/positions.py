@@ -4,6 +4,7 @@ import numpy as np
 
 from skfacies._cubes.axes import known_axes, unit_of
 from skfacies._cubes.holders import AXES, has_named_axes, ordered_dims
+from skfacies._cubes.volumes import first_volume
 from skfacies._sections.validation import is_listlike
 
 __all__ = [
@@ -127,6 +128,7 @@ def line_numbers(X):
 
     The inline numbers of such a line have the shape (1, n_traces).
     """
+    X = first_volume(X)
     if not has_named_axes(X) or not _has_path(X):
         return axis_numbers(X)
     inlines, crosslines = (np.asarray(X.coords[name], dtype=np.float64) for name in PATH)

@@ -37,9 +37,13 @@ def copies_of_amplitudes(neighbors):
 def stack_neighbors(sections, rows):
     """Sections (n, n_traces, n_samples, n_channels) from rows of an array of sections, as a copy.
 
-    In memory, channels come before the traces, as the network expects.
+    In memory, channels come before the traces, as the network expects. Of sections with several
+    volumes, these come first for the line itself, then for each neighbor.
     """
-    return np.moveaxis(sections[rows], 1, -1)
+    if sections.ndim == 3:
+        return np.moveaxis(sections[rows], 1, -1)
+    stacked = np.moveaxis(sections, -1, 1)[rows]  # (n, n_lines, n_volumes, n_traces, n_samples)
+    return np.moveaxis(stacked.reshape(len(rows), -1, *stacked.shape[3:]), 1, -1)
 
 
 class LineWithNeighbors:
@@ -47,15 +51,17 @@ class LineWithNeighbors:
 
     Parameters
     ----------
-    lines : list of arrays of shape (n_traces, n_samples)
+    lines : list of arrays of shape (n_traces, n_samples), or with (n_volumes,) after it
         The line itself comes first.
     """
 
     ndim = 3
 
     def __init__(self, lines):
+        n_traces, n_samples, *volumes = map(int, lines[0].shape)
+        self.n_volumes = volumes[0] if volumes else 1
         self.lines = lines
-        self.shape = (*map(int, lines[0].shape), len(lines))
+        self.shape = (n_traces, n_samples, self.n_volumes * len(lines))
         self.dtype = lines[0].dtype
 
     def __len__(self):
@@ -66,7 +72,10 @@ class LineWithNeighbors:
         if isinstance(key, slice) or (
             isinstance(key, tuple) and len(key) <= 2 and all(isinstance(k, slice) for k in key)
         ):
-            return np.moveaxis(np.stack([line[key] for line in self.lines]), 0, -1)
+            parts = [line[key] for line in self.lines]
+            if parts[0].ndim == 3:
+                return np.concatenate(parts, axis=-1)
+            return np.moveaxis(np.stack(parts), 0, -1)
         return np.asarray(self)[key]
 
     def __array__(self, dtype=None, copy=None):

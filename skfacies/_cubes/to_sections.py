@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skfacies._cubes.holders import SectionsOnDisk, check_cube, shape_of, swap_lines
+from skfacies._cubes.volumes import as_volumes
 from skfacies._sections.validation import (
     as_array,
 )
@@ -49,7 +50,9 @@ class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
     Notes
     -----
     A cube is ``(n_inlines, n_crosslines, n_samples)``, sections are ``(n_sections, n_traces,
-    n_samples)``; the vertical axis stays last and points down.
+    n_samples)``; the vertical axis stays last and points down. Several volumes of a survey, a list
+    of cubes with the same lines and samples, give sections with channels, ``(n_sections, n_traces,
+    n_samples, n_volumes)``.
 
     A `Pipeline` passes `y` to its estimator unchanged. ``make_pipeline(CubeToSections("inline"),
     FaciesSegmenter())`` therefore fits on a cube and a cube of labels, and predicts cubes. With
@@ -105,7 +108,7 @@ class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 
         Parameters
         ----------
-        X : array-like of shape (n_inlines, n_crosslines, n_samples)
+        X : array-like of shape (n_inlines, n_crosslines, n_samples), or list of these
             Cube of any type. Its samples are not read.
         y : array-like, default=None
             Only its shape is checked: labels must belong to the sections that are cut.
@@ -121,7 +124,7 @@ class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             cube although crosslines or selected lines are cut.
         """
         self._validate_params()
-        shape = shape_of(check_cube(X))
+        shape = shape_of(check_cube(as_volumes(X), volumes=True))[:3]
         sections_shape = self._sections_shape(shape)
         if y is not None and not self._is_identity() and shape_of(y, "y") == shape:
             raise ValueError(_uncut_labels_message(shape, sections_shape))
@@ -134,7 +137,7 @@ class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 
         Parameters
         ----------
-        X : array-like of shape (n_inlines, n_crosslines, n_samples)
+        X : array-like of shape (n_inlines, n_crosslines, n_samples), or list of these
             Amplitudes or labels, of any type.
 
         Returns
@@ -145,7 +148,7 @@ class CubeToSections(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
             section.
         """
         check_is_fitted(self)
-        cube = check_cube(X)
+        cube = check_cube(as_volumes(X), volumes=True)
         if self._is_identity():
             return cube
         axis, n_lines = self._axis(), shape_of(cube)[self._axis()]

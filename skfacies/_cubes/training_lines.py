@@ -111,7 +111,7 @@ def take_sections(cube, lines, allocate, memory_limit, name="X", neighbors=0):
 
     Parameters
     ----------
-    cube : array-like of shape (n_inlines, n_crosslines, n_samples)
+    cube : array-like of shape (n_inlines, n_crosslines, n_samples), or with (n_volumes,) after it
     lines : dict of arrays, by axis
     allocate : function of (shape, dtype)
         Makes the array that sections of other arrays are read into. Each chunk is read once.
@@ -147,14 +147,14 @@ def take_sections(cube, lines, allocate, memory_limit, name="X", neighbors=0):
 
 def _read_lines(cube, axis, lines, allocate, memory_limit, name):
     """Read lines of an array on disk, in pieces that hold whole chunks."""
-    n_traces, n_samples = cube.shape[1 - axis], cube.shape[2]
-    sections = allocate((len(lines), n_traces, n_samples), cube.dtype)
+    n_traces, trace_shape = cube.shape[1 - axis], cube.shape[2:]
+    sections = allocate((len(lines), n_traces, *trace_shape), cube.dtype)
     length = chunk_length(cube, axis)
     first = 0
     while first < len(lines):  # lines of one chunk are read together
         stop = int(np.searchsorted(lines, (lines[first] // length + 1) * length))
         span = slice(int(lines[first]), int(lines[stop - 1]) + 1)
-        trace = (span.stop - span.start) * n_samples * np.dtype(cube.dtype).itemsize
+        trace = (span.stop - span.start) * np.prod(trace_shape) * np.dtype(cube.dtype).itemsize
         width = chunk_length(cube, 1 - axis)
         width *= max(1, int(memory_limit / 4) // (width * trace))
         for start in range(0, n_traces, width):

@@ -23,17 +23,19 @@ from skfacies._nn.losses import LOSSES
 from skfacies._nn.network import choose_widths, seeded_torch
 from skfacies._nn.training import check_net_params, make_net
 from skfacies._sections.labels import prediction_dtype
+from skfacies._sections.scaler import AmplitudeScaler
 from skfacies._sections.survey_scale import (
     sample_interval,
     warn_of_other_interval,
     warn_of_other_scale,
+    warn_of_other_volume,
 )
 from skfacies._sections.validation import (
     check_channels,
     check_sections,
+    first_channels,
     is_listlike,
     n_sections,
-    own_amplitudes,
 )
 from skfacies._stratigraphy.order import check_unit_order, labels_from_scores
 from skfacies._stratigraphy.reflectors import DEFAULT_DIP_SMOOTHING
@@ -318,7 +320,7 @@ class BaseSegmenter(BaseEstimator):
         if self.rescale is not None:
             yield from self.rescaled_to(X)._iterate(X, probabilities=probabilities)
             return
-        levels = []
+        levels = [[] for _ in range(self._n_scales())]
         options = PredictionOptions(
             device=self.device_,
             probabilities=probabilities,
@@ -343,7 +345,9 @@ class BaseSegmenter(BaseEstimator):
                     probabilities=probabilities,
                 )
             yield i, traces, scores, missing, dead
-        warn_of_other_scale(self._amplitude_level, levels)
+        warn_of_other_scale(self._amplitude_level, levels[0])
+        for k, own in enumerate(levels[1:], 1):
+            warn_of_other_volume(k, own)
 
     def _conditioner(self, levels=None):
         return nn_data.Conditioner(self.scaler_, self._depth_range, self.n_channels_, levels)
@@ -368,8 +372,13 @@ class BaseSegmenter(BaseEstimator):
         some = range(0, n_sections(X), max(1, n_sections(X) // ENOUGH_RUNS))
         model = clone(self).set_params(rescale=None, positions=None)  # it is another survey
         vars(model).update({k: v for k, v in vars(self).items() if k not in self.get_params()})
-        model.scaler_ = clone(self.scaler_).fit([own_amplitudes(np.asarray(X[i])) for i in some])
+        n = self._n_scales()
+        model.scaler_ = clone(self.scaler_).fit([first_channels(np.asarray(X[i]), n) for i in some])
         return model
+
+    def _n_scales(self):
+        """Number of channels that have a scale of their own; others repeat them."""
+        return np.size(self.scaler_.center_) if type(self.scaler_) is AmplitudeScaler else 1
 
     def prediction_memory(self, shape):
         """Bytes that the network takes to predict a section, about, for `CubeSegmenter`.

@@ -49,6 +49,8 @@ class CubePrediction:
     verbose : int
     numbers : tuple of arrays (n_inlines,), (n_crosslines,), or None
         Line numbers of the cube, for an estimator that uses them.
+    n_volumes : int, default=1
+        Cubes of several volumes have one more axis at the end.
     """
 
     estimator: object
@@ -61,6 +63,7 @@ class CubePrediction:
     scratch_dir: object
     verbose: int
     numbers: tuple | None = None
+    n_volumes: int = 1
 
     def check_label_type(self, dtype):
         """Refuse a type of labels that cannot hold all that may be predicted."""
@@ -91,7 +94,7 @@ class CubePrediction:
                 yield axes[0], lines, np.asarray(self.estimator.predict(sections))
             return
         store = make_store(
-            shape_of(cube),
+            shape_of(cube)[:3],
             len(self.classes),
             memory_limit=self.memory_limit,
             slabs=[[s for _, inner in self._plan(cube, axis) for s in inner] for axis in axes],
@@ -247,13 +250,14 @@ class CubePrediction:
         shape = shape_of(cube)
         n_lines, section = shape[axis], shape[1 - axis] * shape[2]
         budget = self._slab_budget(shape, axis)
-        per_sample = self._bytes_per_sample(np.dtype(cube.dtype).itemsize)
+        itemsize = np.dtype(cube.dtype).itemsize
+        per_sample = self._bytes_per_sample(itemsize)
         slab = int(min(max(budget // (section * per_sample), 1), n_lines))
         block = slab
         if not isinstance(cube, np.ndarray):
             # Whole chunks, so that each is read once; of those too large for that, what fits.
             chunk = chunk_length(cube, axis)
-            most = int(self.memory_limit / 4 // (section * np.dtype(cube.dtype).itemsize))
+            most = int(self.memory_limit / 4 // (section * itemsize * self.n_volumes))
             block = -(-slab // chunk) * chunk if chunk <= most else max(most // slab, 1) * slab
         return plan_slabs(n_lines, slab=slab, block=block, neighbors=self.neighbors)
 
@@ -270,7 +274,7 @@ class CubePrediction:
     def _bytes_per_sample(self, itemsize):
         """Bytes for each sample of a slab: amplitudes and labels, or probabilities of two ways."""
         results = 8 * len(self.classes) if self.direction == "both" else 8
-        return copies_of_amplitudes(self.neighbors) * itemsize + results
+        return copies_of_amplitudes(self.neighbors) * itemsize * self.n_volumes + results
 
 
 def _dead_samples_of(sections):

@@ -1,6 +1,5 @@
 """The estimator of cubes: cuts them into sections, and puts predictions back."""
 
-import tempfile
 from numbers import Integral, Real
 
 import numpy as np
@@ -18,30 +17,27 @@ from sklearn.utils.validation import check_is_fitted
 from skfacies._cubes.holders import (
     AXES,
     DIRECTIONS,
-    check_axes,
-    check_cube,
     check_place,
     has_named_axes,
     is_dask,
     ordered_dims,
     shape_of,
-    unwrap,
     warn_if_incomplete,
     write_lines,
 )
-from skfacies._cubes.pairing import check_pair, check_weights, interval_of
+from skfacies._cubes.pairing import check_amplitudes, check_pair, check_weights, interval_of
 from skfacies._cubes.positions import line_numbers, place_lines
-from skfacies._cubes.training_lines import (
-    allocator,
-    check_lines,
-    hide_labels,
-    labeled_lines,
-    take_sections,
-    with_others,
+from skfacies._cubes.training_lines import check_lines, labeled_lines
+from skfacies._cubes.volumes import as_volumes, check_volumes, first_volume
+from skfacies._estimators.cube_cutting import (
+    cut_labeled,
+    cut_validation,
+    ignore_label_of,
+    scratch_folder,
+    take,
 )
 from skfacies._estimators.cube_prediction import CubePrediction, rescaled_to_cube
 from skfacies._estimators.refining import join_lines, refined
-from skfacies._estimators.self_training import MOST_GUESSED
 from skfacies._sections.estimators import find_parameter, last_step
 from skfacies._sections.labels import prediction_dtype
 from skfacies._sections.survey_scale import warn_of_other_interval
@@ -83,7 +79,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         need more than half of it, they are kept in a temporary file, as multiples of 1/65535.
     scratch_dir : path or None, default=None
         Folder of that file, and of training sections that exceed `memory_limit` and cannot be
-        mapped where they lie (Zarr, HDF5, Dask). None is the system's folder for temporary files.
+        mapped where they lie (Zarr, HDF5, Dask). None is the system's.
     verbose : int, default=0
         1 shows a progress bar in prediction.
 
@@ -95,6 +91,10 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Positions of the lines trained on, by "inline" and "crossline".
     sample_interval_ : float or None
         Interval of the vertical coordinate of the training cube; another one in prediction warns.
+    n_volumes_ : int or None
+        Number of volumes; None if `estimator` does not tell it.
+    volume_names_ : list of str or None
+        Their files, or the names of DataArrays, if they have different ones.
 
     See Also
     --------
@@ -108,9 +108,13 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     HDF5 array, an `xarray.DataArray` (which gives one back, with the same coordinates), or a Dask
     array (which gives a lazy Dask array).
 
+    `X` may be a list of volumes of one survey, such as near and far stacks or an attribute: cubes
+    with the same lines and samples; or an array with a fourth axis for them. Sections have them as
+    channels, each with its own scale. The first should be the stack with the clearest reflectors:
+    it decides which samples are missing or dead. Those of the others get the middle amplitude.
+
     Neighbors are the lines next to each other in `X`: give whole cubes, not every tenth line, and
-    folds a `gap` of at least `neighbors`. In `fit`, sections with neighbors are objects that
-    ``numpy.asarray`` reads.
+    folds a `gap` of at least `neighbors`.
 
     `FaciesSegmenter` gets the line numbers of a DataArray, see its `positions`, and up to 16 lines
     that have too few labels to train on, without any, see its `self_training`. Every fit trains a
@@ -177,9 +181,9 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_inlines, n_crosslines, n_samples)
-            Amplitudes.
-        y : array-like of the shape of `X`
+        X : array-like of shape (n_inlines, n_crosslines, n_samples), or list of these
+            Amplitudes, of one or several volumes.
+        y : array-like of the shape of a volume
             Labels; the estimator's `ignore_label` marks samples without interpretation.
         sample_weight : array-like of shape (n_inlines,) or of the shape of `X`, default=None
             Weights of inlines, or of samples, if the estimator takes them.
@@ -196,21 +200,23 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `X` is no cube, `y` has another shape, or nothing is labeled.
+            If `X` is no cube, volumes differ in their lines or samples, `y` has another shape, or
+            nothing is labeled.
         """
         self._validate_params()
         self._check_estimator()
-        cube, labels = check_pair(X, y, self._ignore_label())
+        X = as_volumes(X)
+        cube, labels = check_pair(X, y, ignore_label_of(self))
         params = self._route(fit_params, sample_weight, validation_data)
-        with self._scratch_folder() as folder:
-            sections, section_labels, lines, taken = self._cut(cube, labels, folder)
+        with scratch_folder(self) as folder:
+            sections, section_labels, lines, taken = cut_labeled(self, cube, labels, folder)
             place_lines(sections, line_numbers(X), taken)
             for name, value in params.items():
                 if value is not None and name.endswith("sample_weight"):
                     weights = check_weights(value, X, cube)
-                    params[name] = self._take(weights, taken, folder, "sample_weight")
+                    params[name] = take(self, weights, taken, folder, "sample_weight")
                 elif value is not None and name.endswith("validation_data"):
-                    params[name] = self._cut_validation(value, folder)
+                    params[name] = cut_validation(self, value, folder)
             estimator = clone(self.estimator).fit(sections, section_labels, **params)
             if not hasattr(estimator, "classes_"):
                 raise ValueError(
@@ -221,6 +227,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             self.classes_ = np.asarray(estimator.classes_)
             self.lines_ = {AXES[axis]: chosen for axis, chosen in lines.items()}
             self.sample_interval_ = interval_of(X)
+            self.volume_names_ = getattr(X, "names", None)
             del sections, section_labels, params  # which may be mapped in the folder
         return self
 
@@ -232,8 +239,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_inlines, n_crosslines, n_samples)
-            The cube of `fit`.
+        X : array-like of shape (n_inlines, n_crosslines, n_samples), or list of these
+            The cube or volumes of `fit`.
         y : array-like of the shape of `X`
             Labels of the corrected and the new lines, of any direction; `ignore_label` elsewhere.
 
@@ -248,15 +255,19 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self, "estimator_")
         self._validate_params()
-        cube, labels = check_pair(X, y, self._ignore_label())
-        with self._scratch_folder() as folder:
+        X = as_volumes(X)
+        cube, labels = check_pair(X, y, ignore_label_of(self))
+        self._check_volumes(X, cube)
+        with scratch_folder(self) as folder:
             options = {"min_labeled": self.min_labeled, "step": 1}
-            labeled, _ = labeled_lines(labels, self._ignore_label(), (0, 1), **options)
+            labeled, _ = labeled_lines(labels, ignore_label_of(self), (0, 1), **options)
             lines, known = join_lines(labeled, self.lines_, self.direction, shape_of(cube))
-            given = self._take(labels, lines, folder, "y")
-            sections = self._take(cube, lines, folder, "X", self.neighbors)
+            given = take(self, labels, lines, folder, "y")
+            sections = take(self, cube, lines, folder, "X", self.neighbors)
             place_lines(sections, line_numbers(X), lines)
-            self.estimator_ = refined(self.estimator_, sections, given, known, self._ignore_label())
+            self.estimator_ = refined(
+                self.estimator_, sections, given, known, ignore_label_of(self)
+            )
             self.lines_ = {AXES[axis]: chosen for axis, chosen in lines.items()}
             del sections, given  # which may be mapped in the folder
         return self
@@ -299,42 +310,6 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             return fit_params
         return dict(process_routing(self, "fit", **fit_params).estimator.fit)
 
-    def _scratch_folder(self):
-        return tempfile.TemporaryDirectory(
-            prefix="skfacies-", dir=self.scratch_dir, ignore_cleanup_errors=True
-        )
-
-    def _cut(self, cube, labels, folder, names=("X", "y")):
-        """Sections, their labels, the lines that have labels, and those of all sections."""
-        lines, others = labeled_lines(
-            labels,
-            self._ignore_label(),
-            check_lines(shape_of(cube), self.direction, self.neighbors, names[0]),
-            min_labeled=self.min_labeled,
-            step=self.step,
-            name=names[1],
-        )
-        taken = lines
-        if names[0] == "X" and find_parameter(self.estimator, "self_training", False):
-            taken = with_others(lines, others, MOST_GUESSED)
-        sections = self._take(cube, taken, folder, names[0], self.neighbors)
-        labels = self._take(labels, taken, folder, names[1])
-        return sections, hide_labels(labels, lines, self._ignore_label()), lines, taken
-
-    def _take(self, cube, lines, folder, name, neighbors=0):
-        allocate = allocator(folder, self.memory_limit)
-        return take_sections(cube, lines, allocate, self.memory_limit, name, neighbors)
-
-    def _cut_validation(self, validation_data, folder):
-        if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-            raise ValueError("`validation_data` must be a tuple (X, y) of cubes.")
-        names = ("validation_data[0]", "validation_data[1]")
-        pair = check_pair(*validation_data, self._ignore_label(), *names)
-        return self._cut(*pair, folder, names)[:2]
-
-    def _ignore_label(self):
-        return find_parameter(self.estimator, "ignore_label", -1)
-
     # --- prediction ---------------------------------------------------------------------------
 
     def predict(self, X, *, out=None, dtype=None, probabilities_out=None):
@@ -342,8 +317,9 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_inlines, n_crosslines, n_samples)
-            Amplitudes. Read once in each direction, some sections at a time.
+        X : array-like of shape (n_inlines, n_crosslines, n_samples), or list of these
+            Amplitudes, of as many volumes as in `fit`. Read once in each direction, some sections
+            at a time.
         out : array of the shape of `X`, default=None
             Array, memory map, Zarr or HDF5 array that the labels are written to. None makes an
             array in memory.
@@ -359,15 +335,16 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             `out`, if it is given; a DataArray for a DataArray, a lazy Dask array for a Dask array.
             Members of ``classes_``; `ignore_label` where amplitudes are missing.
         """
+        X = as_volumes(X)
         cube, wrap = self._check_prediction_data(X)
         model = self._prediction(cube, dtype, line_numbers(X))
         model.check_label_type(out.dtype if hasattr(out, "dtype") else dtype)
         if is_dask(cube):
             return wrap(model.lazy(cube, out, probabilities=False), "facies")
         if out is None:
-            result = np.empty(shape_of(cube), model.label_type)
+            result = np.empty(shape_of(cube)[:3], model.label_type)
         else:
-            result = check_place(out, shape_of(cube), X)
+            result = check_place(out, shape_of(cube)[:3], first_volume(X))
         if probabilities_out is None:
             slabs = model.slabs_of_labels(cube, out)
         else:
@@ -382,7 +359,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_inlines, n_crosslines, n_samples)
+        X : array-like of shape (n_inlines, n_crosslines, n_samples), or list of these
             Amplitudes.
         out : array of shape (n_inlines, n_crosslines, n_samples, n_classes), default=None
             Array that they are written to. None makes a float32 array in memory.
@@ -392,15 +369,16 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         probabilities : array of shape (n_inlines, n_crosslines, n_samples, n_classes)
             In the order of ``classes_``; NaN where amplitudes are missing.
         """
+        X = as_volumes(X)
         cube, wrap = self._check_prediction_data(X)
         model = self._prediction(cube, numbers=line_numbers(X))
         if is_dask(cube):
             return wrap(model.lazy(cube, out, probabilities=True), "probability", self.classes_)
-        shape = (*shape_of(cube), len(self.classes_))
+        shape = (*shape_of(cube)[:3], len(self.classes_))
         if out is None:
             result = np.empty(shape, dtype=np.float32)
         else:
-            result = check_place(out, shape, X)
+            result = check_place(out, shape, first_volume(X))
             if np.dtype(out.dtype).kind != "f":
                 raise ValueError(f"`out` must be of floats for probabilities; got {out.dtype}.")
         model.write_probabilities(cube, result)
@@ -411,9 +389,9 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_inlines, n_crosslines, n_samples)
+        X : array-like of shape (n_inlines, n_crosslines, n_samples), or list of these
             Amplitudes.
-        y : array-like of the shape of `X`
+        y : array-like of the shape of a volume
             Labels; `ignore_label` and samples with NaN amplitudes do not count.
         sample_weight : array-like of shape (n_inlines,) or of the shape of `X`, default=None
             Weights.
@@ -422,11 +400,13 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         -------
         score : float in [0, 1]
         """
-        cube, labels = check_pair(X, y, self._ignore_label())
+        X = as_volumes(X)
+        cube, labels = check_pair(X, y, ignore_label_of(self))
         if sample_weight is not None:
             sample_weight = check_weights(sample_weight, X, cube)
-        cube = X.transpose(*ordered_dims(X)) if has_named_axes(X) else cube  # with line numbers
-        return iou_scorer(self, cube, labels, sample_weight)
+        if has_named_axes(X):  # or else line numbers would be lost
+            X = X.transpose(*ordered_dims(X))
+        return iou_scorer(self, X, labels, sample_weight)
 
     def estimate_memory(self, shape):
         """What a prediction of a cube of this shape costs.
@@ -456,33 +436,42 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             estimator = rescaled_to_cube(estimator, self.direction, cube)
         nan_policy = find_parameter(estimator, "nan_policy", "raise")
         if dtype is None:
-            dtype = prediction_dtype(self.classes_, self._ignore_label(), nan_policy)
+            dtype = prediction_dtype(self.classes_, ignore_label_of(self), nan_policy)
         return CubePrediction(
             estimator,
             self.direction,
             self.classes_,
             np.dtype(dtype),
-            self._ignore_label(),
+            ignore_label_of(self),
             self.neighbors,
             self.memory_limit,
             self.scratch_dir,
             self.verbose,
             numbers if getattr(last_step(self.estimator_), "contacts_", None) is not None else None,
+            self.n_volumes_ or 1,
         )
 
     def _check_prediction_data(self, X):
         check_is_fitted(self, "estimator_")
         self._validate_params()
         self._check_estimator()
-        check_axes(X)
-        cube, wrap = unwrap(X)
-        cube = check_cube(cube)
-        if np.dtype(cube.dtype).kind not in "biuf":
-            raise ValueError(f"`X` must hold real amplitudes; got dtype {cube.dtype}.")
+        cube, wrap = check_amplitudes(X)
+        self._check_volumes(X, cube)
         warn_if_incomplete(cube)
         check_lines(shape_of(cube), self.direction, self.neighbors, "X")
         warn_of_other_interval(self.sample_interval_, interval_of(X))
         return cube, wrap
+
+    def _check_volumes(self, X, cube):
+        names = getattr(X, "names", None)
+        check_volumes(cube, names, self.n_volumes_, getattr(self, "volume_names_", None))
+
+    @property
+    def n_volumes_(self):
+        """Number of volumes of the training; None if the estimator does not tell it."""
+        check_is_fitted(self, "estimator_")
+        n_channels = getattr(last_step(self.estimator_), "n_channels_", None)
+        return None if n_channels is None else n_channels // (1 + 2 * self.neighbors)
 
     @property
     def _nan_policy(self):

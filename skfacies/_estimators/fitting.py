@@ -31,7 +31,13 @@ from skfacies._sections.survey_scale import (
     warn_of_other_interval,
     warn_of_other_scale,
 )
-from skfacies._sections.validation import n_channels, own_amplitudes, section_shape
+from skfacies._sections.validation import (
+    first_channels,
+    n_channels,
+    n_volumes,
+    own_amplitudes,
+    section_shape,
+)
 from skfacies._stratigraphy.order import check_unit_order, explain_unit_order
 from skfacies._stratigraphy.reflectors import labels_follow_reflectors
 from skfacies._version import __version__
@@ -277,16 +283,21 @@ def _fit_scaler(params, sections, runs):
     if params.scaler is None:
         return None
     scaler = AmplitudeScaler() if params.scaler == "auto" else clone(params.scaler)
-    amplitudes = (own_amplitudes(np.asarray(sections.X[run.section]))[run.traces] for run in runs)
+    n = n_volumes(sections.X) if type(scaler) is AmplitudeScaler else 1
+    amplitudes = (
+        first_channels(np.asarray(sections.X[run.section]), n)[run.traces] for run in runs
+    )
     if hasattr(scaler, "partial_fit"):
         for part in amplitudes:  # one at a time: X may be larger than memory
             scaler.partial_fit([part])
     else:
         scaler.fit(list(amplitudes))
-    if getattr(scaler, "n_samples_seen_", 1) == 0:
+    dead = np.flatnonzero(np.equal(getattr(scaler, "n_samples_seen_", 1), 0))
+    if len(dead):
+        where = f" in channel {dead[0]}" if n > 1 else ""
         raise ValueError(
-            "`X` has no live sample: all amplitudes are zero, constant or undefined. Is it the "
-            "right file or array?"
+            f"`X` has no live sample{where}: all amplitudes are zero, constant or undefined. Is it "
+            "the right file or array?"
         )
     return scaler
 
@@ -302,7 +313,7 @@ def _codes_and_amplitudes(sections, runs, scaler, levels, margins):
     Lists are given the level of each run, and the dead samples that all of its traces begin and end
     with.
     """
-    conditioner = nn_data.Conditioner(scaler, None, levels=levels)
+    conditioner = nn_data.Conditioner(scaler, None, levels=[levels])
     for run in runs:
         section = own_amplitudes(np.asarray(sections.X[run.section]))
         channels, _, dead = conditioner(section[run.traces])
@@ -316,7 +327,7 @@ def _warn_of_other_survey(old, sections, runs, interval):
     """Warn where training goes on with amplitudes or intervals unlike those it began with."""
     warn_of_other_interval(old.sample_interval_, interval)
     levels = []
-    conditioner = nn_data.Conditioner(old.scaler_, None, levels=levels)
+    conditioner = nn_data.Conditioner(old.scaler_, None, levels=[levels])
     for run in _fewer(runs):
         conditioner(own_amplitudes(np.asarray(sections.X[run.section]))[run.traces])
     warn_of_other_scale(old._amplitude_level, levels)

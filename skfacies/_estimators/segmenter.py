@@ -33,8 +33,9 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     Axes: sections are ``(n_sections, n_traces, n_samples)`` or a list of ``(n_traces, n_samples)``;
     samples point down. Labels have the shape of the amplitudes, probabilities one more axis at the
     end. A list in gives a list out. Sections may have one more axis for channels, at most 64: the
-    section itself first, then lines beside it (``CubeSegmenter(neighbors=...)`` cuts them so) or
-    other amplitudes of the same scale.
+    section itself first, then other stacks or attributes, or lines beside it. `CubeSegmenter` cuts
+    them so from several volumes, or with `neighbors`. The first channel decides which samples are
+    missing or dead, and reflectors are those of it.
 
     The parameters come in five groups: the network (`encoder_name` to `decoder_channels`), the data
     (`ignore_label` to `augment`), the training (`max_epochs` to `warm_start`), the prediction
@@ -68,7 +69,9 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         there.
     scaler : "auto", None or transformer, default="auto"
         Normalization of amplitudes, learned from the training sections and kept in the model.
-        "auto" is `AmplitudeScaler()`. None takes amplitudes as they are.
+        "auto" is `AmplitudeScaler()`, by which each channel has its own scale. A transformer of
+        your own learns from the first channel, and is applied to all. None takes amplitudes as they
+        are.
     depth_channel : bool, default=False
         Give the network the depth of each sample as one more channel: from -1 at the top to 1 at
         the last sample of the deepest training section, also in crops.

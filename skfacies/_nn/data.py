@@ -42,8 +42,8 @@ class Conditioner:
         Number of samples from the top that the depth channel maps to [-1, 1]; None: no channel.
     n_amplitudes : int, default=1
         Channels of the sections.
-    levels : list or None, default=None
-        Is given the `amplitude_level` of each scaled section.
+    levels : list of lists or None, default=None
+        One for each of the first channels: is given the `amplitude_level` of each scaled section.
     """
 
     scaler: object
@@ -71,7 +71,7 @@ class Conditioner:
         if self.scaler is None:
             amplitudes = section.astype(np.float32)
         elif type(self.scaler) is AmplitudeScaler:  # sections have been checked before
-            amplitudes = scale_section(self.scaler, section)
+            amplitudes = scale_section(self.scaler, section, channels=0)
         else:
             amplitudes = np.asarray(self.scaler.transform(section), dtype=np.float32)
         dead = [dead_samples(channel) for channel in section]
@@ -82,7 +82,8 @@ class Conditioner:
                 channel[own] = 0
         missing = None if dead[0] is None else undefined_amplitudes(section[0])
         if self.levels is not None:
-            self.levels.append(amplitude_level(amplitudes[0]))
+            for levels, channel in zip(self.levels, amplitudes, strict=False):
+                levels.append(amplitude_level(channel))
         if self.depth_range is None:
             return amplitudes, missing, dead[0]
         depth = np.arange(first_sample, first_sample + section.shape[2], dtype=np.float32)

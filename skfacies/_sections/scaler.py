@@ -11,10 +11,12 @@ from skfacies._sections.undefined import dead_samples, undefined_amplitudes
 from skfacies._sections.validation import (
     check_finite_section,
     check_sections,
+    first_channels,
     is_listlike,
     like_sections,
+    n_channels,
     n_sections,
-    own_amplitudes,
+    n_volumes,
 )
 
 __all__ = ["AmplitudeScaler", "scale_section"]
@@ -51,12 +53,12 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
 
     Attributes
     ----------
-    center_ : float
+    center_ : float, or ndarray of shape (n_channels,)
         Median amplitude; 0.0 if ``center=False`` or there was no live sample.
-    scale_ : float
+    scale_ : float, or ndarray of shape (n_channels,)
         The `spread` quantile of absolute deviations, in units of amplitude; 1.0 if there was no
         live sample.
-    n_samples_seen_ : int
+    n_samples_seen_ : int, or ndarray of shape (n_channels,)
         Number of live samples that were counted.
 
     See Also
@@ -73,8 +75,9 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
 
     Axes: sections are ``(n_sections, n_traces, n_samples)`` or a list of ``(n_traces, n_samples)``;
     cubes ``(n_inlines, n_crosslines, n_samples)`` are read the same way. Samples point down. If
-    sections have channels (last axis), the scale is learned from the first channel and applied to
-    all.
+    sections have channels (last axis), each has a center and a scale of its own: channels may be
+    stacks and attributes with different units. Neighboring lines that `CubeSegmenter` adds share
+    those of the line itself.
 
     Examples
     --------
@@ -115,7 +118,7 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         -------
         self : AmplitudeScaler
         """
-        return self._learn(X, None, np.zeros(_N_BINS, dtype=np.int64))
+        return self._learn(X)
 
     def partial_fit(self, X, y=None):
         """Learn from more sections, in addition to those of earlier calls.
@@ -131,37 +134,47 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         -------
         self : AmplitudeScaler
         """
-        origin, counts = None, np.zeros(_N_BINS, dtype=np.int64)
-        if hasattr(self, "_histogram"):
-            bins, known = self._histogram
-            counts[bins] = known
-            origin = self._origin if len(bins) else None
-        return self._learn(X, origin, counts)
+        if not hasattr(self, "_histogram"):
+            return self._learn(X)
+        origins, parts = np.atleast_1d(self._origin).tolist(), self._histogram
+        known = zip(origins, parts[::2], parts[1::2], strict=True)
+        return self._learn(X, [_Histogram(*each) for each in known])
 
-    def _learn(self, X, origin, counts):
-        """Count amplitudes relative to an origin; if None, the first live section sets it."""
+    def _learn(self, X, histograms=None):
+        """Count amplitudes, in addition to those in the histograms of the channels."""
         self._validate_params()
         X = check_sections(X, nan_policy="ignore", check_finite=False)
+        n = n_volumes(X)
+        histograms = histograms or [_Histogram() for _ in range(n)]
+        if len(histograms) != n:
+            raise ValueError(
+                f"`X` has sections of {n} channel(s), but the scaler has learned from sections of "
+                f"{len(histograms)}."
+            )
         for i in range(n_sections(X)):
             section = np.asarray(X[i])
             check_finite_section(section, i, nan_policy="ignore")
-            live = _live_samples(own_amplitudes(section))
-            if origin is None and len(live):
-                origin = _choose_origin(live)
-            counts += _count(live if not origin else live - np.float32(origin))
-        self._origin = origin or 0.0
-        bins = np.flatnonzero(counts)  # a few thousand of 65 536: model files store them
-        self._histogram = bins.astype(np.uint16), counts[bins]
-        self.n_samples_seen_ = int(counts.sum())
-        self.center_, self.scale_ = self._statistics(counts)
+            channels = first_channels(section, n).reshape(*section.shape[:2], n)
+            for k, histogram in enumerate(histograms):
+                histogram.add(_live_samples(channels[..., k]))
+        found = [self._statistics(histogram) for histogram in histograms]
+        self._histogram = tuple(part for each in histograms for part in each.occupied())
+        self._origin, self.n_samples_seen_, self.center_, self.scale_ = (
+            (own[0] if n == 1 else np.array(own))
+            for own in (
+                [histogram.origin or 0.0 for histogram in histograms],
+                [int(histogram.counts.sum()) for histogram in histograms],
+                *zip(*found, strict=True),
+            )
+        )
         return self
 
-    def _statistics(self, counts):
-        bins = np.flatnonzero(counts)
+    def _statistics(self, histogram):
+        bins, counts = histogram.occupied()
         if not len(bins):
             return 0.0, 1.0
-        edges, cumulated = _distribution(bins, counts[bins])
-        edges += self._origin
+        edges, cumulated = _distribution(bins, counts)
+        edges += histogram.origin
         n_samples = cumulated[-1]
         center = np.interp(n_samples / 2, cumulated, edges) if self.center else 0.0
         deviations = np.unique(np.append(np.abs(edges - center), 0.0))
@@ -181,14 +194,22 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         -------
         X : float32 array of the same shape, or list of them
         """
+        return _map_sections(self._transform_section, self._check_scaled(X))
+
+    def _check_scaled(self, X):
         check_is_fitted(self)
         X = check_sections(X, nan_policy="ignore", check_finite=False)
-        return _map_sections(self._transform_section, X)
+        if n_channels(X) % np.size(self.center_):
+            raise ValueError(
+                f"`X` has sections of {n_channels(X)} channel(s), but the scaler has learned from "
+                f"sections of {np.size(self.center_)}."
+            )
+        return X
 
     def _transform_section(self, section, index):
         section = np.asarray(section)
         check_finite_section(section, index, nan_policy="ignore")
-        return scale_section(self, section)
+        return scale_section(self, section, channels=-1)
 
     def inverse_transform(self, X):
         """Return amplitudes in their original units; clipped amplitudes stay clipped.
@@ -202,14 +223,15 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         -------
         X : float32 array of the same shape, or list of them
         """
-        check_is_fitted(self)
-        X = check_sections(X, nan_policy="ignore", check_finite=False)
-        return _map_sections(self._restore_section, X)
+        return _map_sections(self._restore_section, self._check_scaled(X))
 
     def _restore_section(self, section, index):
         restored = np.asarray(section).astype(np.float32)
-        restored *= np.float32(self.scale_)
-        restored += np.float32(self.center_)
+        scale, center = self.scale_, self.center_
+        if np.ndim(scale):
+            scale, center = (np.resize(own, restored.shape[-1]) for own in (scale, center))
+        restored *= np.float32(scale)
+        restored += np.float32(center)
         return restored
 
     def __sklearn_tags__(self):
@@ -221,18 +243,52 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         return tags
 
 
-def scale_section(scaler, section):
-    """Scaled amplitudes of a checked section, or of a part of it."""
+def scale_section(scaler, section, *, channels):
+    """Scaled amplitudes of a checked section, or of a part of it.
+
+    `channels` is the axis of channels, if each has a scale of its own. More channels than scales
+    are neighboring lines, whose scales are those of the line itself again.
+    """
+    if not np.ndim(scaler.center_):
+        return _scaled(section, scaler.center_, scaler.scale_, scaler.clip)
+    result = np.empty(section.shape, np.float32)
+    amplitudes, scaled = (np.moveaxis(array, channels, 0) for array in (section, result))
+    for k in range(len(scaled)):
+        own = k % len(scaler.center_)
+        scaled[k] = _scaled(amplitudes[k], scaler.center_[own], scaler.scale_[own], scaler.clip)
+    return result
+
+
+def _scaled(section, center, scale, clip):
     missing = undefined_amplitudes(section)
     if missing is not None:
         section = np.where(missing, np.nan, section)
     scaled = section.astype(np.float32)
-    with np.errstate(over=None if scaler.clip is None else "ignore"):  # it is clipped anyway
-        scaled -= np.float32(scaler.center_)
-        scaled /= np.float32(scaler.scale_)
-    if scaler.clip is not None:
-        np.clip(scaled, -scaler.clip, scaler.clip, out=scaled)
+    with np.errstate(over=None if clip is None else "ignore"):  # it is clipped anyway
+        scaled -= np.float32(center)
+        scaled /= np.float32(scale)
+    if clip is not None:
+        np.clip(scaled, -clip, clip, out=scaled)
     return scaled
+
+
+class _Histogram:
+    """Numbers of amplitudes around an origin, which the first of them set."""
+
+    def __init__(self, origin=None, bins=(), counts=()):
+        self.origin = origin if len(bins) else None
+        self.counts = np.zeros(_N_BINS, dtype=np.int64)
+        self.counts[np.asarray(bins, dtype=int)] = counts
+
+    def add(self, live):
+        if self.origin is None and len(live):
+            self.origin = _choose_origin(live)
+        self.counts += _count(live if not self.origin else live - np.float32(self.origin))
+
+    def occupied(self):
+        """Bins that are not empty, and their counts: a few thousand, which model files store."""
+        bins = np.flatnonzero(self.counts)
+        return bins.astype(np.uint16), self.counts[bins]
 
 
 def _map_sections(function, X):

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skfacies._sections.undefined import undefined_amplitudes
-from skfacies._sections.validation import like_sections, n_sections, own_amplitudes
+from skfacies._sections.validation import first_channels, like_sections, n_sections, n_volumes
 
 __all__ = [
     "amplitude_level",
@@ -17,6 +17,7 @@ __all__ = [
     "warn_of_mixed_intervals",
     "warn_of_other_interval",
     "warn_of_other_scale",
+    "warn_of_other_volume",
 ]
 
 #: Amplitudes that differ from those of the training by more than this factor have another scale.
@@ -25,6 +26,10 @@ OTHER_SCALE = 3.0
 #: Amplitudes whose median is this many standard deviations from that of the training have another
 #: center.
 OTHER_CENTER = 0.5
+
+#: The same of volumes after the first. Attributes vary more from line to line: their spread on one
+#: may be a small part of that of the survey.
+LEAST_OF_VOLUME, CENTER_OF_VOLUME = 1 / 30, 3.0
 
 #: Relative difference from which two sample intervals are different.
 OTHER_INTERVAL = 0.01
@@ -69,11 +74,26 @@ def warn_of_other_scale(known, levels):
         size = "large" if ratio > 1 else "small"
         what = f"are more than {OTHER_SCALE:g} times as {size} as the training amplitudes"
     warnings.warn(
-        f"the amplitudes of `X` {what}. If `X` is another survey, or another version of it, use "
-        "rescale='survey' to learn the scale from `X`.",
+        f"the amplitudes of `X` {what}. If `X` is another survey, or another version of it, "
+        "use rescale='survey' to learn the scale from `X`.",
         UserWarning,
         stacklevel=5,
     )
+
+
+def warn_of_other_volume(k, levels):
+    """Warn if a volume that is brought to the center 0 and the scale 1 is far from them."""
+    level = typical_level(levels)
+    if level is None:
+        return
+    if not LEAST_OF_VOLUME <= level[1] <= OTHER_SCALE or abs(level[0]) > CENTER_OF_VOLUME:
+        warnings.warn(
+            f"channel {k} of `X` has another scale or center than in the training. Give volumes in "
+            "the order of the training. If `X` is another survey, use rescale='survey' to learn "
+            "the scale from `X`.",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def sample_interval(X):
@@ -151,7 +171,7 @@ def scaled_by_survey(X, surveys, scaler):
     names, surveys = np.unique(surveys, return_inverse=True)  # all NaN count as one name
     scalers = [clone(scaler) for _ in names]
     for i, survey in enumerate(surveys):
-        scalers[survey].partial_fit([own_amplitudes(np.asarray(X[i]))])
+        scalers[survey].partial_fit([first_channels(np.asarray(X[i]), n_volumes(X))])
     scaled = [_ScaledSection(X[i], scalers[survey]) for i, survey in enumerate(surveys)]
     return like_sections(X, scaled)
 
@@ -164,6 +184,7 @@ class _ScaledSection:
     def __init__(self, section, scaler):
         self.section, self.scaler = section, scaler
         self.shape, self.ndim = tuple(section.shape), len(section.shape)
+        self.n_volumes = n_volumes([section])
 
     def __getitem__(self, key):
         return np.asarray(self)[key]

@@ -6,7 +6,8 @@ Terms used throughout skfacies:
 - sections: an array ``(n_sections, n_traces, n_samples)``, or a list of sections of different
   shapes. Anything with ``shape``, ``dtype`` and slicing counts as an array, and is read section
   by section.
-- channels: an additional last axis of sections: the section itself and its neighboring lines.
+- channels: an additional last axis of sections: several volumes of the survey (near and far
+  stacks, an attribute), and the same of neighboring lines. The first is the section itself.
 - labels: integers or strings in the shape of the amplitudes.
 """
 
@@ -27,10 +28,12 @@ __all__ = [
     "check_same_structure",
     "check_sample_weight",
     "check_sections",
+    "first_channels",
     "is_listlike",
     "like_sections",
     "n_channels",
     "n_sections",
+    "n_volumes",
     "own_amplitudes",
     "section_shape",
 ]
@@ -90,6 +93,20 @@ def n_channels(X):
     """Number of channels of checked sections; 1 if they have no axis for channels."""
     shape, without = (X[0].shape, 2) if is_listlike(X) else (X.shape, 3)
     return int(shape[without]) if len(shape) > without else 1
+
+
+def n_volumes(X):
+    """Number of volumes among the channels of checked sections, each with a scale of its own.
+
+    The channels of neighboring lines are those of the section itself again.
+    """
+    section = X[0] if is_listlike(X) else X
+    return getattr(section, "n_volumes", n_channels(X))
+
+
+def first_channels(section, n):
+    """Amplitudes of the first channels of a section, without an axis of channels if n is 1."""
+    return section[..., :n] if n > 1 else own_amplitudes(section)
 
 
 def own_amplitudes(section):
@@ -239,7 +256,7 @@ def check_channels(X, n_trained):
         raise ValueError(
             f"`X` has sections of {n_channels(X)} channel(s), but the network was trained on "
             f"{n_trained}. Sections with several channels have shape (n_traces, n_samples, "
-            "n_channels); CubeSegmenter with `neighbors` cuts them from cubes."
+            "n_channels); CubeSegmenter cuts them from several volumes, or with `neighbors`."
         )
 
 

@@ -200,6 +200,8 @@ def _load(path, device):
             model.label_names_ = dict(zip(model.classes_.tolist(), names, strict=True))
         if reading is not None:
             model.reading_ = reading
+        if (volumes := _check_volume_names(summary.get("volume_names"))) is not None:
+            model.volume_names_ = volumes
     return model
 
 
@@ -337,6 +339,9 @@ def _summarize(model):
         if hasattr(model, "lines_"):
             summary["direction"] = model.direction
             summary["neighbors"] = model.neighbors or None
+            n_volumes = model.n_volumes_ or 1
+            summary["volumes"] = n_volumes if n_volumes > 1 else None
+            summary["volume_names"] = getattr(model, "volume_names_", None)
             summary["lines"] = model.lines_
         inner = getattr(model, "estimator_", None)
         if isinstance(model, Pipeline):
@@ -381,6 +386,13 @@ def _check_label_names(label_names, model):
             f"{label_names!r}{origin}."
         )
     return [str(name) for name in names]
+
+
+def _check_volume_names(names):
+    fine = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if names is not None and not fine:
+        raise ValueError(f"the names of volumes are {names!r}.")
+    return names
 
 
 def _check_reading(reading):

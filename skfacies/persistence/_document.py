@@ -27,7 +27,7 @@ _MAX_ARRAY = 8 << 20
 # Parts of scikit-learn's configuration, and attributes that the document stores elsewhere.
 _NOT_KEPT = {
     *("_metadata_request", "_sklearn_output_config", "_sklearn_version"),
-    *("label_names_", "reading_"),
+    *("label_names_", "reading_", "volume_names_"),
 }
 
 

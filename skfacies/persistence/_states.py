@@ -15,10 +15,10 @@ __all__ = []
 _FITTED = {
     "AmplitudeScaler": {
         "_histogram": tuple,
-        "_origin": float,
-        "n_samples_seen_": Integral,
-        "center_": float,
-        "scale_": float,
+        "_origin": (float, np.ndarray),
+        "n_samples_seen_": (Integral, np.ndarray),
+        "center_": (float, np.ndarray),
+        "scale_": (float, np.ndarray),
     },
     "KrigedContacts": {
         "points_": np.ndarray,
@@ -179,10 +179,17 @@ def _require(condition, message):
 
 
 def _check_scaler_state(state):
+    numbers = [state[name] for name in ("_origin", "center_", "scale_", "n_samples_seen_")]
+    n = np.size(numbers[0])
+    fits = all(np.shape(own) == (() if n == 1 else (n,)) for own in numbers)
+    fits = fits and all(np.asarray(own).dtype.kind in "if" for own in numbers)
+    _require(fits and n <= MOST_CHANNELS, "the scales of channels are damaged.")
     parts = [getattr(part, "dtype", None) for part in state["_histogram"]]
-    _require(parts == [np.uint16, np.int64], f"the histogram of a scaler has the types {parts}.")
-    bins, counts = state["_histogram"]
-    _require(bins.shape == counts.shape == (len(bins),), "the histogram of a scaler is damaged.")
+    types = [np.uint16, np.int64] * n
+    _require(parts == types, f"the histogram of a scaler has the types {parts}.")
+    for bins, counts in zip(state["_histogram"][::2], state["_histogram"][1::2], strict=True):
+        fits = bins.shape == counts.shape == (len(bins),)
+        _require(fits, "the histogram of a scaler is damaged.")
 
 
 def _check_cutter_state(state):

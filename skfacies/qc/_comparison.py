@@ -10,7 +10,16 @@ from skfacies._sections.amplitude_profile import (
     frequency_band,
     mean_frequency,
 )
-from skfacies._sections.survey_scale import OTHER_CENTER, OTHER_INTERVAL, OTHER_SCALE
+from skfacies._sections.scaler import AmplitudeScaler
+from skfacies._sections.survey_scale import (
+    CENTER_OF_VOLUME,
+    LEAST_OF_VOLUME,
+    OTHER_CENTER,
+    OTHER_INTERVAL,
+    OTHER_SCALE,
+    amplitude_level,
+    typical_level,
+)
 
 __all__ = [
     "Row",
@@ -18,6 +27,7 @@ __all__ = [
     "interval_row",
     "range_row",
     "spectrum_rows",
+    "volume_rows",
     "with_unit",
 ]
 
@@ -119,6 +129,41 @@ def amplitude_rows(training, survey, *, rescaled):
             "results there with caution.",
         ),
     ]
+
+
+def volume_rows(scaler, parts, *, rescaled):
+    """Scale and center of the volumes after the first.
+
+    Parameters
+    ----------
+    scaler : AmplitudeScaler of the training, or another transformer
+        Only the former knows the scale of each volume.
+    parts : list of arrays of shape (n_traces, n_samples), or with (n_volumes,) after it
+    rescaled : bool
+        See `amplitude_rows`.
+    """
+    if type(scaler) is not AmplitudeScaler or not np.ndim(scaler.center_):
+        return []
+    rows = []
+    for k, (center, spread) in enumerate(zip(scaler.center_, scaler.scale_, strict=True)):
+        level = typical_level([amplitude_level(part[..., k]) for part in parts]) if k else None
+        if level is None:
+            continue
+        advice = "Is it the same kind of volume, at the same place in the list? If so, use "
+        advice += "rescale='survey', which learns its scale."
+        shift = abs(level[0] - center) / spread
+        ratio = level[1] / spread
+        scale = by_ratio(max(ratio, 1 / SCALES[1]), SCALES)
+        scale = "serious" if ratio < LEAST_OF_VOLUME else scale
+        verdicts = scale, _verdict(shift, (OTHER_CENTER, CENTER_OF_VOLUME))
+        for name, known, own, verdict in zip(
+            ("scale", "center"), (spread, center), level[::-1], verdicts, strict=True
+        ):
+            verdict = "ok" if rescaled else verdict
+            rows.append(
+                _row(f"{name} of volume {k}", f"{known:.3g}", f"{own:.3g}", verdict, advice)
+            )
+    return rows
 
 
 def _share_row(name, known, own, limits, advice):

@@ -6,17 +6,15 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skfacies._cubes.holders import (
-    check_axes,
-    check_cube,
     has_named_axes,
     is_dask,
-    ordered_dims,
     release_pages,
     rows_at_once,
     shape_of,
     unwrap,
 )
 from skfacies._cubes.training_lines import allocator
+from skfacies._cubes.volumes import in_order
 from skfacies._sections.estimators import find_parameter
 from skfacies._sections.labels import label_codes
 from skfacies._sections.undefined import dead_samples
@@ -42,7 +40,7 @@ def mistie(estimator, cube, *, units=None, scratch_dir=None):
     ----------
     estimator : CubeSegmenter of any direction, or fitted estimator of sections
         Predicts the cube twice, once in each direction.
-    cube : array-like of shape (n_inlines, n_crosslines, n_samples)
+    cube : array-like of shape (n_inlines, n_crosslines, n_samples), or list of volumes
         Amplitudes, with two or more inlines and crosslines. Read three times, some lines at a time.
     units : sequence of labels, default=None
         Units from the shallowest to the deepest, between which contacts are compared. None is
@@ -96,9 +94,8 @@ def mistie(estimator, cube, *, units=None, scratch_dir=None):
     True
     """
     models = [as_cube_model(estimator, direction) for direction in ("inline", "crossline")]
-    check_axes(cube, "cube")
-    named = cube.transpose(*ordered_dims(cube)) if has_named_axes(cube) else cube
-    array = check_cube(unwrap(named)[0], "cube")
+    cube, named = in_order(cube, "cube")
+    array = unwrap(named)[0]
     shape = shape_of(array)
     if min(shape[:2]) < 2:
         raise ValueError(
@@ -112,7 +109,7 @@ def mistie(estimator, cube, *, units=None, scratch_dir=None):
         prefix="skfacies-", dir=folder, ignore_cleanup_errors=True
     ) as scratch:
         allocate = allocator(scratch, models[0].memory_limit / 4)
-        labels = [_predict(model, named, allocate(shape, _label_type(model))) for model in models]
+        labels = [_predict(model, cube, allocate(shape, _label_type(model))) for model in models]
         result = _compare(array, labels, classes, units)
         del labels  # which may be mapped in the folder
     if has_named_axes(named):
@@ -145,7 +142,7 @@ def _label_type(model):
 
 def _predict(model, cube, out):
     """Labels of a cube in a scratch array."""
-    if has_named_axes(cube) and is_dask(cube.data) or is_dask(cube):
+    if is_dask(unwrap(cube)[0]):
         lazy = model.predict(cube)
         getattr(lazy, "data", lazy).store(out)
         return out

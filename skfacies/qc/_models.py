@@ -19,7 +19,9 @@ def as_cube_model(estimator, direction, **changes):
         return CubeSegmenter.from_fitted(estimator, direction=direction, **changes)
     params = {**estimator.get_params(deep=False), "direction": direction, **changes}
     del params["estimator"]
-    return CubeSegmenter.from_fitted(estimator.estimator_, **params)
+    model = CubeSegmenter.from_fitted(estimator.estimator_, **params)
+    model.volume_names_ = getattr(estimator, "volume_names_", None)
+    return model
 
 
 def section_model(estimator):

@@ -7,16 +7,13 @@ from tqdm.auto import tqdm
 from skfacies._cubes.holders import (
     AXES,
     DIRECTIONS,
-    check_axes,
-    check_cube,
-    has_named_axes,
-    ordered_dims,
     section_axes,
     shape_of,
-    unwrap,
 )
 from skfacies._cubes.positions import axis_numbers
+from skfacies._cubes.volumes import in_order
 from skfacies._sections.undefined import dead_samples
+from skfacies._sections.validation import own_amplitudes
 from skfacies.qc._entropy import prediction_entropy
 from skfacies.qc._line_map import LineMap, known_lines
 from skfacies.qc._models import as_cube_model, section_model
@@ -50,7 +47,7 @@ def suggest_lines(
     ----------
     estimator : CubeSegmenter or FaciesSegmenter
         Fitted on the lines that have been picked so far.
-    cube : array-like of shape (n_inlines, n_crosslines, n_samples)
+    cube : array-like of shape (n_inlines, n_crosslines, n_samples), or list of volumes
         Amplitudes. A few lines are read.
     n : int, default=3
         Number of lines.
@@ -110,14 +107,13 @@ def suggest_lines(
         raise ValueError(f"`direction` must be one of {list(DIRECTIONS)}; got {direction!r}.")
     if n < 1:
         raise ValueError(f"`n` must be 1 or more; got {n}.")
-    check_axes(cube, "cube")
-    named = cube.transpose(*ordered_dims(cube)) if has_named_axes(cube) else cube
-    shape = shape_of(check_cube(unwrap(named)[0], "cube"))
+    cube, named = in_order(cube, "cube")
+    shape = shape_of(named)
     last = section_model(estimator)[1]
     place = LineMap(shape, axis_numbers(named), named)
     lines = known_lines(estimator, place, picked)
     allowed = _allowed(candidates, place, section_axes(direction, shape))
-    seen = _see(estimator, named, _lines_to_see(candidates, allowed, shape), verbose)
+    seen = _see(estimator, cube, _lines_to_see(candidates, allowed, shape), verbose)
     if not len(seen.at):
         raise ValueError("`cube` has no live trace on the lines that were looked at.")
     names = getattr(estimator, "label_names_", None) or {}
@@ -192,7 +188,7 @@ def _predict_line(model, cube, axis, line):
     result = np.asarray(model.predict_proba(slab))
     own = line - first
     probabilities = result[:, own] if axis else result[own]
-    amplitudes = np.asarray(slab[:, own] if axis else slab[own])
+    amplitudes = own_amplitudes(np.asarray(slab[:, own] if axis else slab[own]))
     dead = dead_samples(amplitudes)
     live = np.arange(len(amplitudes))
     if dead is not None:

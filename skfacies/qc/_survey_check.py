@@ -6,18 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from skfacies._cubes.axes import UNIT_SCALES
-from skfacies._cubes.holders import (
-    check_axes,
-    check_cube,
-    has_named_axes,
-    ordered_dims,
-    shape_of,
-    unwrap,
-)
+from skfacies._cubes.holders import shape_of, unwrap
 from skfacies._cubes.pairing import interval_of
 from skfacies._cubes.positions import axis_numbers, vertical_axis_of_cube
+from skfacies._cubes.volumes import in_order
 from skfacies._sections.amplitude_profile import profile_of_amplitudes
 from skfacies._sections.estimators import find_parameter
+from skfacies._sections.validation import own_amplitudes
 from skfacies.qc._comparison import (
     Row,
     amplitude_rows,
@@ -26,6 +21,7 @@ from skfacies.qc._comparison import (
     range_row,
     resampled,
     spectrum_rows,
+    volume_rows,
 )
 from skfacies.qc._models import section_model
 from skfacies.qc._orientation import TURN, common_trace_rows, doubt_rows
@@ -99,7 +95,7 @@ def check_survey(estimator, cube):
     ----------
     estimator : CubeSegmenter, FaciesSegmenter, or Pipeline that ends in one
         Fitted.
-    cube : array-like of shape (n_inlines, n_crosslines, n_samples)
+    cube : array-like of shape (n_inlines, n_crosslines, n_samples), or list of volumes
         Amplitudes. A DataArray, as of `skfacies.io.open_cube`, may have its axes in any order; its
         line numbers and vertical coordinate are checked, too.
 
@@ -111,7 +107,8 @@ def check_survey(estimator, cube):
         scale, center, tails and clipping of amplitudes, skew, dead traces between live ones, sample
         interval, dominant frequency (mean frequency of power), bandwidth (between the tenths of
         power), vertical axis, depth direction and polarity. Where the survey has traces of the
-        training lines, these tell polarity, phase and shift.
+        training lines, these tell polarity, phase and shift. Of several volumes, the first is
+        looked at, and only scale and center of the others.
 
     Raises
     ------
@@ -153,13 +150,12 @@ def check_survey(estimator, cube):
             f"`estimator`={type(last).__name__} has no training_profile_, what its training data "
             "were like. Fit a FaciesSegmenter or CubeSegmenter of this version, on live amplitudes."
         )
-    check_axes(cube, "cube")
-    named = cube.transpose(*ordered_dims(cube)) if has_named_axes(cube) else cube
-    array = check_cube(unwrap(named)[0], "cube")
-    survey = _profile(sections, patches(array))
+    cube, named = in_order(cube, "cube")
+    parts = patches(unwrap(cube)[0])
+    survey = _profile(sections, parts)
     if survey is None:
         raise ValueError("`cube` has no live trace where it was looked at. Is it the right file?")
-    check = SurveyCheck(_rows(estimator, sections, last, profile, survey, named, array))
+    check = SurveyCheck(_rows(estimator, sections, last, profile, survey, named, parts))
     for row in check.serious:
         values = f"{row.survey} (training: {row.training})" if row.training else row.survey
         warnings.warn(f"`cube`, {row.name}: {values}. {row.advice}", UserWarning, stacklevel=2)
@@ -171,10 +167,11 @@ def _profile(sections, parts):
     if hasattr(sections, "steps") and len(sections.steps) > 1:
         before = sections[:-1]
         parts = [np.asarray(before.transform(part[None]))[0] for part in parts]
-    return profile_of_amplitudes(parts)
+    return profile_of_amplitudes(map(own_amplitudes, parts))
 
 
-def _rows(estimator, sections, last, profile, survey, named, array):
+def _rows(estimator, sections, last, profile, survey, named, parts):
+    array = unwrap(named)[0]
     intervals = [_known_interval(estimator, last, profile), interval_of(named)]
     upwards = intervals[1] is not None and intervals[1] < 0
     intervals[1] = abs(intervals[1]) if upwards else intervals[1]
@@ -189,6 +186,7 @@ def _rows(estimator, sections, last, profile, survey, named, array):
     unit = units[0] or units[1]
     rescaled = find_parameter(last, "rescale", None) is not None
     rows = amplitude_rows(profile, survey, rescaled=rescaled)
+    rows += volume_rows(getattr(last, "scaler_", None), parts, rescaled=rescaled)
     interval = interval_row(*intervals, unit)
     axis = _samples_axis(sections, profile, survey, array)
     if axis != 2:
@@ -207,8 +205,10 @@ def _rows(estimator, sections, last, profile, survey, named, array):
     left = [name for name in ("polarity", "depth direction") if name not in known]
     # A model that sees other frequencies, or a small part of its units, is a poor judge.
     strange = any(row.verdict in ("serious", "unknown") for row in spectrum)
-    if left and not strange and survey["n_samples"] > profile["n_samples"] / 2:
-        by_model = doubt_rows(sections, profile, patches(array), getattr(last, "n_channels_", 1))
+    # Attributes have no polarity that could be changed with that of the amplitudes.
+    single = parts[0].ndim == 2
+    if left and single and not strange and survey["n_samples"] > profile["n_samples"] / 2:
+        by_model = doubt_rows(sections, profile, parts, getattr(last, "n_channels_", 1))
         shared += [row for row in by_model if row.name in left]
     else:
         reason = "the common traces do not tell" if shared else "no common traces to tell it"
