@@ -6,7 +6,7 @@ import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["check_space", "whole_file", "whole_files", "whole_folder"]
+__all__ = ["check_space", "sync_file", "whole_file", "whole_files", "whole_folder"]
 
 
 def check_space(path, n_bytes):
@@ -19,6 +19,12 @@ def check_space(path, n_bytes):
         )
 
 
+def sync_file(path):
+    """See that what was written to a file lies on the disk."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
 @contextmanager
 def whole_file(path):
     """Yield the path of a file to write, which takes the place of `path` when the block ends.
@@ -29,8 +35,7 @@ def whole_file(path):
     part = _beside(path)
     try:
         yield part
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
+        sync_file(part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -45,8 +50,7 @@ def whole_folder(path):
     try:
         yield part
         for file in filter(Path.is_file, part.rglob("*")):
-            with open(file, "rb+") as opened:
-                os.fsync(opened.fileno())
+            sync_file(file)
         _swap(part, path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -71,8 +75,7 @@ def whole_files(folder):
         yield part
         files = sorted(filter(Path.is_file, part.iterdir()))
         for file in files:
-            with open(file, "rb+") as opened:
-                os.fsync(opened.fileno())
+            sync_file(file)
         _move_all(files, folder, part / ".old")
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -7,10 +7,12 @@ or HDF5 array, an `xarray.DataArray`, or a Dask array. None of these packages is
 import math
 import mmap
 import warnings
+from pathlib import Path
 
 import numpy as np
 
 from skfacies._cubes.axes import known_axes
+from skfacies._files import sync_file
 from skfacies._sections.validation import as_array, is_listlike
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "section_axes",
     "shape_of",
     "swap_lines",
+    "to_disk",
     "unwrap",
     "warn_if_incomplete",
     "write_lines",
@@ -352,6 +355,25 @@ def release_pages(array):
     mapped = memory_map(array)
     if mapped is not None:
         mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def to_disk(array, since=0.0):
+    """See that what was written to an array in a file or store lies on the disk.
+
+    Of a store, the files that were written since a time.
+    """
+    mapped, file = memory_map(array), getattr(array, "file", None)
+    root = getattr(getattr(array, "store", None), "root", None)
+    if mapped is not None:
+        mapped.flush()
+    elif hasattr(array, "to_disk"):
+        array.to_disk()
+    elif file is not None and hasattr(file, "flush"):  # HDF5
+        file.flush()
+    elif isinstance(root, Path):  # Zarr in a folder
+        for path in (root / array.path).rglob("*"):
+            if path.is_file() and path.stat().st_mtime >= since:
+                sync_file(path)
 
 
 def check_place(out, shape, X):
