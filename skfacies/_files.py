@@ -1,12 +1,20 @@
 """Write beside and rename: under its own name a file or folder is whole, or is the old one."""
 
+import glob
 import os
 import shutil
 import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["check_space", "sync_file", "whole_file", "whole_files", "whole_folder"]
+__all__ = [
+    "check_space",
+    "remove_leftovers",
+    "sync_file",
+    "whole_file",
+    "whole_files",
+    "whole_folder",
+]
 
 
 def check_space(path, n_bytes):
@@ -80,6 +88,12 @@ def whole_files(folder):
     finally:
         shutil.rmtree(part, ignore_errors=True)
     _sync_names(folder)
+
+
+def remove_leftovers(path):
+    """Remove what killed processes have left beside `path`; no other process may be writing it."""
+    for part in path.parent.glob(f".{glob.escape(path.name[:100])}.????????.part"):
+        shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
 
 
 def _move_all(files, folder, old):

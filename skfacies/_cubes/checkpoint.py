@@ -6,7 +6,7 @@ import shutil
 import time
 import warnings
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -67,15 +67,14 @@ class Checkpoint:
         return self
 
     def __exit__(self, kind, error, trace):
-        try:
-            if error is not None and self._unsaved:
+        if error is not None and self._unsaved:
+            with suppress(OSError):  # the disk is full; the error itself says so
                 self.save()
-        finally:
-            self._lock.release()
+        self._lock.release()
 
     def n_lines(self):
-        """Lines that an earlier run has finished, counted once for each direction."""
-        slabs = _read(self.folder / RECORD).get("slabs", {})
+        """Lines that are recorded as finished, in both directions."""
+        slabs = self.slabs or _read(self.folder / RECORD).get("slabs", {})
         return sum(stop - start for _, start, stop in map(_from_name, slabs))
 
     def begin(self, *prediction):
@@ -90,6 +89,7 @@ class Checkpoint:
         self.identity = identity = _content_hash(__version__, version("torch"), *prediction)
         self.slabs = found.get("slabs", {}) if found.get("identity") == identity else {}
         if found.get("slabs") and not self.slabs:
+            self.restart()
             warnings.warn(
                 f"{self.folder} holds an unfinished prediction of another model or with other "
                 "options. It is discarded, and the prediction starts anew.",
@@ -101,9 +101,9 @@ class Checkpoint:
         """Whether a slab with this checksum of its amplitudes was finished and is in place."""
         known = self.slabs.get(_name(axis, lines))
         if known is not None and known[0] == amplitudes:
-            results = _results(target, axis, lines)
-            if results is not None and known[1] == results:
-                return True
+            with suppress(Exception):  # of any store that was cut off
+                if known[1] == _results(target, axis, lines):
+                    return True
         # Results of the second direction depend on all of the first.
         for name in [name for name in self.slabs if _from_name(name)[0] > axis]:
             del self.slabs[name]
@@ -131,7 +131,12 @@ class Checkpoint:
     def remove(self):
         """Remove the folder with all that is in it."""
         self._unsaved = []
+        (self.folder / RECORD).unlink(missing_ok=True)  # first: it counts on the others
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def restart(self):
+        """Forget what earlier runs have finished."""
+        (self.folder / RECORD).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -219,12 +224,9 @@ def _from_name(name):
 
 
 def _results(target, axis, lines):
-    """Checksum of what was written of a slab; None if it cannot be read."""
-    blocks = getattr(target, "blocks", None)  # of a store of probabilities
-    try:
-        return checksum(read_lines(target, axis, lines) if blocks is None else blocks(lines))
-    except Exception:  # of any store that was cut off
-        return None
+    """Checksum of what was written of a slab."""
+    blocks = getattr(target, "blocks_of_inlines", None)  # of a store of probabilities
+    return checksum(read_lines(target, axis, lines) if blocks is None else blocks(lines))
 
 
 def checksum(sections):

@@ -105,7 +105,7 @@ class _DiskStore:
             sections /= LEVELS
         return sections
 
-    def blocks(self, lines):
+    def blocks_of_inlines(self, lines):
         """What was written of one slab of inlines, a block at a time."""
         row = self.slabs[0].index(lines)
         return (self._read(row, column) for column in range(len(self.slabs[1])))

@@ -32,6 +32,9 @@ __all__ = ["CubePrediction", "rescaled_to_cube"]
 #: Lines of a cube that tell the scale of its amplitudes.
 ENOUGH_LINES = 32
 
+#: Samples of a slab at most where slabs are recorded: some seconds of work, which a kill costs.
+RECORDED_SAMPLES = 2 << 20
+
 
 @dataclass(frozen=True)
 class CubePrediction:
@@ -213,7 +216,9 @@ class CubePrediction:
     @contextmanager
     def _inline_probabilities(self, cube, record, *, exact=False):
         """A store of the probabilities of all inline sections."""
-        slabs = [[s for _, inner in self._plan(cube, axis) for s in inner] for axis in (0, 1)]
+        slabs = [
+            [s for _, inner in self._plan(cube, axis, record) for s in inner] for axis in (0, 1)
+        ]
         store = make_store(
             shape_of(cube),
             len(self.classes),
@@ -244,7 +249,7 @@ class CubePrediction:
         if record is None:
             return
         shape = shape_of(cube)
-        plans = [self._plan(cube, axis) for axis in section_axes(self.direction, shape)]
+        plans = [self._plan(cube, axis, record) for axis in section_axes(self.direction, shape)]
         record.begin(
             *(kind, shape, str(out.dtype), self.estimator, self.direction, self.neighbors),
             *(self.classes, str(self.label_type), self.ignore_label, self.numbers, plans),
@@ -311,7 +316,7 @@ class CubePrediction:
             dynamic_ncols=True,
         )
         with bar:
-            plan = self._plan(cube, axis)
+            plan = self._plan(cube, axis, record)
             for lines, sections in read_slabs(cube, axis, plan, self.neighbors):
                 amplitudes = None if record is None else checksum(sections)
                 if record is None or not record.holds(out, axis, lines, amplitudes):
@@ -322,13 +327,14 @@ class CubePrediction:
                 release_pages(cube)
                 release_pages(out)
 
-    def _plan(self, cube, axis):
+    def _plan(self, cube, axis, record):
         """Blocks of lines to read at once, and the slabs of lines of each to predict at once."""
         shape = shape_of(cube)
         n_lines, section = shape[axis], shape[1 - axis] * shape[2]
         budget = self._slab_budget(shape, axis)
         per_sample = self._bytes_per_sample(np.dtype(cube.dtype).itemsize)
-        slab = int(min(max(budget // (section * per_sample), 1), n_lines))
+        most = n_lines if record is None else RECORDED_SAMPLES // section
+        slab = int(max(min(budget // (section * per_sample), most, n_lines), 1))
         block = slab
         if not isinstance(cube, np.ndarray):
             # Whole chunks, so that each is read once; of those too large for that, what fits.
