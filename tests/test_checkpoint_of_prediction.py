@@ -280,11 +280,11 @@ def test_prediction_survives_kills(cube, tmp_path, unbroken, direction):
     hold = in_zarr if direction == "crossline" else in_memory_map
     whole = unbroken(segmenter_of(direction), "all")
     chance = np.random.default_rng(0)
-    program = "import sys; from tests.test_checkpoint_of_prediction import predict_slowly\n"
+    program = f"from {__name__} import predict_slowly\n"  # classes are known by their module
     program += f"predict_slowly({str(tmp_path)!r}, {direction!r})"
-    place, root, n_kills = tmp_path / "checkpoint", Path(__file__).parents[1], 0
+    place, n_kills = tmp_path / "checkpoint", 0
     while n_kills < 50:
-        process = subprocess.Popen([sys.executable, "-c", program], cwd=root)
+        process = subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parent)
         while process.poll() is None and not place.exists():
             time.sleep(0.01)
         time.sleep(chance.uniform(0, 0.4))

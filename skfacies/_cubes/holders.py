@@ -5,7 +5,6 @@ or HDF5 array, an `xarray.DataArray`, or a Dask array. None of these packages is
 """
 
 import math
-import mmap
 import warnings
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from skfacies._cubes.axes import known_axes
 from skfacies._files import sync_file
+from skfacies._sections.mapped import memory_map, release_pages
 from skfacies._sections.validation import as_array, is_listlike
 
 __all__ = [
@@ -333,28 +333,6 @@ def _row_blocks(cube):
     The system maps up to several megabytes around each page that is touched.
     """
     return [slice(i, min(i + 16, cube.shape[0])) for i in range(0, cube.shape[0], 16)]
-
-
-def memory_map(array):
-    """The memory map behind an array, if its pages can be released; else None.
-
-    The pages of a private map (mode "c") hold the only copy of its changes.
-    """
-    while array is not None and not isinstance(array, np.memmap):
-        array = getattr(array, "base", None)
-    if array is None or array.mode == "c" or not hasattr(array._mmap, "madvise"):
-        return None
-    return array._mmap if hasattr(mmap, "MADV_DONTNEED") else None
-
-
-def release_pages(array):
-    """Release the pages of a memory map, which would otherwise count as memory of this process.
-
-    Nothing is lost, because the pages belong to the file.
-    """
-    mapped = memory_map(array)
-    if mapped is not None:
-        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def to_disk(array, since=0.0):
