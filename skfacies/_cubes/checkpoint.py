@@ -44,7 +44,7 @@ class Checkpoint:
         self.folder = Path(folder)
         self.slabs, self.identity = {}, None
         self._lock, self._unsaved = None, []
-        self._saved, self._cost, self._since = -np.inf, 0.0, 0.0
+        self._saved, self._cost, self._since = -np.inf, 0.0, time.time() - 1
 
     def __enter__(self):
         if self.folder.exists() and not self.folder.is_dir():
@@ -64,13 +64,16 @@ class Checkpoint:
                 f"{self.folder} belongs to a prediction that is running. Wait for it, or choose "
                 "another place."
             ) from None
+        except NotImplementedError:  # a file system without locks
+            self._lock = None
         return self
 
     def __exit__(self, kind, error, trace):
         if error is not None and self._unsaved:
             with suppress(OSError):  # the disk is full; the error itself says so
                 self.save()
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
 
     def n_lines(self):
         """Lines that are recorded as finished, in both directions."""
@@ -147,6 +150,8 @@ def opened(checkpoint):
     """
     if checkpoint is None or isinstance(checkpoint, Checkpoint):
         yield checkpoint
+        if checkpoint is not None:
+            checkpoint.save()
         return
     with Checkpoint(checkpoint) as own:
         yield own
