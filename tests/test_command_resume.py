@@ -46,6 +46,8 @@ def small_slabs(monkeypatch):
     limit = 3 * SHAPE[1] * SHAPE[2]
     monkeypatch.setattr("skfacies._estimators.cube_prediction.RECORDED_SAMPLES", limit)
     monkeypatch.setattr("skfacies._cubes.checkpoint.to_disk", lambda array, since: None)
+    # Its predictions of patches would count as sections.
+    monkeypatch.setattr("skfacies._cli.predict.warn_of_survey", lambda model, cube: None)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def small_device(monkeypatch):
 
 
 def test_training_goes_on_with_halves_of_batches(survey, make_tiny, small_device):
-    seen = small_device(2 * 40 * 48)
+    seen = small_device(2 * 64 * 64)
     model = make_tiny(max_epochs=2, batch_size=4, validation_fraction=0)
     with (
         pytest.warns(UserWarning, match="finds too few samples"),
@@ -44,7 +44,7 @@ def test_training_goes_on_with_halves_of_batches(survey, make_tiny, small_device
     ):
         model.fit(survey.data, survey.target)
     assert sum("out of memory" in str(each.message) for each in warned) == 1
-    assert set(seen) == {2 * 40 * 48}
+    assert set(seen) == {2 * 64 * 64}
     assert model.n_iter_ == 2
 
 

@@ -1,6 +1,6 @@
 """Peak memory of a fit on a cube that is larger than what may be held of it.
 
-Fits a small network to float32 amplitudes of 800 x 1000 x 625 samples (2 GB), with every line labeled,
+Fits a small network to float32 amplitudes of 800 x 1000 x 625 samples (2 GB), every line labeled,
 in a process of its own for each kind of file, and prints a table::
 
     python tests/benchmarks/fit_memory.py [--folder FOLDER] [--shape 800 1000 625] [--kinds npy]
@@ -80,7 +80,7 @@ class Watch(threading.Thread):
 
 
 def plan_short_epochs(params, training, validation, effort):
-    training.n_per_epoch = 200
+    training.n_per_epoch = min(200, len(training))
     validation.items = validation.items[::40]
     validation.n_per_epoch = len(validation.items)
     return 2
@@ -95,7 +95,7 @@ def fit(folder, kind, direction):
         decoder_channels=(16, 8, 8),
         random_state=0,
     )
-    warm = make_facies_cube((80, 64, 64), n_facies=3, random_state=0)
+    warm = make_facies_cube((8, 64, 64), n_facies=3, random_state=0)
     CubeSegmenter(small).fit(warm.data, warm.target)  # what is imported late does not count
     labels = np.load(folder / "labels.npy", mmap_mode="r")
     data = open_amplitudes(folder, kind)
