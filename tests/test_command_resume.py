@@ -129,8 +129,8 @@ def test_command_starts_anew_when_asked_or_with_another_model(folder, tmp_path, 
     assert predict(folder, "survey.npy", tmp_path / "b.npy", "--restart") == 130
     assert seen["n"] == 9
     seen = interrupt(np.inf)
-    assert predict(folder, "survey.npy", tmp_path / "b.npy", model="inline1") == 0
-    assert "of another model or with other options" in capsys.readouterr().err
+    with pytest.warns(UserWarning, match="of another model or with other options"):
+        assert predict(folder, "survey.npy", tmp_path / "b.npy", model="inline1") == 0
     assert seen["n"] == 12
     assert content(tmp_path / "b.npy") == content(tmp_path / "a.npy")
 
