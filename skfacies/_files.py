@@ -1,12 +1,20 @@
 """Write beside and rename: under its own name a file or folder is whole, or is the old one."""
 
+import glob
 import os
 import shutil
 import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["check_space", "whole_file", "whole_files", "whole_folder"]
+__all__ = [
+    "check_space",
+    "remove_leftovers",
+    "sync_file",
+    "whole_file",
+    "whole_files",
+    "whole_folder",
+]
 
 
 def check_space(path, n_bytes):
@@ -19,6 +27,12 @@ def check_space(path, n_bytes):
         )
 
 
+def sync_file(path):
+    """See that what was written to a file lies on the disk."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
 @contextmanager
 def whole_file(path):
     """Yield the path of a file to write, which takes the place of `path` when the block ends.
@@ -29,8 +43,7 @@ def whole_file(path):
     part = _beside(path)
     try:
         yield part
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
+        sync_file(part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -45,8 +58,7 @@ def whole_folder(path):
     try:
         yield part
         for file in filter(Path.is_file, part.rglob("*")):
-            with open(file, "rb+") as opened:
-                os.fsync(opened.fileno())
+            sync_file(file)
         _swap(part, path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -71,12 +83,17 @@ def whole_files(folder):
         yield part
         files = sorted(filter(Path.is_file, part.iterdir()))
         for file in files:
-            with open(file, "rb+") as opened:
-                os.fsync(opened.fileno())
+            sync_file(file)
         _move_all(files, folder, part / ".old")
     finally:
         shutil.rmtree(part, ignore_errors=True)
     _sync_names(folder)
+
+
+def remove_leftovers(path):
+    """Remove what killed processes have left beside `path`; no other process may be writing it."""
+    for part in path.parent.glob(f".{glob.escape(path.name[:100])}.????????.part"):
+        shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
 
 
 def _move_all(files, folder, old):

@@ -25,7 +25,8 @@ def add_parser(commands):
         "has the headers of SEISMIC, or of the file given with --like. A horizon has times or "
         "depths in the unit of SEISMIC, line numbers, X and Y of the trace headers; and in the "
         "formats with columns, its uncertainty (one standard deviation) and the thickness of the "
-        "unit below it.",
+        "unit below it. A run that is killed or interrupted leaves OUT.partial beside OUT, with "
+        "which the same command goes on.",
         example="skfacies predict model.safetensors survey.sgy -o facies.sgy \\\n"
         "    --horizons horizons --format xyz\n"
         "skfacies predict model.safetensors survey.zarr -o facies.sgy --like survey.sgy",
@@ -57,6 +58,11 @@ def add_parser(commands):
         metavar="SURVEY",
         help="SEG-Y file with the headers for a SEG-Y result, if SEISMIC is a Zarr or NumPy copy",
     )
+    parser.add_argument(
+        "--restart",
+        action="store_true",
+        help="discard what a killed run of this command has predicted; default: go on with it",
+    )
     add_between(parser.add_argument_group("window between horizons"))
     add_rescale(parser)
     add_reading(parser, "Default: as in the training of MODEL.")
@@ -78,6 +84,7 @@ def run(arguments):
         reading=given_reading(arguments),
         rescale=arguments.rescale,
         window=Interpretation(**given_between(arguments)),
+        restart=arguments.restart,
         verbose=arguments.verbose,
     )
     for path in result.paths:
@@ -109,6 +116,7 @@ def predict_cube(
     reading=None,
     rescale=None,
     window=None,
+    restart=False,
     verbose=1,
 ):
     """Predict a cube from a file into new files; each gets its name once it is complete.
@@ -130,6 +138,9 @@ def predict_cube(
     window : Interpretation, default=None
         The samples that it is `between` are predicted: the others get the label -1, and no
         probabilities and entropy.
+    restart : bool, default=False
+        Whether to discard what a killed run has left in ``OUT.partial`` (with `horizons` alone,
+        ``FOLDER.partial``). Otherwise the prediction goes on with it.
 
     Returns
     -------
@@ -166,7 +177,8 @@ def predict_cube(
     survey, as_like = results.find_survey(cube, seismic, like, {**stored(model), **(reading or {})})
     headers = {} if out is None else results.find_headers(cube, seismic, out, as_like)
     inside = window.open_window(cube, verbose=verbose) if window else None
-    with results.scratch_folder(out or Path(horizons)) as scratch:
+    with results.unfinished(out or Path(horizons), restart=restart, verbose=verbose) as checkpoint:
+        scratch = checkpoint.folder
         # Find out now, before prediction, whether the files can hold the result.
         if files:
             contacts.check_survey_of(survey, format, scratch)
@@ -174,7 +186,7 @@ def predict_cube(
             results.try_to_write(model, cube, out, scratch)
         with_scores = probabilities or entropy or bool(files)
         labels, scores = results.predict_arrays(
-            model, cubes, scratch, labels=out is not None, scores=with_scores, window=inside
+            model, cubes, checkpoint, labels=out is not None, scores=with_scores, window=inside
         )
         rows = []
         with whole_files(horizons) if files else nullcontext() as part:

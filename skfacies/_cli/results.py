@@ -1,17 +1,20 @@
 """Results of predictions: scratch arrays, the files beside the labels, and their headers."""
 
 import os
-import tempfile
+import sys
 from contextlib import contextmanager
+from math import prod
 
 import numpy as np
 
 from skfacies._cli.files import is_segy, open_file
 from skfacies._cli.labels import UNLABELED
 from skfacies._cli.models import facies_names
+from skfacies._cubes.checkpoint import Checkpoint
 from skfacies._cubes.holders import chunk_length
 from skfacies._cubes.volumes import first_volume
 from skfacies._cubes.writing import class_paths
+from skfacies._files import check_space, remove_leftovers
 from skfacies._sections.estimators import find_parameter
 from skfacies.io import write_cube
 from skfacies.qc import prediction_entropy
@@ -26,29 +29,33 @@ __all__ = [
     "places_beside",
     "predict_arrays",
     "scratch_array",
-    "scratch_folder",
     "try_to_write",
+    "unfinished",
     "write_parts",
 ]
 
 PLACES = ("inline_byte", "crossline_byte")
 
 
-def predict_arrays(model, cubes, folder, *, labels, scores, window=None):
-    """Labels and probabilities of a cube in scratch arrays; None for what is not wanted.
+def predict_arrays(model, cubes, checkpoint, *, labels, scores, window=None):
+    """Labels and probabilities of a cube in the folder of a checkpoint; None for what isn't wanted.
 
     `cubes` are one cube or several volumes, `window` is a mask of the samples that have results.
     """
-    cube, found, probabilities = first_volume(cubes), None, None
-    if scores:
-        shape = (*cube.shape, len(model.classes_))
-        probabilities = scratch_array(folder, "scores", shape, np.float32)
+    cube = first_volume(cubes)
+    shapes = {"scores": (*cube.shape, len(model.classes_)), "labels": cube.shape}
+    dtypes = {"scores": np.dtype(np.float32), "labels": label_type(model)}
+    wanted = [name for name, asked in (("labels", labels), ("scores", scores)) if asked]
+    paths = {name: checkpoint.folder / f"{name}.npy" for name in wanted}
+    new = [name for name in wanted if not paths[name].exists()]
+    check_space(checkpoint.folder, sum(prod(shapes[name]) * dtypes[name].itemsize for name in new))
+    arrays = {name: _kept_array(paths[name], shapes[name], dtypes[name]) for name in wanted}
+    found, probabilities = arrays.get("labels"), arrays.get("scores")
     if labels:
-        found = scratch_array(folder, "labels", cube.shape, label_type(model))
-        model.predict(cubes, out=found, probabilities_out=probabilities)
+        model.predict(cubes, out=found, probabilities_out=probabilities, checkpoint=checkpoint)
         mark_missing(model, cube, found)
     else:
-        model.predict_proba(cubes, out=probabilities)
+        model.predict_proba(cubes, out=probabilities, checkpoint=checkpoint)
     if window is not None:
         for lines in blocks(cube):
             if labels:
@@ -79,6 +86,9 @@ def write_parts(parts, cube, headers):
     for path, result in parts:
         # The headers were already compared with the cube; options may correct its times.
         result = result.drop_vars(cube.dims[2], errors="ignore") if headers else result
+        several = result.ndim == 4 and is_segy(path)
+        for each in class_paths(path, result["facies"].values) if several else [path]:
+            remove_leftovers(each)  # of killed runs
         written = write_cube(path, result, **headers)
         paths += written if isinstance(written, list) else [written]
     return paths
@@ -162,10 +172,43 @@ def beside(out, name):
 
 
 @contextmanager
-def scratch_folder(out):
-    """Temporary folder beside the output, on the same disk."""
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
-        yield folder
+def unfinished(place, *, restart=False, verbose=1):
+    """Checkpoint beside a result, in a folder that a run leaves to the next one if it is killed."""
+    folder = place.with_name(f"{place.name}.partial")
+    with Checkpoint(folder) as checkpoint:
+        if restart:
+            checkpoint.restart()
+        n_lines = checkpoint.n_lines()
+        if n_lines and verbose:
+            print(
+                f"going on with the unfinished prediction in {folder} ({n_lines} lines); "
+                "--restart starts anew",
+                flush=True,
+            )
+        try:
+            yield checkpoint
+        except BaseException:
+            if not checkpoint.n_lines():
+                checkpoint.remove()
+            elif verbose:
+                print(
+                    f"skfacies: {folder} keeps what is predicted. The same command goes on with "
+                    "it; delete it if you do not want it.",
+                    file=sys.stderr,
+                )
+            raise
+        checkpoint.remove()
+
+
+def _kept_array(path, shape, dtype):
+    """An array in a file of an earlier run, or a new one."""
+    try:
+        array = np.load(path, mmap_mode="r+")
+        if (array.shape, array.dtype) == (tuple(shape), dtype):
+            return array
+    except (OSError, ValueError):  # none, or cut off
+        pass
+    return np.lib.format.open_memmap(path, "w+", dtype, tuple(shape))
 
 
 def scratch_array(folder, name, shape, dtype):

@@ -6,12 +6,14 @@ Several volumes of a survey (`skfacies._cubes.volumes`) have one more axis at th
 """
 
 import math
-import mmap
 import warnings
+from pathlib import Path
 
 import numpy as np
 
 from skfacies._cubes.axes import known_axes
+from skfacies._files import sync_file
+from skfacies._sections.mapped import memory_map, release_pages
 from skfacies._sections.validation import MOST_CHANNELS, as_array, is_listlike
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "section_axes",
     "shape_of",
     "swap_lines",
+    "to_disk",
     "unwrap",
     "warn_if_incomplete",
     "write_lines",
@@ -347,28 +350,23 @@ def _row_blocks(cube):
     return [slice(i, min(i + 16, cube.shape[0])) for i in range(0, cube.shape[0], 16)]
 
 
-def memory_map(array):
-    """The memory map behind an array, if its pages can be released; else None.
+def to_disk(array, since=0.0):
+    """See that what was written to an array in a file or store lies on the disk.
 
-    The pages of a private map (mode "c") hold the only copy of its changes.
+    Of a store, the files that were written since a time.
     """
-    while array is not None and not isinstance(array, np.memmap):
-        array = getattr(array, "base", None)
-    if array is None or array.mode == "c" or not hasattr(array._mmap, "madvise"):
-        return None
-    return array._mmap if hasattr(mmap, "MADV_DONTNEED") else None
-
-
-def release_pages(array):
-    """Release the pages of a memory map, which would otherwise count as memory of this process.
-
-    Nothing is lost, because the pages belong to the file.
-    """
-    for volume in getattr(array, "volumes", ()):
-        release_pages(volume)
-    mapped = memory_map(array)
+    mapped, file = memory_map(array), getattr(array, "file", None)
+    root = getattr(getattr(array, "store", None), "root", None)
     if mapped is not None:
-        mapped.madvise(mmap.MADV_DONTNEED)
+        mapped.flush()
+    elif hasattr(array, "to_disk"):
+        array.to_disk()
+    elif file is not None and hasattr(file, "flush"):  # HDF5
+        file.flush()
+    elif isinstance(root, Path):  # Zarr in a folder
+        for path in (root / array.path).rglob("*"):
+            if path.is_file() and path.stat().st_mtime >= since:
+                sync_file(path)
 
 
 def check_place(out, shape, X):

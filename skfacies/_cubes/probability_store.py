@@ -1,7 +1,9 @@
 """Probabilities of the inline sections of a cube, kept until its crosslines are predicted."""
 
+import os
 import shutil
 import tempfile
+from contextlib import suppress
 
 import numpy as np
 
@@ -17,7 +19,7 @@ def scratch_bytes(shape, n_classes):
     return int(np.prod(shape)) * n_classes * np.dtype(np.uint16).itemsize
 
 
-def make_store(shape, n_classes, *, memory_limit, slabs, folder=None):
+def make_store(shape, n_classes, *, memory_limit, slabs, folder=None, kept=None, exact=False):
     """Store for probabilities: in memory if they fit in half of `memory_limit`, else on disk.
 
     Parameters
@@ -30,10 +32,16 @@ def make_store(shape, n_classes, *, memory_limit, slabs, folder=None):
         Inlines that are written, and crosslines that are read, at a time.
     folder : path or None
         Folder for a temporary file; None is the system's.
+    kept : path or None
+        A file that is kept, and gone on with if it is there; in place of memory, too.
+    exact : bool
+        Whether probabilities on disk are those that were given.
     """
-    if int(np.prod(shape)) * n_classes * 4 <= memory_limit / 2:
+    small = int(np.prod(shape)) * n_classes * 4 <= memory_limit / 2
+    if small and kept is None:
         return _MemoryStore(shape, n_classes)
-    return _DiskStore(shape, n_classes, slabs, folder)
+    dtype = np.dtype(np.float32 if small or exact else np.uint16)
+    return _DiskStore(shape, n_classes, slabs, dtype, folder, kept)
 
 
 class _MemoryStore:
@@ -51,14 +59,17 @@ class _MemoryStore:
 
 
 class _DiskStore:
-    """Blocks, one for each pair of an inline and a crossline slab, in a temporary file."""
+    """Blocks, one for each pair of an inline and a crossline slab, in a file."""
 
-    def __init__(self, shape, n_classes, slabs, folder):
-        self.shape, self.n_classes, self.slabs = shape, n_classes, slabs
+    def __init__(self, shape, n_classes, slabs, dtype, folder, kept):
+        self.shape, self.n_classes, self.slabs, self.dtype = shape, n_classes, slabs, dtype
         largest = [max(lines.stop - lines.start for lines in part) for part in slabs]
-        self.block_bytes = scratch_bytes((*largest, shape[2]), n_classes)
+        self.block_bytes = int(np.prod([*largest, shape[2], n_classes])) * dtype.itemsize
         needed = len(slabs[0]) * len(slabs[1]) * self.block_bytes
-        folder = folder or tempfile.gettempdir()
+        folder = os.path.dirname(kept) if kept else folder or tempfile.gettempdir()
+        if kept:
+            with suppress(OSError):
+                needed -= os.path.getsize(kept)
         free = shutil.disk_usage(folder).free
         if needed > free:
             raise OSError(
@@ -66,17 +77,22 @@ class _DiskStore:
                 f"of one direction, but only {free / 1e9:.1f} GB are free. Set `scratch_dir` to a "
                 "folder on a larger disk, or use one direction."
             )
-        self.file = tempfile.TemporaryFile(prefix="skfacies-", dir=folder)  # noqa: SIM115 (close)
+        if kept:
+            self.file = open(kept, "r+b" if os.path.exists(kept) else "w+b")  # noqa: SIM115 (close)
+        else:
+            self.file = tempfile.TemporaryFile(prefix="skfacies-", dir=folder)  # noqa: SIM115
 
     def write_inlines(self, lines, probabilities):
         """Write the sections of one slab of inlines."""
-        levels = np.empty(probabilities.shape, dtype=np.uint16)
-        # NaN, where amplitudes are missing, becomes 0 for all facies; crosslines also have it.
-        np.rint(np.nan_to_num(probabilities) * LEVELS, out=levels, casting="unsafe")
+        values = probabilities
+        if self.dtype.kind == "u":
+            # NaN, where amplitudes are missing, becomes 0 for all facies; crosslines also have it.
+            values = np.empty(probabilities.shape, dtype=self.dtype)
+            np.rint(np.nan_to_num(probabilities) * LEVELS, out=values, casting="unsafe")
         row = self.slabs[0].index(lines)
         for column, crosslines in enumerate(self.slabs[1]):
             self._seek(row, column)
-            self.file.write(np.ascontiguousarray(levels[:, crosslines]))
+            self.file.write(np.ascontiguousarray(values[:, crosslines], self.dtype))
 
     def read_crosslines(self, lines):
         """Read the sections of one slab of crosslines; the caller may change them in place."""
@@ -84,17 +100,32 @@ class _DiskStore:
         n_inlines, _, n_samples = self.shape
         sections = np.empty((n_lines, n_inlines, n_samples, self.n_classes), np.float32)
         for row, inlines in enumerate(self.slabs[0]):
-            block = (inlines.stop - inlines.start, n_lines, n_samples, self.n_classes)
-            levels = np.empty(block, np.uint16)
-            self._seek(row, column)
-            if self.file.readinto(levels) != levels.nbytes:
-                raise OSError("the temporary file of probabilities has been truncated.")
-            sections[:, inlines] = levels.swapaxes(0, 1)
-        sections /= LEVELS
+            sections[:, inlines] = self._read(row, column).swapaxes(0, 1)
+        if self.dtype.kind == "u":
+            sections /= LEVELS
         return sections
+
+    def blocks_of_inlines(self, lines):
+        """What was written of one slab of inlines, a block at a time."""
+        row = self.slabs[0].index(lines)
+        return (self._read(row, column) for column in range(len(self.slabs[1])))
+
+    def _read(self, row, column):
+        n_lines = [
+            lines.stop - lines.start for lines in (self.slabs[0][row], self.slabs[1][column])
+        ]
+        block = np.empty((*n_lines, self.shape[2], self.n_classes), self.dtype)
+        self._seek(row, column)
+        if self.file.readinto(block) != block.nbytes:
+            raise OSError("the temporary file of probabilities has been truncated.")
+        return block
 
     def _seek(self, row, column):
         self.file.seek((row * len(self.slabs[1]) + column) * self.block_bytes)
+
+    def to_disk(self):
+        self.file.flush()
+        os.fsync(self.file.fileno())
 
     def close(self):
         self.file.close()

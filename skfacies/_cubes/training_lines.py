@@ -161,6 +161,7 @@ def _read_lines(cube, axis, lines, allocate, memory_limit, name):
             traces = slice(start, min(start + width, n_traces))
             piece = read_safely(cube, axis, span, name, traces)
             sections[first:stop, traces] = piece[lines[first:stop] - lines[first]]
+            release_pages(sections)  # of a file
         first = stop
     return sections
 

@@ -17,7 +17,7 @@ from skfacies._estimators.placing import add_contacts
 from skfacies._nn import data as nn_data
 from skfacies._nn.augmentation import check_augmentation
 from skfacies._nn.callbacks import check_callbacks
-from skfacies._nn.hardware import choose_device
+from skfacies._nn.hardware import choose_device, choose_memory_limit
 from skfacies._nn.inference import PredictionOptions, iterate_scores, prediction_bytes
 from skfacies._nn.losses import LOSSES
 from skfacies._nn.network import choose_widths, seeded_torch
@@ -81,7 +81,7 @@ class BaseSegmenter(BaseEstimator):
         "unit_order": [StrOptions({"auto"}), "array-like", None],
         "positions": [StrOptions({"auto"}), None],
         "rescale": [StrOptions({"survey"}), None],
-        "memory_limit": [Interval(Real, 0, None, closed="neither"), None],
+        "memory_limit": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"}), None],
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "random_state": ["random_state"],
@@ -330,7 +330,7 @@ class BaseSegmenter(BaseEstimator):
             heights=self._heights,
             dead_rows=self._dead_rows,
             nan_policy=self.nan_policy,
-            memory_limit=self.memory_limit,
+            memory_limit=choose_memory_limit(self.memory_limit, self.device_),
         )
         parts = iterate_scores(self.net_.module_, X, self._conditioner(levels), options)
         for i, traces, scores, missing, dead in parts:
@@ -396,7 +396,7 @@ class BaseSegmenter(BaseEstimator):
             self._conditioner(),
             shape,
             device=self.device_,
-            memory_limit=self.memory_limit,
+            memory_limit=choose_memory_limit(self.memory_limit, self.device_),
         )
 
     # --- pickle -------------------------------------------------------------------------------

@@ -1,12 +1,14 @@
 """How `CubeSegmenter` predicts a cube: slabs of lines, one or two directions, labels."""
 
 import functools
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils import Bunch
 from tqdm.auto import tqdm
 
+from skfacies._cubes.checkpoint import checksum
 from skfacies._cubes.dask_arrays import predict_lazily
 from skfacies._cubes.holders import (
     AXES,
@@ -29,6 +31,9 @@ __all__ = ["CubePrediction", "rescaled_to_cube"]
 
 #: Lines of a cube that tell the scale of its amplitudes.
 ENOUGH_LINES = 32
+
+#: Samples of a slab at most where slabs are recorded: some seconds of work, which a kill costs.
+RECORDED_SAMPLES = 2 << 20
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,31 @@ class CubePrediction:
     numbers: tuple | None = None
     n_volumes: int = 1
 
+    @classmethod
+    def of(cls, segmenter, cube=None, dtype=None, numbers=None):
+        """How a `CubeSegmenter` predicts; by the amplitude scale of `cube`, if it is learned."""
+        estimator = segmenter.estimator_
+        if cube is not None:
+            estimator = rescaled_to_cube(estimator, segmenter.direction, cube)
+        ignore_label = find_parameter(segmenter.estimator, "ignore_label", -1)
+        if dtype is None:
+            nan_policy = find_parameter(estimator, "nan_policy", "raise")
+            dtype = prediction_dtype(segmenter.classes_, ignore_label, nan_policy)
+        placed = getattr(last_step(segmenter.estimator_), "contacts_", None) is not None
+        return cls(
+            estimator,
+            segmenter.direction,
+            segmenter.classes_,
+            np.dtype(dtype),
+            ignore_label,
+            segmenter.neighbors,
+            segmenter.memory_limit,
+            segmenter.scratch_dir,
+            segmenter.verbose,
+            numbers if placed else None,
+            segmenter.n_volumes_ or 1,
+        )
+
     def check_label_type(self, dtype):
         """Refuse a type of labels that cannot hold all that may be predicted."""
         if dtype is None:
@@ -86,32 +116,21 @@ class CubePrediction:
 
     # --- labels -------------------------------------------------------------------------------
 
-    def slabs_of_labels(self, cube, out):
-        """Yield (axis, lines, labels) until the cube is complete."""
+    def slabs_of_labels(self, cube, out, record=None):
+        """Yield (axis, lines, labels) until the cube is complete; they are to be put into `out`.
+
+        What a `Checkpoint` has as finished is left out.
+        """
         axes = section_axes(self.direction, shape_of(cube))
+        self._begin(record, cube, out, "labels")
         if len(axes) == 1:
-            for lines, sections in self._read_slabs(cube, axes[0], out):
+            for lines, sections in self._read_slabs(cube, axes[0], out, record):
                 yield axes[0], lines, np.asarray(self.estimator.predict(sections))
             return
-        store = make_store(
-            shape_of(cube)[:3],
-            len(self.classes),
-            memory_limit=self.memory_limit,
-            slabs=[[s for _, inner in self._plan(cube, axis) for s in inner] for axis in axes],
-            folder=self.scratch_dir,
-        )
-        try:
-            for lines, sections in self._read_slabs(cube, 0, out):
-                store.write_inlines(lines, self._probabilities(sections))
-            for lines, sections in self._read_slabs(cube, 1, out):
-                predicted = self._probabilities(sections)  # the estimator's: not to be changed
-                mean = store.read_crosslines(lines)
-                mean += predicted
-                del predicted
-                mean /= 2
+        with self._inline_probabilities(cube, record) as store:
+            for lines, sections in self._read_slabs(cube, 1, out, record):
+                mean = self._mean(store, lines, sections)
                 yield 1, lines, self.to_labels(mean, _dead_samples_of(sections))
-        finally:
-            store.close()
 
     def to_labels(self, probabilities, dead=None):
         """Labels of whole sections, in the order of units if there is one.
@@ -170,16 +189,75 @@ class CubePrediction:
 
     # --- probabilities --------------------------------------------------------------------------
 
-    def write_probabilities(self, cube, result):
+    def write_probabilities(self, cube, result, record=None):
         """Write the probabilities of the cube, in both directions their mean."""
-        for number, axis in enumerate(section_axes(self.direction, shape_of(cube))):
-            for lines, sections in self._read_slabs(cube, axis, result):
+        axes = section_axes(self.direction, shape_of(cube))
+        self._begin(record, cube, result, "probabilities")
+        if len(axes) == 2 and record is not None:
+            self._write_means(cube, result, record)
+            return
+        for number, axis in enumerate(axes):
+            for lines, sections in self._read_slabs(cube, axis, result, record):
                 probabilities = self._probabilities(sections)
                 if number:
                     probabilities = probabilities + read_lines(result, axis, lines)
                     probabilities /= 2
                     probabilities = self.in_order(probabilities, _dead_samples_of(sections))
                 write_lines(result, axis, lines, probabilities)
+                del probabilities
+
+    def _write_means(self, cube, result, record):
+        """Write means of both directions, of which those of one are kept beside the result.
+
+        Means that took the place of the probabilities of inlines would be averaged again after a
+        kill.
+        """
+        with self._inline_probabilities(cube, record, exact=True) as store:
+            for lines, sections in self._read_slabs(cube, 1, result, record):
+                mean = self._mean(store, lines, sections)
+                write_lines(result, 1, lines, self.in_order(mean, _dead_samples_of(sections)))
+
+    @contextmanager
+    def _inline_probabilities(self, cube, record, *, exact=False):
+        """A store of the probabilities of all inline sections."""
+        slabs = [
+            [s for _, inner in self._plan(cube, axis, record) for s in inner] for axis in (0, 1)
+        ]
+        store = make_store(
+            shape_of(cube)[:3],
+            len(self.classes),
+            memory_limit=self.memory_limit,
+            slabs=slabs,
+            folder=self.scratch_dir,
+            kept=None if record is None else record.folder / "inlines",
+            exact=exact,
+        )
+        try:
+            for lines, sections in self._read_slabs(cube, 0, store, record):
+                store.write_inlines(lines, self._probabilities(sections))
+            yield store
+        finally:
+            store.close()
+
+    def _mean(self, store, lines, sections):
+        """Mean of the probabilities of crossline sections and those in a store of inlines."""
+        predicted = self._probabilities(sections)  # the estimator's: not to be changed
+        mean = store.read_crosslines(lines)
+        mean += predicted
+        del predicted
+        mean /= 2
+        return mean
+
+    def _begin(self, record, cube, out, kind):
+        """Tell a record what is predicted."""
+        if record is None:
+            return
+        shape = shape_of(cube)
+        plans = [self._plan(cube, axis, record) for axis in section_axes(self.direction, shape)]
+        record.begin(
+            *(kind, shape, str(out.dtype), self.estimator, self.direction, self.neighbors),
+            *(self.classes, str(self.label_type), self.ignore_label, self.numbers, plans),
+        )
 
     def _probabilities(self, sections):
         return np.asarray(self.estimator.predict_proba(sections), dtype=np.float32)
@@ -228,8 +306,12 @@ class CubePrediction:
             probabilities=n_samples * n_classes * 4,
         )
 
-    def _read_slabs(self, cube, axis, out=None):
-        """Yield (lines, sections) of a direction; what is mapped is let go of after each slab."""
+    def _read_slabs(self, cube, axis, out=None, record=None):
+        """Yield (lines, sections) of a direction; what is mapped is let go of after each slab.
+
+        Slabs that a record has as finished are left out; the others are noted once the caller has
+        put their results into `out`.
+        """
         bar = tqdm(
             total=shape_of(cube)[axis],
             desc=f"predict {AXES[axis]}s",
@@ -238,21 +320,26 @@ class CubePrediction:
             dynamic_ncols=True,
         )
         with bar:
-            plan = self._plan(cube, axis)
+            plan = self._plan(cube, axis, record)
             for lines, sections in read_slabs(cube, axis, plan, self.neighbors):
-                yield lines, place(sections, self.numbers, axis, lines.start)
+                amplitudes = None if record is None else checksum(sections)
+                if record is None or not record.holds(out, axis, lines, amplitudes):
+                    yield lines, place(sections, self.numbers, axis, lines.start)
+                    if record is not None:
+                        record.add(out, axis, lines, amplitudes)
                 bar.update(lines.stop - lines.start)
                 release_pages(cube)
                 release_pages(out)
 
-    def _plan(self, cube, axis):
+    def _plan(self, cube, axis, record):
         """Blocks of lines to read at once, and the slabs of lines of each to predict at once."""
         shape = shape_of(cube)
         n_lines, section = shape[axis], shape[1 - axis] * shape[2]
         budget = self._slab_budget(shape, axis)
         itemsize = np.dtype(cube.dtype).itemsize
         per_sample = self._bytes_per_sample(itemsize)
-        slab = int(min(max(budget // (section * per_sample), 1), n_lines))
+        most = n_lines if record is None else RECORDED_SAMPLES // section
+        slab = int(max(min(budget // (section * per_sample), most, n_lines), 1))
         block = slab
         if not isinstance(cube, np.ndarray):
             # Whole chunks, so that each is read once; of those too large for that, what fits.

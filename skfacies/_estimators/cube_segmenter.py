@@ -14,6 +14,7 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from skfacies._cubes.checkpoint import check_checkpoint, opened
 from skfacies._cubes.holders import (
     AXES,
     DIRECTIONS,
@@ -36,10 +37,9 @@ from skfacies._estimators.cube_cutting import (
     scratch_folder,
     take,
 )
-from skfacies._estimators.cube_prediction import CubePrediction, rescaled_to_cube
+from skfacies._estimators.cube_prediction import CubePrediction
 from skfacies._estimators.refining import join_lines, refined
 from skfacies._sections.estimators import find_parameter, last_step
-from skfacies._sections.labels import prediction_dtype
 from skfacies._sections.survey_scale import warn_of_other_interval
 from skfacies._sections.validation import MOST_CHANNELS
 from skfacies.metrics import iou_scorer
@@ -171,8 +171,10 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     # Both are cut, and then the estimator's: what routing knows of them it asks of that.
     __metadata_request__fit = {"sample_weight": UNUSED, "validation_data": UNUSED}
-    __metadata_request__predict = {"out": UNUSED, "dtype": UNUSED}
-    __metadata_request__predict_proba = {"out": UNUSED}
+    __metadata_request__predict = dict.fromkeys(
+        ("out", "dtype", "probabilities_out", "checkpoint"), UNUSED
+    )
+    __metadata_request__predict_proba = {"out": UNUSED, "checkpoint": UNUSED}
 
     # --- training -----------------------------------------------------------------------------
 
@@ -312,7 +314,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     # --- prediction ---------------------------------------------------------------------------
 
-    def predict(self, X, *, out=None, dtype=None, probabilities_out=None):
+    def predict(self, X, *, out=None, dtype=None, probabilities_out=None, checkpoint=None):
         """Facies of every sample of a cube.
 
         Parameters
@@ -328,6 +330,10 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         probabilities_out : array of shape (n_inlines, n_crosslines, n_samples, n_classes), \
                 default=None
             Array that the probabilities are written to as well, as by `predict_proba`.
+        checkpoint : path, default=None
+            Folder of a record of what is on disk in `out`, or `probabilities_out` if there is one:
+            the same call, with these arrays opened for reading and writing, then goes on where a
+            killed one stopped. It is made, and removed at the end.
 
         Returns
         -------
@@ -339,22 +345,24 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         cube, wrap = self._check_prediction_data(X)
         model = self._prediction(cube, dtype, line_numbers(X))
         model.check_label_type(out.dtype if hasattr(out, "dtype") else dtype)
+        check_checkpoint(checkpoint, cube, out if probabilities_out is None else probabilities_out)
         if is_dask(cube):
             return wrap(model.lazy(cube, out, probabilities=False), "facies")
-        if out is None:
-            result = np.empty(shape_of(cube)[:3], model.label_type)
-        else:
-            result = check_place(out, shape_of(cube)[:3], first_volume(X))
-        if probabilities_out is None:
-            slabs = model.slabs_of_labels(cube, out)
-        else:
-            self.predict_proba(X, out=probabilities_out)
-            slabs = model.labels_from_probabilities(cube, probabilities_out)
-        for axis, lines, labels in slabs:
-            write_lines(result, axis, lines, labels)
+        shape, first = shape_of(cube)[:3], first_volume(X)
+        result = (
+            np.empty(shape, model.label_type) if out is None else check_place(out, shape, first)
+        )
+        with opened(checkpoint) as record:
+            if probabilities_out is None:
+                slabs = model.slabs_of_labels(cube, result, record)
+            else:
+                self.predict_proba(X, out=probabilities_out, checkpoint=record)
+                slabs = model.labels_from_probabilities(cube, probabilities_out)
+            for axis, lines, labels in slabs:
+                write_lines(result, axis, lines, labels)
         return wrap(result, "facies")
 
-    def predict_proba(self, X, *, out=None):
+    def predict_proba(self, X, *, out=None, checkpoint=None):
         """Probabilities of the facies of every sample of a cube.
 
         Parameters
@@ -363,6 +371,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Amplitudes.
         out : array of shape (n_inlines, n_crosslines, n_samples, n_classes), default=None
             Array that they are written to. None makes a float32 array in memory.
+        checkpoint : path, default=None
+            As in `predict`. In both directions, it holds probabilities as large as `out`.
 
         Returns
         -------
@@ -372,16 +382,18 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         X = as_volumes(X)
         cube, wrap = self._check_prediction_data(X)
         model = self._prediction(cube, numbers=line_numbers(X))
+        check_checkpoint(checkpoint, cube, out)
         if is_dask(cube):
             return wrap(model.lazy(cube, out, probabilities=True), "probability", self.classes_)
         shape = (*shape_of(cube)[:3], len(self.classes_))
         if out is None:
-            result = np.empty(shape, dtype=np.float32)
+            result = np.empty(shape, np.float32)
         else:
             result = check_place(out, shape, first_volume(X))
-            if np.dtype(out.dtype).kind != "f":
-                raise ValueError(f"`out` must be of floats for probabilities; got {out.dtype}.")
-        model.write_probabilities(cube, result)
+        if np.dtype(result.dtype).kind != "f":
+            raise ValueError(f"`out` must be of floats for probabilities; got {out.dtype}.")
+        with opened(checkpoint) as record:
+            model.write_probabilities(cube, result, record)
         return wrap(result, "probability", self.classes_)
 
     def score(self, X, y, sample_weight=None):
@@ -430,26 +442,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self._prediction().cost(shape)
 
     def _prediction(self, cube=None, dtype=None, numbers=None):
-        """How cubes are predicted; by the amplitude scale of `cube`, if it is to be learned."""
-        estimator = self.estimator_
-        if cube is not None:
-            estimator = rescaled_to_cube(estimator, self.direction, cube)
-        nan_policy = find_parameter(estimator, "nan_policy", "raise")
-        if dtype is None:
-            dtype = prediction_dtype(self.classes_, ignore_label_of(self), nan_policy)
-        return CubePrediction(
-            estimator,
-            self.direction,
-            self.classes_,
-            np.dtype(dtype),
-            ignore_label_of(self),
-            self.neighbors,
-            self.memory_limit,
-            self.scratch_dir,
-            self.verbose,
-            numbers if getattr(last_step(self.estimator_), "contacts_", None) is not None else None,
-            self.n_volumes_ or 1,
-        )
+        return CubePrediction.of(self, cube, dtype, numbers)
 
     def _check_prediction_data(self, X):
         check_is_fitted(self, "estimator_")

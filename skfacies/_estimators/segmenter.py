@@ -183,9 +183,12 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         None scales amplitudes as in training. "survey" predicts another survey: the scale is
         learned anew from all sections of a prediction (`CubeSegmenter`: from the cube), and
         `positions` are not used.
-    memory_limit : int or None, default=1_000_000_000
+    memory_limit : int, "auto" or None, default=1_000_000_000
         Approximate number of bytes that the network may use in prediction. Larger sections are
-        predicted in overlapping tiles of all their samples and blended. None sets no limit.
+        predicted in overlapping tiles of all their samples and blended. None sets no limit. "auto"
+        is a quarter of what the system and its control groups (containers, batch queues) leave at
+        the first prediction of a process, or the card, rounded down to a power of two; it is no
+        default because tiles of other sizes change a few labels.
     device : str, default="auto"
         "auto" is CUDA, then MPS, then the CPU; or a torch device such as "cpu" or "cuda:0".
     precision : {"auto", "float32", "bfloat16"}, default="auto"

@@ -4,6 +4,7 @@ import numpy as np
 
 from skfacies._holdout.blocks import split_validation_block
 from skfacies._sections.labels import check_classes, check_labels, ignore_missing, prediction_dtype
+from skfacies._sections.mapped import let_go
 from skfacies._sections.scaler import AmplitudeScaler
 from skfacies._sections.sections import Sections
 from skfacies._sections.survey_scale import scaled_by_survey
@@ -37,10 +38,10 @@ def choose_classes(params, classes, y, old):
 
 def training_sections(params, X, y, sample_weight, *, classes=None, trained_channels=None):
     """Checked `Sections`; of known classes and as many channels if training goes on."""
-    X = check_sections(X, nan_policy=params.nan_policy)
+    X = check_sections(let_go(X), nan_policy=params.nan_policy)
     if trained_channels is not None:
         check_channels(X, trained_channels)
-    sections = _sections(params, X, y, sample_weight, classes)
+    sections = _sections(params, X, let_go(y), sample_weight, classes)
     if len(sections.classes) < 2:
         raise ValueError(
             f"`y` has one class only, {sections.classes.tolist()}; at least 2 classes are needed "
@@ -79,7 +80,7 @@ def _validation_sections(params, validation_data, sections):
         raise ValueError("`validation_data` must be a tuple (X, y).")
     X, y = validation_data
     names = {"name": "validation_data[1]", "like": "validation_data[0]"}
-    X = check_sections(X, "validation_data[0]", nan_policy=params.nan_policy)
+    X, y = check_sections(let_go(X), "validation_data[0]", nan_policy=params.nan_policy), let_go(y)
     if n_channels(X) != n_channels(sections.X):
         raise ValueError(
             f"`validation_data[0]` has sections of {n_channels(X)} channel(s), `X` of "

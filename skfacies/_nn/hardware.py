@@ -1,8 +1,16 @@
-"""The device and the arithmetic of the network."""
+"""The device, its memory and the arithmetic of the network."""
+
+import functools
+import math
 
 import torch
 
-__all__ = ["choose_device", "choose_precision"]
+from skfacies._memory import available_memory
+
+__all__ = ["choose_device", "choose_memory_limit", "choose_precision"]
+
+#: Bytes for the network where nothing tells what is left, and at least.
+DEFAULT_MEMORY, LEAST_MEMORY = 1_000_000_000, 1 << 28
 
 
 def choose_device(device):
@@ -32,6 +40,23 @@ def choose_precision(precision, device):
     if precision != "auto":
         return precision
     return "bfloat16" if _has_bfloat16(torch.device(device).type) else "float32"
+
+
+def choose_memory_limit(limit, device):
+    """Resolve ``"auto"``."""
+    return _share_of_memory(device) if limit == "auto" else limit
+
+
+@functools.cache  # a limit that changed between the slabs of a cube would change its tiles
+def _share_of_memory(device):
+    """A quarter of the memory that is left, in bytes; rounded, so that runs seldom differ."""
+    if torch.device(device).type == "cuda":
+        available = torch.cuda.mem_get_info(device)[0]
+    else:
+        available = available_memory()
+    if available is None:
+        return DEFAULT_MEMORY
+    return 2 ** int(math.log2(max(available / 4, LEAST_MEMORY)))
 
 
 def _has_bfloat16(device_type):

@@ -13,6 +13,7 @@ from torch.nn import functional
 from skfacies._nn.data import pad_to_multiple, worth_masking
 from skfacies._nn.network import size_multiple
 from skfacies._nn.normalization import normalized_by_section, prior_for
+from skfacies._nn.out_of_memory import OutOfMemory, empty_device
 from skfacies._nn.speed import freed_memory_kept, prepared_for_prediction
 from skfacies._sections.validation import check_finite_section, n_sections
 from skfacies._stratigraphy.smoothing import smooth_along_reflectors
@@ -44,6 +45,9 @@ TILE_MARGIN = 64
 
 _bytes_per_sample = WeakKeyDictionary()
 _measuring = threading.Lock()
+
+#: Padded samples that fit on the device, of networks that have run out of its memory.
+_samples_that_fit = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,11 @@ def iterate_scores(module, X, conditioner, options):
         per_sample = bytes_per_sample(module, conditioner.n_channels, options.device)
         most = options.memory_limit / per_sample
     with freed_memory_kept():
-        predictor = _Predictor(prepared_for_prediction(module), conditioner.n_channels, options)
+        predictor = _Predictor(
+            prepared_for_prediction(module), conditioner.n_channels, options, most, module
+        )
         windows = {}
-        for index, traces, scores in _stream(predictor, X, conditioner, most, windows):
+        for index, traces, scores in _stream(predictor, X, conditioner, windows):
             yield from windows[index].in_place(index, traces, scores)
             if traces.stop == windows[index].n_traces:
                 del windows[index]
@@ -166,8 +172,8 @@ def _part_of(mask, start, stop):
     return part if part is not None and part.any() else None
 
 
-def _stream(predictor, X, conditioner, most, windows):
-    """Scores of sections, in batches or tiles of at most `most` padded samples.
+def _stream(predictor, X, conditioner, windows):
+    """Scores of sections, in batches or tiles of as many padded samples as fit.
 
     What lies around the live part of a section is left out, and kept in `windows`.
     """
@@ -184,14 +190,14 @@ def _stream(predictor, X, conditioner, most, windows):
             channels = np.concatenate([channels, mask[None].astype(np.float32)])
         shape = channels.shape[1:]
         padded = _pad(channels, predictor.multiple)
-        if padded[0].size > most:
-            yield from predictor.in_tiles(i, padded, shape, most)
+        if padded[0].size > predictor.most:
+            yield from predictor.in_tiles(i, padded, shape)
             continue
         kind = shape, len(channels)
         batch = waiting[kind]
         batch.append((i, padded))
         n_waiting += padded[0].size
-        largest = min(BATCH_PIXELS, most)
+        largest = min(BATCH_PIXELS, predictor.most)
         if (len(batch) + 1) * padded[0].size > largest:
             n_waiting -= len(batch) * padded[0].size
             yield from predictor.whole(waiting.pop(kind), shape)
@@ -206,15 +212,40 @@ def _stream(predictor, X, conditioner, most, windows):
 class _Predictor:
     """Scores of padded sections, in batches of equal ones or in tiles.
 
-    The mask of a section's dead samples comes after its channels, if there are some.
+    The mask of a section's dead samples comes after its channels, if there are some. `original` is
+    the network before it was prepared.
     """
 
-    def __init__(self, module, n_channels, options):
+    def __init__(self, module, n_channels, options, most, original):
         self.module, self.n_channels, self.options = module, n_channels, options
         self.multiple = size_multiple(module)
+        self._most, self._original = most, original
+
+    @property
+    def most(self):
+        """Padded samples that are predicted at once."""
+        return min(self._most, _samples_that_fit.get(self._original, np.inf))
 
     def whole(self, batch, shape):
-        """Predict a batch of sections of one shape."""
+        """Predict a batch of sections of one shape; in halves, if it does not fit on the device."""
+        try:
+            scores = self._whole(batch, shape)
+        except OutOfMemory:
+            scores = None
+        if scores is not None:
+            for row, (index, _) in enumerate(batch):
+                yield index, slice(0, shape[0]), scores[row]
+            return
+        _samples_that_fit[self._original] = len(batch) * batch[0][1][0].size // 2
+        empty_device("Prediction", "A smaller `memory_limit` avoids this.")
+        middle = len(batch) // 2
+        if not middle:
+            yield from self.in_tiles(*batch[0], shape)
+            return
+        for half in (batch[:middle], batch[middle:]):
+            yield from self.whole(half, shape)
+
+    def _whole(self, batch, shape):
         channels = np.stack([padded for _, padded in batch])
         options = self.options
         scores = self._scores(channels, options.probabilities or options.tta, shape[1])
@@ -226,10 +257,9 @@ class _Predictor:
             flipped = _without_padding(self._scores(flipped, True, shape[1]), shape)
             scores = scores + flipped.flip(-2)
             scores = self._as_asked(scores / 2)
-        for row, (index, _) in enumerate(batch):
-            yield index, slice(0, shape[0]), scores[row]
+        return scores
 
-    def in_tiles(self, index, padded, shape, most):
+    def in_tiles(self, index, padded, shape):
         """Predict a section in tiles of all its samples, which are blended where they overlap."""
         mirrored = None
         if self.options.tta:
@@ -237,17 +267,17 @@ class _Predictor:
             # do, so all of its scores are kept, in half the bytes.
             flipped = _without_padding(padded, shape)[..., ::-1, :]
             flipped = _pad(np.ascontiguousarray(flipped), self.multiple)
-            parts = [scores.half() for _, scores in self._blend(flipped, shape, most)]
+            parts = [scores.half() for _, scores in self._blend(flipped, shape)]
             mirrored = torch.cat(parts, dim=-2).flip(-2)
-        for traces, scores in self._blend(padded, shape, most):
+        for traces, scores in self._blend(padded, shape):
             if mirrored is not None:
                 scores = (scores + mirrored[:, traces].float()) / 2
             yield index, traces, self._as_asked(scores)
 
-    def _blend(self, padded, shape, most):
+    def _blend(self, padded, shape):
         """Yield (traces, probabilities) of a section from its first trace to the last."""
         n_traces, context = padded.shape[-2], context_of(shape[0])
-        width = max(int(most / padded.shape[-1]) // self.multiple, 4) * self.multiple
+        width = max(int(self.most / padded.shape[-1]) // self.multiple, 4) * self.multiple
         overlap = min(TILE_OVERLAP, width // 2) // self.multiple * self.multiple
         starts = tile_starts(n_traces, width, overlap)
         blend, done = None, 0

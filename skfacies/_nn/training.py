@@ -5,7 +5,6 @@ import math
 from contextlib import ExitStack
 
 import torch
-from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping
 from skorch.helper import predefined_split
 from skorch.history import History
@@ -20,6 +19,7 @@ from skfacies._nn.network import (
     size_multiple,
 )
 from skfacies._nn.normalization import normalized_by_section
+from skfacies._nn.out_of_memory import SparingNet
 from skfacies._nn.speed import freed_memory_kept
 
 __all__ = ["auto_epochs", "check_net_params", "is_complete", "make_net", "train_net"]
@@ -119,7 +119,7 @@ def make_net(module_options, net_options, *, device):
         options.setdefault("optimizer__betas", ADAMW_BETAS)
         if torch.device(device).type in ("cpu", "cuda"):
             options.setdefault("optimizer__fused", True)  # a third of the time of its step
-    return NeuralNet(FaciesNetwork, **options)
+    return SparingNet(FaciesNetwork, **options)
 
 
 def train_net(
