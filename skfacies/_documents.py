@@ -29,6 +29,9 @@ __all__ = [
     "write_document",
 ]
 
+#: What files are, by the keys of their documents.
+KINDS = {"skfacies": "a model", "skfacies checkpoint": "the checkpoint of a training"}
+
 #: Bytes of a header: 30 000 epochs of history. Parsed JSON takes about 20 times as much memory.
 MAX_HEADER = 8 << 20
 
@@ -102,7 +105,9 @@ def _read_text(path, key):
     with safe_open(path, framework="np") as file:
         metadata = file.metadata() or {}
     if key not in metadata:
-        raise ValueError(f"it has tensors, but no {key} document")
+        other = [kind for name, kind in KINDS.items() if name in metadata]
+        reason = f"it is {other[0]}" if other else "it has tensors, but no skfacies document"
+        raise ValueError(reason)
     return metadata[key]
 
 

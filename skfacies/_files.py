@@ -1,12 +1,34 @@
 """Write beside and rename: under its own name a file or folder is whole, or is the old one."""
 
+import glob
 import os
 import shutil
 import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["check_space", "whole_file", "whole_files", "whole_folder"]
+__all__ = [
+    "check_place",
+    "check_space",
+    "remove_parts",
+    "whole_file",
+    "whole_files",
+    "whole_folder",
+]
+
+
+def check_place(path, name):
+    """Raise an OSError that names an argument unless a file can be written at a path."""
+    path = Path(path)
+    if path.is_dir():
+        kind, reason = IsADirectoryError, "is a folder"
+    elif not path.parent.is_dir():
+        kind, reason = FileNotFoundError, "is in a folder that does not exist"
+    elif not os.access(path.parent, os.W_OK):
+        kind, reason = PermissionError, "is in a folder that is not writable"
+    else:
+        return
+    raise kind(f"`{name}` {reason}: {path}. Give the name of a file in an existing folder.")
 
 
 def check_space(path, n_bytes):
@@ -95,6 +117,12 @@ def _move_all(files, folder, old):
         for source, target in reversed(undo):
             os.replace(source, target)
         raise
+
+
+def remove_parts(path):
+    """Remove what killed runs of `whole_file` have left beside a file that nobody else writes."""
+    for part in path.parent.glob(f".{glob.escape(path.name[:100])}.{8 * '[0-9a-f]'}.part"):
+        part.unlink(missing_ok=True)
 
 
 def _beside(path):

@@ -11,11 +11,13 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skfacies._estimators.evidence import examine, warn_of_poor_recall
+from skfacies._estimators.fingerprint import describe_training
 from skfacies._estimators.placing import learn_contacts
 from skfacies._estimators.profile import learn_profile
 from skfacies._nn import data as nn_data
 from skfacies._nn.augmentation import AUGMENTATION, Augmentation
 from skfacies._nn.callbacks import epoch_callbacks, plateau_options, training_callbacks
+from skfacies._nn.checkpoint import KeepCheckpoint
 from skfacies._nn.hardware import choose_device, choose_precision
 from skfacies._nn.normalization import prior_for
 from skfacies._nn.training import auto_epochs, make_net, train_net
@@ -87,7 +89,18 @@ class Fitted:
             setattr(estimator, field.name, getattr(self, field.name))
 
 
-def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=False, effort=1.0):
+def train(
+    params,
+    sections,
+    runs,
+    valid,
+    old=None,
+    *,
+    interval=None,
+    one_epoch=False,
+    effort=1.0,
+    checkpoint=None,
+):
     """Train a new net, from old weights if there are any.
 
     Parameters
@@ -107,12 +120,16 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
         As `partial_fit` does: without validation, callbacks of its own and decay of the rate.
     effort : float
         Part of the epochs of a fit that are trained.
+    checkpoint : Checkpoint or None
+        Where the state is kept, and what is gone on from, if it has a file.
 
     Returns
     -------
     fitted : Fitted
     """
     seed = _next_seed(params.random_state, len(old.net_.history) if old else 0)
+    if checkpoint and checkpoint.seed is not None and params.random_state is None:
+        seed = checkpoint.seed
     if old is None:
         encoder, fitted = _look_at_data(params, sections, runs, interval)
     else:
@@ -125,6 +142,10 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
     datasets = _datasets(params, fitted, sections, runs, valid, seed)
     epochs = 1 if one_epoch else _plan_epochs(params, *datasets, effort)
     fitted._net_options = _net_options(params, sections, runs, one_epoch=one_epoch)
+    if checkpoint:
+        others = {"seed": seed, "n_epochs": epochs}
+        words = describe_training(params, fitted, sections, runs, valid, old, **others)
+        checkpoint.begin(words, seed)
     net = make_net(fitted._module_options, fitted._net_options, device=fitted.device_)
     n_steps = -(-datasets[0].n_per_epoch // params.batch_size)
     net.set_params(
@@ -133,7 +154,7 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
         criterion__rarity=None if one_epoch else _rarity(params, sections, runs),
         callbacks=epoch_callbacks(params.callbacks)
         if one_epoch
-        else _callbacks(params, sections, valid, epochs, n_steps),
+        else _callbacks(params, sections, valid, epochs, n_steps, checkpoint),
     )
     train_net(
         net,
@@ -144,6 +165,7 @@ def train(params, sections, runs, valid, old=None, *, interval=None, one_epoch=F
         encoder=encoder,
         previous=old and old.net_,
         norm_prior=_validation_prior(params, valid, fitted._heights),
+        checkpoint=checkpoint,
     )
     fitted.net_, fitted.n_iter_, fitted._version = net, len(net.history), __version__
     fitted.history_ = [{k: v for k, v in row.items() if k != "batches"} for row in net.history]
@@ -352,11 +374,11 @@ def _rarity(params, sections, runs):
     return torch.tensor(weights, dtype=torch.float32)
 
 
-def _callbacks(params, sections, valid, epochs, n_steps):
+def _callbacks(params, sections, valid, epochs, n_steps, checkpoint):
     patience = params.early_stopping
     if isinstance(patience, (bool, np.bool_)) and patience:
         patience = max(10, epochs // 3)
-    return training_callbacks(
+    callbacks = training_callbacks(
         n_classes=len(sections.classes),
         has_validation=valid is not None,
         n_steps=epochs * n_steps,
@@ -366,6 +388,7 @@ def _callbacks(params, sections, valid, epochs, n_steps):
         verbose=params.verbose,
         user=params.callbacks,
     )
+    return callbacks + ([("kept_checkpoint", KeepCheckpoint(checkpoint))] if checkpoint else [])
 
 
 def make_collate(params, seed, n_amplitudes):

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from skfacies._documents import read_document, read_tensors, shorten, versions, write_document
-from skfacies._files import whole_file
+from skfacies._files import check_place, whole_file
 from skfacies._version import __version__
 from skfacies.persistence._document import JOBLIB, Reader, Writer
 
@@ -85,10 +85,7 @@ def save_model(model, path, *, label_names=None):
     True
     """
     target = Path(os.path.realpath(os.fspath(path)))
-    if target.is_dir() or not target.parent.is_dir():
-        kind = IsADirectoryError if target.is_dir() else FileNotFoundError
-        reason = "is a folder" if target.is_dir() else "is in a folder that does not exist"
-        raise kind(f"`path` {reason}: {path}. Give the name of a file in an existing folder.")
+    check_place(target, "path")
     writer = Writer()
     document = {"format_version": FORMAT_VERSION, "versions": versions()}
     document["model"] = writer.encode_estimator(model, "model", fitted=True)
