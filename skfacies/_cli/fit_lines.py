@@ -10,6 +10,7 @@ def fit_lines(
     *,
     label_names=None,
     reading=None,
+    checkpoint=None,
     verbose=1,
     **params,
 ):
@@ -32,6 +33,7 @@ def fit_lines(
     """
     from sklearn.utils import Bunch
 
+    from skfacies._cli.checkpoint import check_checkpoint, checkpointed
     from skfacies._cli.files import (
         check_model_name,
         check_targets,
@@ -44,6 +46,7 @@ def fit_lines(
     interpretation.check(reading, *files)
     inputs = {path: path for path in files} | {"--weights": weights_file(params)}
     check_targets([model_file], inputs | interpretation.files)
+    check_checkpoint(checkpoint, model_file, inputs | interpretation.files)
     check_model_name(model_file)
     label_names = check_names(label_names, interpretation.horizons)
     _check_different(files)
@@ -71,11 +74,12 @@ def fit_lines(
     from skfacies._cli.models import fit_sections  # imports torch, which takes seconds
     from skfacies.persistence import save_model
 
-    model = fit_sections(sections, labels, verbose=verbose, **params)
-    options = [used_options(path, reading or {}) for path in files]
-    model.reading_ = {name: value for own in options for name, value in own.items()}
-    names = names and [names[label] for label in model.classes_.tolist()]
-    save_model(model, model_file, label_names=names)
+    with checkpointed(checkpoint, verbose=verbose):
+        model = fit_sections(sections, labels, checkpoint, verbose=verbose, **params)
+        options = [used_options(path, reading or {}) for path in files]
+        model.reading_ = {name: value for own in options for name, value in own.items()}
+        names = names and [names[label] for label in model.classes_.tolist()]
+        save_model(model, model_file, label_names=names)
     return Bunch(model=model, names=names, lines=used)
 
 
