@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = [
+    "check_place",
     "check_space",
     "remove_leftovers",
     "sync_file",
@@ -15,6 +16,20 @@ __all__ = [
     "whole_files",
     "whole_folder",
 ]
+
+
+def check_place(path, name):
+    """Raise an OSError that names an argument unless a file can be written at a path."""
+    path = Path(path)
+    if path.is_dir():
+        kind, reason = IsADirectoryError, "is a folder"
+    elif not path.parent.is_dir():
+        kind, reason = FileNotFoundError, "is in a folder that does not exist"
+    elif not os.access(path.parent, os.W_OK):
+        kind, reason = PermissionError, "is in a folder that is not writable"
+    else:
+        return
+    raise kind(f"`{name}` {reason}: {path}. Give the name of a file in an existing folder.")
 
 
 def check_space(path, n_bytes):
@@ -92,7 +107,7 @@ def whole_files(folder):
 
 def remove_leftovers(path):
     """Remove what killed processes have left beside `path`; no other process may be writing it."""
-    for part in path.parent.glob(f".{glob.escape(path.name[:100])}.????????.part"):
+    for part in path.parent.glob(f".{glob.escape(path.name[:100])}.{8 * '[0-9a-f]'}.part"):
         shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
 
 

@@ -24,8 +24,10 @@ from skfacies import (
     CubeSegmenter,
     CubeToSections,
     FaciesSegmenter,
+    _documents,
     persistence,
 )
+from skfacies._documents import checksum
 from skfacies.persistence import _document, load_model, save_model
 
 
@@ -53,7 +55,7 @@ def read(path):
 def write(path, document, tensors):
     """Write a file with a right checksum, whatever the document says."""
     text = document if isinstance(document, str) else json.dumps(document)
-    save_file({**tensors, "crc32": persistence._checksum(text, tensors)}, path, {"skfacies": text})
+    save_file({**tensors, "crc32": checksum(text, tensors)}, path, {"skfacies": text})
     return path
 
 
@@ -310,7 +312,7 @@ def test_card_has_what_is_known_of_the_training_data(fitted, tmp_path):
 
 
 def test_too_long_histories_are_refused(fitted, tmp_path, monkeypatch):
-    monkeypatch.setattr(persistence, "_MAX_HEADER", 5000)
+    monkeypatch.setattr(_documents, "MAX_HEADER", 5000)
     with pytest.raises(ValueError, match="history of the model are .* can hold 5000.*joblib"):
         save_model(fitted, tmp_path / "model")
     assert not list(tmp_path.iterdir())

@@ -1,5 +1,6 @@
 """`skfacies fit`: train on an interpreted cube and write a model."""
 
+from skfacies._cli.checkpoint import add_checkpoint, check_checkpoint, checkpointed
 from skfacies._cli.options import (
     SEISMIC,
     add_command,
@@ -37,7 +38,8 @@ def add_parser(commands):
         "    --inline-byte 9 --crossline-byte 21\n"
         "skfacies fit near.sgy,far.sgy facies.sgy -o model.safetensors\n"
         "skfacies fit line1.sgy line2.sgy line3.sgy -o model.safetensors \\\n"
-        "    --horizons top.xyz base.xyz",
+        "    --horizons top.xyz base.xyz\n"
+        "skfacies fit survey.sgy facies.sgy -o model.safetensors --checkpoint fit.checkpoint",
     )
     parser.add_argument("seismic", metavar="SEISMIC", help=SEISMIC)
     add_interpretation(parser)
@@ -45,6 +47,7 @@ def add_parser(commands):
     parser.add_argument(
         "-o", "--out", required=True, metavar="MODEL", help=".safetensors file to write"
     )
+    add_checkpoint(parser)
     add_training(parser)
     parser.set_defaults(directions=None)  # along the lines that are picked
     parser.add_argument(
@@ -82,6 +85,7 @@ def run(arguments):
         lines=arguments.lines,
         label_names=None if arguments.names is None else arguments.names.split(","),
         reading=given_reading(arguments),
+        checkpoint=arguments.checkpoint,
         verbose=arguments.verbose,
         **training_params(arguments),
     )
@@ -121,6 +125,7 @@ def _run_lines(arguments, files, given):
         arguments.out,
         label_names=None if arguments.names is None else arguments.names.split(","),
         reading=given_reading(arguments),
+        checkpoint=arguments.checkpoint,
         verbose=arguments.verbose,
         **params,
     )
@@ -159,6 +164,7 @@ def fit_model(
     lines=(),
     label_names=None,
     reading=None,
+    checkpoint=None,
     verbose=1,
     **params,
 ):
@@ -171,6 +177,8 @@ def fit_model(
         None is "inline", or that of the picked lines.
     reading : dict, default=None
         Options of `open_cube` for the amplitudes.
+    checkpoint : path, default=None
+        File that keeps the state of the training until the model is written.
 
     Returns
     -------
@@ -199,6 +207,7 @@ def fit_model(
     interpretation.check(reading, *files)
     inputs = named_files(seismic) | {"--weights": weights_file(params)}
     check_targets([model_file], inputs | interpretation.files)
+    check_checkpoint(checkpoint, model_file, inputs | interpretation.files)
     check_model_name(model_file)
     labels, horizons = interpretation.labels, interpretation.horizons
     direction = direction or ("inline" if labels else None)
@@ -216,11 +225,12 @@ def fit_model(
     model = make_model(
         direction, neighbors=neighbors, step=step, verbose=verbose, nan_policy="ignore", **params
     )
-    fit_fully(model, cubes, interpreted)
-    used = [used_options(path, reading or {}) for path in files]
-    model.reading_ = {name: value for own in used for name, value in own.items()}
-    names = names and [names[label] for label in model.classes_.tolist()]
-    save_model(model, model_file, label_names=names)
+    with checkpointed(checkpoint, verbose=verbose):
+        fit_fully(model, cubes, interpreted, checkpoint)
+        used = [used_options(path, reading or {}) for path in files]
+        model.reading_ = {name: value for own in used for name, value in own.items()}
+        names = names and [names[label] for label in model.classes_.tolist()]
+        save_model(model, model_file, label_names=names)
     return Bunch(
         model=model,
         names=names,

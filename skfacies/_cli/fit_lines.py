@@ -10,6 +10,7 @@ def fit_lines(
     *,
     label_names=None,
     reading=None,
+    checkpoint=None,
     verbose=1,
     **params,
 ):
@@ -32,6 +33,7 @@ def fit_lines(
     """
     from sklearn.utils import Bunch
 
+    from skfacies._cli.checkpoint import check_checkpoint, checkpointed
     from skfacies._cli.files import (
         check_model_name,
         check_targets,
@@ -45,6 +47,7 @@ def fit_lines(
     interpretation.check(reading, *files)
     inputs = {path: path for path in files} | {"--weights": weights_file(params)}
     check_targets([model_file], inputs | interpretation.files)
+    check_checkpoint(checkpoint, model_file, inputs | interpretation.files)
     check_model_name(model_file)
     label_names = check_names(label_names, interpretation.horizons)
     lines = open_lines(files, lambda path: open_file(path, reading), interpretation, verbose)
@@ -55,13 +58,13 @@ def fit_lines(
     from skfacies._cli.models import fit_sections  # imports torch, which takes seconds
     from skfacies.persistence import save_model
 
-    model = fit_sections(
-        [sections[k] for k in kept], [labels[k] for k in kept], verbose=verbose, **params
-    )
-    options = [used_options(path, reading or {}) for path in files]
-    model.reading_ = {name: value for own in options for name, value in own.items()}
-    names = names and [names[label] for label in model.classes_.tolist()]
-    save_model(model, model_file, label_names=names)
+    sections, labels = ([own[k] for k in kept] for own in (sections, labels))
+    with checkpointed(checkpoint, verbose=verbose):
+        model = fit_sections(sections, labels, checkpoint, verbose=verbose, **params)
+        options = [used_options(path, reading or {}) for path in files]
+        model.reading_ = {name: value for own in options for name, value in own.items()}
+        names = names and [names[label] for label in model.classes_.tolist()]
+        save_model(model, model_file, label_names=names)
     return Bunch(model=model, names=names, lines={path: n for path, n in used.items() if n})
 
 

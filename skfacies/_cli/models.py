@@ -40,16 +40,16 @@ def make_model(direction, *, neighbors, step, verbose, **params):
     )
 
 
-def fit_fully(model, cube, labels):
+def fit_fully(model, cube, labels, checkpoint=None):
     """Fit, and stop the command on Ctrl-C; skorch alone would end the fit and keep its epochs."""
-    model.fit(cube, labels)
+    model.fit(cube, labels, checkpoint=checkpoint)
     _check_complete(model.estimator_)
 
 
-def fit_sections(sections, labels, *, verbose, **params):
+def fit_sections(sections, labels, checkpoint=None, *, verbose, **params):
     """A FaciesSegmenter with `params`, fitted to sections as `fit_fully` fits cubes."""
     model = FaciesSegmenter(nan_policy="ignore", verbose=progress(verbose), **params)
-    model.fit(sections, labels)
+    model.fit(sections, labels, checkpoint=checkpoint)
     _check_complete(model)
     return model
 

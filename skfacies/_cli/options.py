@@ -75,6 +75,7 @@ READING = {
 OPTIONS = {
     **{name: f"--{name.replace('_', '-')}" for name in READING},
     "X": "SEISMIC",
+    "checkpoint": "--checkpoint",
     "columns": "--columns",
     "crossing": "--crossing",
     "z_unit": "--z-unit",

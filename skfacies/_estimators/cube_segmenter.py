@@ -192,8 +192,8 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         validation_data : tuple (X, y) of cubes, default=None
             Cut as `X` and `y` are, and handed to an estimator that takes it.
         **fit_params
-            Handed on to the `fit` of the estimator; routed, where metadata routing is enabled.
-            Those of a Pipeline's step, such as ``faciessegmenter__sample_weight``, are cut, too.
+            Handed on, or routed, to the `fit` of the estimator, such as `checkpoint`. Those of a
+            Pipeline's step, such as ``faciessegmenter__sample_weight``, are cut, too.
 
         Returns
         -------

@@ -4,7 +4,7 @@ import copy
 import math
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -13,13 +13,16 @@ from sklearn.utils import check_random_state
 
 from skfacies._estimators.data_hash import hash_of_data
 from skfacies._estimators.evidence import examine, warn_of_poor_recall
+from skfacies._estimators.fingerprint import describe_training
 from skfacies._estimators.placing import learn_contacts
 from skfacies._estimators.profile import learn_profile
 from skfacies._estimators.refining import EFFORT
 from skfacies._estimators.self_training import guess_labels
+from skfacies._estimators.weighting import class_weights, rarity_of
 from skfacies._nn import data as nn_data
 from skfacies._nn.augmentation import AUGMENTATION, Augmentation
 from skfacies._nn.callbacks import epoch_callbacks, plateau_options, training_callbacks
+from skfacies._nn.checkpoint import KeepCheckpoint
 from skfacies._nn.hardware import choose_device, choose_precision
 from skfacies._nn.normalization import prior_for
 from skfacies._nn.training import auto_epochs, is_complete, make_net, train_net
@@ -46,9 +49,6 @@ __all__ = ["NORM_PRIOR", "Fitted", "train"]
 
 #: Training lines that the order of units is learned from: neighbors have the same.
 ENOUGH_RUNS = 64
-
-#: A rare class counts at most so many times as much as it would, as long as it is not found.
-MOST_RARITY = 20.0
 
 #: Places of a feature map that the statistics of the training count for beside a section's own.
 NORM_PRIOR = 128.0
@@ -109,6 +109,7 @@ def train(
     one_epoch=False,
     effort=1.0,
     unlabeled=(),
+    checkpoint=None,
 ):
     """Train a new net, from old weights if there are any.
 
@@ -132,12 +133,16 @@ def train(
     unlabeled : list of Run
         Sections without labels. A network that was trained before, here or for `old`, gives them
         those that it is surest of.
+    checkpoint : Checkpoint or None
+        Where the state is kept, and what is gone on from, if it has a file.
 
     Returns
     -------
     fitted : Fitted
     """
     seed = _next_seed(params.random_state, len(old.net_.history) if old else 0)
+    if checkpoint and checkpoint.seed is not None and params.random_state is None:
+        seed = checkpoint.seed
     if old is None:
         encoder, fitted = _look_at_data(params, sections, runs, interval)
     else:
@@ -146,10 +151,11 @@ def train(
     fitted.device_ = choose_device(params.device)
     fitted.precision_ = choose_precision(params.precision, fitted.device_)
     fitted._module_options = {**fitted._module_options, "precision": fitted.precision_}
-    options = {"one_epoch": one_epoch, "effort": effort, "encoder": encoder}
     known = sections, runs
     if unlabeled and old:
         known = _with_guesses(params, fitted, sections, runs, unlabeled)
+    options = {"one_epoch": one_epoch, "effort": effort, "encoder": encoder}
+    options |= {"checkpoint": checkpoint, "old": old}
     _train_network(params, fitted, *known, valid, seed, old and old.net_, **options)
     fitted._version = __version__
     if params.unit_order is not None and not isinstance(params.unit_order, str):
@@ -157,6 +163,7 @@ def train(
     before = old.contacts_ if old and old._stack == fitted._stack else None
     if unlabeled and not old and is_complete(fitted.net_, 0):
         fitted.contacts_ = learn_contacts(sections, runs, fitted._stack, before)
+        # It takes little time: what was killed here goes on from the end of the first training.
         with suppress(KeyboardInterrupt):  # what has been learned is kept
             known = _with_guesses(params, fitted, sections, runs, unlabeled)
             seed = _next_seed(seed, fitted.n_iter_)
@@ -201,21 +208,27 @@ def _train_network(
     one_epoch=False,
     effort=1.0,
     encoder=None,
+    checkpoint=None,
+    old=None,
 ):
     """Train a net, from the weights of a previous one if there is one, and set what comes of it."""
     fitted._heights = _heights(sections, runs, fitted._heights)
     datasets = _datasets(params, fitted, sections, runs, valid, seed)
     epochs = 1 if one_epoch else _plan_epochs(params, *datasets, effort)
     fitted._net_options = _net_options(params, sections, runs, one_epoch=one_epoch)
+    if checkpoint:
+        others = {"seed": seed, "n_epochs": epochs}
+        words = describe_training(params, fitted, sections, runs, valid, old, **others)
+        checkpoint.begin(words, seed)
     net = make_net(fitted._module_options, fitted._net_options, device=fitted.device_)
     n_steps = -(-datasets[0].n_per_epoch // params.batch_size)
     net.set_params(
         max_epochs=epochs,
         verbose=max(0, params.verbose - 1),
-        criterion__rarity=None if one_epoch else _rarity(params, sections, runs),
+        criterion__rarity=None if one_epoch else rarity_of(params, sections, runs),
         callbacks=epoch_callbacks(params.callbacks)
         if one_epoch
-        else _callbacks(params, sections, valid, epochs, n_steps),
+        else _callbacks(params, sections, valid, epochs, n_steps, checkpoint),
     )
     train_net(
         net,
@@ -226,6 +239,7 @@ def _train_network(
         encoder=encoder,
         previous=previous,
         norm_prior=_validation_prior(params, valid, fitted._heights),
+        checkpoint=checkpoint,
     )
     fitted.net_, fitted.n_iter_ = net, len(net.history)
     fitted.history_ = [{k: v for k, v in row.items() if k != "batches"} for row in net.history]
@@ -367,62 +381,24 @@ def _plan_epochs(params, training, validation, effort):
 
 def _net_options(params, sections, runs, *, one_epoch):
     """Arguments of skorch's net that a saved model needs again."""
-    class_weights = _class_weights(params, sections, runs)
-    mean_weight = 1.0 if one_epoch else sections.mean_weight(runs, class_weights)
+    weights = class_weights(params, sections, runs)
+    mean_weight = 1.0 if one_epoch else sections.mean_weight(runs, weights)
     of_plateau = plateau_options(params.net_params)
     others = {k: v for k, v in (params.net_params or {}).items() if k not in of_plateau}
     return {
         "criterion__loss": params.loss,
-        "criterion__class_weight": None if class_weights is None else torch.tensor(class_weights),
+        "criterion__class_weight": None if weights is None else torch.tensor(weights),
         "criterion__mean_weight": mean_weight,
         "lr": params.lr,
         **copy.deepcopy(others),
     }
 
 
-def _class_weights(params, sections, runs):
-    """Weight of each class as float32, or None for equal ones."""
-    if params.class_weight in (None, "auto"):
-        return None
-    classes = sections.classes.tolist()
-    if isinstance(params.class_weight, dict):
-        unknown = [label for label in params.class_weight if label not in classes]
-        if unknown:
-            raise ValueError(
-                f"`class_weight` has keys that are no classes: {unknown}; the classes are "
-                f"{classes}."
-            )
-        weights = [params.class_weight.get(label, 1.0) for label in classes]
-        numbers = all(isinstance(w, Real) and np.isfinite(w) and w >= 0 for w in weights)
-        if not numbers or not any(weights):
-            raise ValueError(
-                "`class_weight` must hold finite numbers >= 0, not all zero; got "
-                f"{params.class_weight}."
-            )
-    else:
-        weights = _balance(sections.count(runs))
-    return np.asarray(weights, dtype=np.float32)
-
-
-def _balance(counts):
-    """Weights with which all classes count alike."""
-    mean = counts.sum() / np.count_nonzero(counts)
-    return np.where(counts > 0, mean / np.maximum(counts, 1), 1.0)
-
-
-def _rarity(params, sections, runs):
-    """Factors for classes that are rarer than the mean, as long as they are not found."""
-    if params.class_weight != "auto" or params.loss != "cross_entropy":
-        return None
-    weights = np.clip(_balance(sections.count(runs)), 1, MOST_RARITY)
-    return torch.tensor(weights, dtype=torch.float32)
-
-
-def _callbacks(params, sections, valid, epochs, n_steps):
+def _callbacks(params, sections, valid, epochs, n_steps, checkpoint):
     patience = params.early_stopping
     if isinstance(patience, (bool, np.bool_)) and patience:
         patience = max(10, epochs // 3)
-    return training_callbacks(
+    callbacks = training_callbacks(
         n_classes=len(sections.classes),
         has_validation=valid is not None,
         n_steps=epochs * n_steps,
@@ -432,6 +408,7 @@ def _callbacks(params, sections, valid, epochs, n_steps):
         verbose=params.verbose,
         user=params.callbacks,
     )
+    return callbacks + ([("kept_checkpoint", KeepCheckpoint(checkpoint))] if checkpoint else [])
 
 
 def make_collate(params, seed, n_amplitudes):

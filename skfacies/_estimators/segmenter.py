@@ -14,6 +14,7 @@ from skfacies._estimators.training_data import (
     scale_surveys,
     training_sections,
 )
+from skfacies._nn.checkpoint import open_checkpoint
 from skfacies._sections.labels import ignore_missing
 from skfacies._sections.survey_scale import sample_interval, warn_of_mixed_intervals
 from skfacies._sections.validation import check_same_structure, n_sections
@@ -255,7 +256,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     -----
     A cube ``(n_inlines, n_crosslines, n_samples)`` is a valid stack of inline sections.
     Ctrl-C during `fit` ends the training and keeps the weights so far, as skorch does; in the first
-    epoch it leaves the estimator as it was.
+    epoch it leaves the estimator as it was. A `checkpoint` is left to go on from.
     Pickled and joblib files hold the weights once, load without a network and on machines without
     the device of the training. AdamW's moments are not kept.
 
@@ -284,7 +285,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
 
     # --- training -----------------------------------------------------------------------------
 
-    def fit(self, X, y, *, sample_weight=None, validation_data=None, surveys=None):
+    def fit(self, X, y, *, sample_weight=None, validation_data=None, surveys=None, checkpoint=None):
         """Learn facies from interpreted sections.
 
         Parameters
@@ -303,6 +304,12 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         surveys : array-like of shape (n_sections,), default=None
             Which survey each section is of, by any labels. Each survey is then brought to one scale
             by itself; predict with ``rescale="survey"``. None scales all sections alike.
+        checkpoint : str or path, default=None
+            File that keeps the state of the training. If `fit` is killed, or ended by Ctrl-C, the
+            same call goes on from there, and ends with the weights of an unbroken fit. After a
+            finished fit it returns these at once: delete the file when the model is saved. Writing
+            takes 2 % of the time. Each training needs its own file. The page on saving models says
+            what is compared, and when the file is written.
 
         Returns
         -------
@@ -311,9 +318,11 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         Raises
         ------
         ValueError
-            If data or parameters are not as described; the estimator then stays as it was.
+            If data or parameters are not as described, or if `checkpoint` is of other data or
+            parameters; the estimator then stays as it was.
         OSError
-            If `encoder_weights` are asked for by name or path and cannot be had.
+            If `encoder_weights` are asked for by name or path and cannot be had, or if another
+            training uses `checkpoint`.
         FloatingPointError
             If the loss becomes infinite or NaN.
 
@@ -330,9 +339,11 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
             X, validation_data = scale_surveys(self, X, validation_data, surveys)
         sections = training_sections(self, X, y, sample_weight, **self._known(old))
         runs, valid = hold_out(self, sections, validation_data)
-        unlabeled = unlabeled_runs(sections) if self.self_training else []
-        options = {"interval": interval, "unlabeled": unlabeled}
-        train(self, sections, runs, valid, old, **options).hand_to(self)
+        options = {"interval": interval}
+        options["unlabeled"] = unlabeled_runs(sections) if self.self_training else []
+        with open_checkpoint(checkpoint) as opened:
+            fitted = train(self, sections, runs, valid, old, checkpoint=opened, **options)
+            fitted.hand_to(self)
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):

@@ -158,6 +158,9 @@ class ProgressBar(Callback):
         layout = "{l_bar}{bar}| {n:.1f}/{total} epochs [{elapsed}<{remaining}{postfix}]"
         self.bar_ = tqdm(total=net.max_epochs, desc="fit", bar_format=layout, dynamic_ncols=True)
 
+    def on_epoch_begin(self, net, **kwargs):
+        self.bar_.update(self.n_epochs_ - self.bar_.n)  # where a checkpoint was gone on from
+
     def on_batch_end(self, net, training=False, **kwargs):
         if training:
             self.bar_.update(net.max_epochs / self.n_steps)

@@ -123,7 +123,16 @@ def make_net(module_options, net_options, *, device):
 
 
 def train_net(
-    net, datasets, *, seed, batch_size, collate, encoder=None, previous=None, norm_prior=None
+    net,
+    datasets,
+    *,
+    seed,
+    batch_size,
+    collate,
+    encoder=None,
+    previous=None,
+    norm_prior=None,
+    checkpoint=None,
 ):
     """Initialize a net and train it for its `max_epochs`; afterwards it holds no data.
 
@@ -141,6 +150,8 @@ def train_net(
         Net whose weights, optimizer state and history are gone on from.
     norm_prior : float or None
         Of `normalized_by_section`, for validation sections.
+    checkpoint : Checkpoint or None
+        Where the state is kept. A callback of the net reads and writes it.
     """
     training, validation = datasets
     loaders = {"train_split": None if validation is None else predefined_split(validation)}
@@ -166,12 +177,15 @@ def train_net(
         if not draws_random_numbers(net.module_):
             stack.close()  # nothing more is drawn: other threads may train beside this one
         n_before = len(net.history)
+        n_epochs = net.max_epochs if checkpoint is None else checkpoint.epochs_left(net)
         with freed_memory_kept(give_back=True), normalized_by_section(norm_prior):
-            net.partial_fit(training)
+            net.partial_fit(training, epochs=n_epochs)
     if len(net.history) == n_before or "train_loss" not in net.history[n_before]:
         raise KeyboardInterrupt("fit was interrupted in its first epoch")
     if "train_loss" not in net.history[-1]:  # skorch ends training on Ctrl-C, in midst of an epoch
         net.history.pop()
+    if checkpoint is not None:
+        checkpoint.finish(net, n_before)
     for name in loaders:  # not by set_params, which would build a new module for some
         setattr(net, name, None)
     net.module_.eval()

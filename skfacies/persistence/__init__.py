@@ -5,17 +5,15 @@ tensor ``crc32`` is a checksum of the document and of all other tensors. docs/pe
 the details.
 """
 
-import importlib.metadata
-import json
 import os
-import zlib
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from skfacies._files import whole_file
+from skfacies._documents import read_document, read_tensors, shorten, versions, write_document
+from skfacies._files import check_place, whole_file
 from skfacies._version import __version__
 from skfacies.persistence._card import model_card
 from skfacies.persistence._document import JOBLIB, Reader, Writer
@@ -25,10 +23,8 @@ __all__ = ["export_onnx", "load_model", "model_card", "save_model"]
 
 FORMAT_VERSION = 1
 
-#: Bytes of a header: 30 000 epochs of history. Parsed JSON takes about 20 times as much memory.
-_MAX_HEADER = 8 << 20
-
-_PACKAGES = ("numpy", "scikit-learn", "segmentation-models-pytorch", "skorch", "timm", "torch")
+#: The document's key in the metadata of a file.
+_KEY = "skfacies"
 
 
 def save_model(model, path, *, label_names=None, training_traces=True):
@@ -95,19 +91,16 @@ def save_model(model, path, *, label_names=None, training_traces=True):
     True
     """
     target = Path(os.path.realpath(os.fspath(path)))
-    if target.is_dir() or not target.parent.is_dir():
-        kind = IsADirectoryError if target.is_dir() else FileNotFoundError
-        reason = "is a folder" if target.is_dir() else "is in a folder that does not exist"
-        raise kind(f"`path` {reason}: {path}. Give the name of a file in an existing folder.")
+    check_place(target, "path")
     writer = Writer(training_traces=training_traces)
-    document = {"format_version": FORMAT_VERSION, "versions": _versions()}
+    document = {"format_version": FORMAT_VERSION, "versions": versions()}
     document["model"] = writer.encode_estimator(model, "model", fitted=True)
     summary = {**_summarize(model), "label_names": _check_label_names(label_names, model)}
     if not training_traces and "training_traces" in summary:
         summary["training_traces"] = 0
     summary["reading"] = _check_reading(getattr(model, "reading_", None))
     document["summary"] = writer.encode(summary, "summary")
-    _write(target, _pack(document, writer.tensors))
+    _write(target, document, writer.tensors)
 
 
 def load_model(path, *, device=None):
@@ -208,100 +201,61 @@ def _load(path, device):
 # --- files ----------------------------------------------------------------------------------------
 
 
-def _pack(document, tensors):
-    from safetensors.numpy import save
-
-    text = json.dumps(document, allow_nan=False, separators=(",", ":"))
-    data = save({**tensors, "crc32": _checksum(text, tensors)}, {"skfacies": text})
-    if int.from_bytes(data[:8], "little") > _MAX_HEADER:
-        raise ValueError(
-            f"the parameters and the history of the model are {len(text)} bytes of text; a file "
-            f"can hold {_MAX_HEADER}. {JOBLIB}"
-        )
-    return data
-
-
-def _checksum(text, tensors):
-    value = zlib.crc32(text.encode())
-    for name in sorted(tensors):
-        array = tensors[name]
-        value = zlib.crc32(f"{name} {array.dtype.name} {array.shape}".encode(), value)
-        value = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8), value)
-    return np.array([value], dtype=np.uint32)
-
-
-def _write(target, data):
+def _write(target, document, tensors):
     """Write beside the target, read back, rename: an old file stays until the new one is valid."""
     with whole_file(target) as part:
-        part.write_bytes(data)
+        try:
+            write_document(part, _KEY, document, tensors)
+        except ValueError as error:
+            raise ValueError(f"{error} {JOBLIB}") from error
         try:
             _load(part, "cpu")
         except ValueError as error:
             raise ValueError(
                 "the model cannot be saved, because it would not load: "
-                f"{_shorten(error.__cause__)}. {JOBLIB}"
+                f"{shorten(error.__cause__)}. {JOBLIB}"
             ) from error
 
 
 def _read(path, *, tensors=True):
     """Document and tensors of a file; never reads more than the file size allows."""
-    from safetensors import safe_open
-
     path = os.fspath(path)
-    try:
-        size = os.stat(path).st_size
-        with open(path, "rb") as file:
-            start = file.read(8)
-    except FileNotFoundError as error:
+    if not os.path.exists(path):
         raise FileNotFoundError(
             f"`path` {path} does not exist. Give a file that save_model, or skfacies fit, wrote."
-        ) from error
+        )
     arrays = {}
     with _reporting(path):
-        n_header = int.from_bytes(start, "little")
-        if len(start) < 8 or n_header > size - 8 or n_header > _MAX_HEADER:
-            raise ValueError("it does not begin like a safetensors file, or is truncated")
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            if "skfacies" not in metadata:
-                raise ValueError("it has tensors, but no skfacies document")
-            document = json.loads(metadata["skfacies"], parse_constant=_refuse_constant)
-            version = document["format_version"]
-            if tensors and version == FORMAT_VERSION:
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                checksum = arrays.pop("crc32", None)
-                if not np.array_equal(checksum, _checksum(metadata["skfacies"], arrays)):
-                    raise ValueError("its checksum does not match: some of its bytes have changed")
+        document = read_document(path, _KEY)
+        version = document["format_version"]
+        if tensors and version == FORMAT_VERSION:
+            arrays = read_tensors(path, _KEY)
         if type(version) is not int or version < 1:
             raise ValueError(f"its format_version is {version!r}")
-        versions = document["versions"]
-        if not all(isinstance(v, str) for v in [*versions, *versions.values()]):
+        found = document["versions"]
+        if not all(isinstance(v, str) for v in [*found, *found.values()]):
             raise ValueError("its versions are not text")
     if version > FORMAT_VERSION:
         raise ValueError(
             f"{path} has version {version} of the format, written by skfacies "
-            f"{versions.get('skfacies')}; skfacies {__version__} reads version {FORMAT_VERSION}. "
+            f"{found.get('skfacies')}; skfacies {__version__} reads version {FORMAT_VERSION}. "
             "Install a newer skfacies."
         )
     return document, arrays
 
 
-def _refuse_constant(name):
-    raise ValueError(f"its document has {name}, which is not valid JSON")
-
-
 @contextmanager
-def _reporting(path, versions=None):
+def _reporting(path, written_with=None):
     """Turn any error from the contents of a file into a ValueError."""
     try:
         yield
     except OSError:
         raise
     except Exception as error:  # a file can hold anything, and each library has its own errors
-        here = _versions()
+        here = versions()
         differing = [
             f"{package} {version} (here {here.get(package)})"
-            for package, version in (versions or {}).items()
+            for package, version in (written_with or {}).items()
             if here.get(package) != version
         ]
         advice = "If it was copied, copy it again. If joblib wrote it and you trust its origin, "
@@ -309,21 +263,8 @@ def _reporting(path, versions=None):
         if differing:
             advice = f"It was written with {', '.join(differing)}; install these versions."
         raise ValueError(
-            f"{path} cannot be loaded as a model of skfacies: {_shorten(error)}. {advice}"
+            f"{path} cannot be loaded as a model of skfacies: {shorten(error)}. {advice}"
         ) from error
-
-
-def _shorten(error):
-    message = str(error) if isinstance(error, (ValueError, RuntimeError)) else repr(error)
-    return " ".join(message.split())[:400].rstrip(".")
-
-
-def _versions():
-    found = {"skfacies": __version__}
-    for package in _PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
 
 
 # --- summary --------------------------------------------------------------------------------------

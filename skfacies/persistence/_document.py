@@ -5,12 +5,12 @@ Names in a document are looked up in tables: nothing else is imported, called or
 
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skfacies import _documents
 from skfacies.persistence._states import (
     _FITTED,
     check_params,
@@ -20,9 +20,6 @@ from skfacies.persistence._states import (
 )
 
 __all__ = ["JOBLIB", "Reader", "Writer"]
-
-#: Bytes that the values of one array in a document may take: as many as a whole document.
-_MAX_ARRAY = 8 << 20
 
 # Parts of scikit-learn's configuration, and attributes that the document stores elsewhere.
 _NOT_KEPT = {
@@ -48,11 +45,12 @@ def _classes():
     return {cls.__name__: cls for cls in classes}
 
 
-class Writer:
+class Writer(_documents.Writer):
     """Converts estimators to JSON values; arrays are collected by their attribute paths."""
 
     def __init__(self, *, training_traces=True):
-        self.tensors, self.training_traces = {}, training_traces
+        super().__init__()
+        self.training_traces = training_traces
 
     def encode_estimator(self, estimator, where, *, fitted):
         name = type(estimator).__name__
@@ -89,54 +87,21 @@ class Writer:
     def _encode_items(self, items, where, **options):
         return {key: self.encode(v, f"{where}.{key}", **options) for key, v in items.items()}
 
-    def encode(self, value, where, *, fitted=False):
+    def encode_other(self, value, where, *, fitted=False):
+        """JSON value of an optimizer or an estimator."""
         kind = type(value)
-        if value is None or kind in (bool, int, str):
-            return value
-        if kind is float:
-            return value if math.isfinite(value) else {"$float": repr(value)}
-        if kind in (list, tuple):
-            parts = [self.encode(v, f"{where}[{i}]", fitted=fitted) for i, v in enumerate(value)]
-            return parts if kind is list else {"$tuple": parts}
-        if kind is dict:
-            pairs = [
-                [self.encode(k, f"{where} keys"), self.encode(v, f"{where}[{k!r}]", fitted=fitted)]
-                for k, v in value.items()
-            ]
-            plain = all(type(k) is str and not k.startswith("$") for k in value)
-            return dict(pairs) if plain else {"$dict": pairs}
-        if kind is np.ndarray:
-            return self._encode_array(value, where)
-        if isinstance(value, np.generic) and _holdable(value.dtype):
-            value = np.array([value])
-            return {"$scalar": {"dtype": value.dtype.str, "value": self.encode(value.tolist(), "")}}
-        if isinstance(value, Path):
-            return {"$path": str(value)}
         if kind is type and (name := name_of_optimizer(value)):
             return {"$optimizer": name}
-        if kind.__module__ == "torch" and kind.__name__ == "Tensor":
-            return {"$torch": self._encode_array(value.detach().cpu().numpy(), where)}
         if hasattr(value, "get_params") and kind is not type:
             return {"$estimator": self.encode_estimator(value, where, fitted=fitted)}
         raise TypeError(_unknown_value_message(value, where))
 
-    def _encode_array(self, array, where):
-        if array.dtype == object or array.dtype.kind in "US" or _is_short(array):
-            values = array.astype(str) if array.dtype.kind == "S" else array
-            values = self.encode(values.tolist(), where)
-            dtype = "object" if array.dtype == object else array.dtype.str
-            return {"$array": {"dtype": dtype, "values": values}}
-        if not _holdable(array.dtype):
-            raise TypeError(_unknown_value_message(array, where))
-        self.tensors[where] = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
-        return {"$array": {"dtype": array.dtype.str, "tensor": where}}
 
-
-class Reader:
+class Reader(_documents.Reader):
     """Converts JSON values back to estimators; removes their arrays from `tensors`."""
 
     def __init__(self, tensors, device=None):
-        self.tensors = tensors
+        super().__init__(tensors)
         self.device = device
 
     def decode_estimator(self, document):
@@ -160,61 +125,18 @@ class Reader:
             vars(estimator).update(state)
         return estimator
 
-    def decode(self, value):
-        if isinstance(value, list):
-            return [self.decode(part) for part in value]
-        if not isinstance(value, dict):
-            return value
-        if not any(key.startswith("$") for key in value):
-            return {key: self.decode(part) for key, part in value.items()}
-        ((tag, content),) = value.items()
-        forms = {
-            "$array": self._decode_array,
-            "$dict": lambda pairs: {self.decode(k): self.decode(v) for k, v in pairs},
+    def forms(self):
+        """Functions that decode the forms of values, with those of models."""
+        return {
+            **super().forms(),
             "$estimator": self.decode_estimator,
-            "$float": lambda text: {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[text],
             "$optimizer": optimizer_of,
-            "$path": lambda text: Path(text),
-            "$scalar": lambda scalar: _dtype(scalar["dtype"]).type(self.decode(scalar["value"])[0]),
-            "$torch": self._decode_torch,
-            "$tuple": lambda parts: tuple(self.decode(part) for part in parts),
             "$weights": self._decode_weights,
         }
-        if tag not in forms:
-            raise ValueError(f"it has a value of the unknown form {tag!r}")
-        return forms[tag](content)
-
-    def _decode_array(self, content):
-        if "tensor" in content:
-            array = self._take(content["tensor"])
-            dtype = _dtype(content["dtype"])
-            if dtype.newbyteorder("<") != array.dtype.newbyteorder("<"):
-                raise ValueError(f"{content['tensor']} has dtype {array.dtype}, not {dtype}")
-            return array.astype(dtype)
-        dtype = np.dtype(object) if content["dtype"] == "object" else _dtype(content["dtype"])
-        values = self.decode(content["values"])
-        if len(values) * dtype.itemsize > _MAX_ARRAY:
-            raise ValueError(f"{len(values)} values of {dtype} are more than a file can have")
-        if dtype.kind == "S":
-            values = [value.encode() for value in values]
-        array = np.array(values, dtype=dtype)
-        if array.ndim != 1:
-            raise ValueError(f"a list of values has {array.ndim} axes")
-        return array
-
-    def _decode_torch(self, content):
-        import torch
-
-        return torch.from_numpy(self.decode(content))
 
     def _decode_weights(self, prefix):
         names = [name for name in self.tensors if name.startswith(prefix)]
-        return {name[len(prefix) :]: self._take(name) for name in names}
-
-    def _take(self, name):
-        if name not in self.tensors:
-            raise ValueError(f"the tensor {name} is missing")
-        return self.tensors.pop(name)
+        return {name[len(prefix) :]: self.take(name) for name in names}
 
 
 def _unknown_value_message(value, where):
@@ -233,22 +155,6 @@ def _without_traces(profile):
     """A profile of the training amplitudes without training traces."""
     nothing = {"traces": np.empty((0, 0), np.float32), "trace_numbers": np.empty((0, 2))}
     return {**profile, **nothing}
-
-
-def _holdable(dtype):
-    return dtype.kind in "SU" or (dtype.kind in "biuf" and dtype.itemsize <= 8)
-
-
-def _is_short(array):
-    """Whether an array is written as text: labels and lines, which people may want to read."""
-    short = array.ndim == 1 and array.size <= 256 and array.dtype.kind in "biuf"
-    return short and _holdable(array.dtype) and bool(np.isfinite(array).all())
-
-
-def _dtype(text):
-    if not isinstance(text, str) or not re.fullmatch(r"[<>|=]?[biufSU]\d{1,7}", text):
-        raise ValueError(f"it has an array of the unsupported type {text!r}")
-    return np.dtype(text)
 
 
 # --- networks -------------------------------------------------------------------------------------
