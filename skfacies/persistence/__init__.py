@@ -5,6 +5,7 @@ tensor ``crc32`` is a checksum of the document and of all other tensors. docs/pe
 the details.
 """
 
+import functools
 import importlib.metadata
 import json
 import os
@@ -308,12 +309,17 @@ def _shorten(error):
     return " ".join(message.split())[:400].rstrip(".")
 
 
-def _versions():
+@functools.cache  # it reads a file of each package
+def _find_versions():
     found = {"skfacies": __version__}
     for package in _PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found
+
+
+def _versions():
+    return dict(_find_versions())
 
 
 # --- summary --------------------------------------------------------------------------------------

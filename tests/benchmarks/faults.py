@@ -1,0 +1,58 @@
+"""Damaged files, killed runs, leaks: counts of cases, and of those in which something was wrong.
+
+Prints a line for each kind of case, and each fault with the seed that repeats it::
+
+    python tests/benchmarks/faults.py models --count 10000
+    python tests/benchmarks/faults.py segy --count 1 --first 4711
+    python tests/benchmarks/faults.py all
+
+The exit status is 1 if there was a fault. It needs Linux: memory is read from ``/proc``.
+"""
+
+import argparse
+import importlib
+import sys
+import tempfile
+import time
+
+#: Module of each subcommand, what its cases are, and how many there are by default.
+FILES = {
+    "models": ("_fault_models", "mutated model files", 10_000),
+    "segy": ("_fault_segy", "mutated SEG-Y files", 10_000),
+    "horizons": ("_fault_horizons", "mutated horizon files", 2_000),
+}
+
+
+def run_files(name, seeds):
+    from _fault_worker import run_cases
+
+    module = importlib.import_module(FILES[name][0])
+    with tempfile.TemporaryDirectory() as folder:
+        module.make_files(folder)
+        return run_cases(module.make_case, folder, seeds)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=[*FILES, "all"])
+    parser.add_argument("--count", type=int, help="cases; default: those of docs/reliability.rst")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first case")
+    arguments = parser.parse_args()
+    n_faults = 0
+    for name in FILES if arguments.what == "all" else [arguments.what]:
+        count = arguments.count or FILES[name][2]
+        start = time.monotonic()
+        outcomes = run_files(name, range(arguments.first, arguments.first + count))
+        faults = outcomes.pop("fault", 0)
+        listed = ", ".join(f"{n} {word}" for word, n in sorted(outcomes.items()))
+        print(
+            f"{count} {FILES[name][1]}: {faults} faults; {listed}; "
+            f"{time.monotonic() - start:.0f} s",
+            flush=True,
+        )
+        n_faults += faults
+    return int(n_faults > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
