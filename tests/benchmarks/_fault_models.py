@@ -43,9 +43,9 @@ def make_models():
     return {
         "sections": tiny.fit(survey.data, survey.target),
         "cubes": CubeSegmenter(copy.deepcopy(tiny), "both").fit(survey.data, picked),
-        "pipeline": make_pipeline(AmplitudeScaler(), copy.deepcopy(tiny).set_params(scaler=None)).fit(
-            survey.data, names[survey.target]
-        ),
+        "pipeline": make_pipeline(
+            AmplitudeScaler(), copy.deepcopy(tiny).set_params(scaler=None)
+        ).fit(survey.data, names[survey.target]),
     }, survey.data
 
 

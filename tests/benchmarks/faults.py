@@ -23,6 +23,13 @@ FILES = {
 }
 
 
+KILLS = {
+    "training": ("killed and resumed trainings", 200),
+    "prediction": ("killed and resumed predictions", 100),
+    "writing": ("killed write_cube and save_model", 1_000),
+}
+
+
 def run_files(name, seeds):
     from _fault_worker import run_cases
 
@@ -32,22 +39,31 @@ def run_files(name, seeds):
         return run_cases(module.make_case, folder, seeds)
 
 
+def run_kills(name, seeds):
+    from _fault_kills import run_part
+
+    with tempfile.TemporaryDirectory() as folder:
+        return run_part(name, seeds, folder)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=[*FILES, "all"])
+    parser.add_argument("what", choices=[*FILES, *KILLS, "all"])
     parser.add_argument("--count", type=int, help="cases; default: those of docs/reliability.rst")
     parser.add_argument("--first", type=int, default=0, help="seed of the first case")
     arguments = parser.parse_args()
     n_faults = 0
-    for name in FILES if arguments.what == "all" else [arguments.what]:
-        count = arguments.count or FILES[name][2]
+    known = {name: (what, count, run_files) for name, (_, what, count) in FILES.items()}
+    known |= {name: (what, count, run_kills) for name, (what, count) in KILLS.items()}
+    for name in known if arguments.what == "all" else [arguments.what]:
+        what, count, run = known[name]
+        count = arguments.count or count
         start = time.monotonic()
-        outcomes = run_files(name, range(arguments.first, arguments.first + count))
+        outcomes = run(name, range(arguments.first, arguments.first + count))
         faults = outcomes.pop("fault", 0)
         listed = ", ".join(f"{n} {word}" for word, n in sorted(outcomes.items()))
         print(
-            f"{count} {FILES[name][1]}: {faults} faults; {listed}; "
-            f"{time.monotonic() - start:.0f} s",
+            f"{count} {what}: {faults} faults; {listed}; {time.monotonic() - start:.0f} s",
             flush=True,
         )
         n_faults += faults
