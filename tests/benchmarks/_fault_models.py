@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +41,11 @@ def make_models():
     )
     picked = np.where(np.arange(6)[:, None, None] % 2, -1, survey.target)
     names = np.array(["sand", "shale", "salt"])
+    pipeline = make_pipeline(AmplitudeScaler(), copy.deepcopy(tiny).set_params(scaler=None))
     return {
         "sections": tiny.fit(survey.data, survey.target),
         "cubes": CubeSegmenter(copy.deepcopy(tiny), "both").fit(survey.data, picked),
-        "pipeline": make_pipeline(
-            AmplitudeScaler(), copy.deepcopy(tiny).set_params(scaler=None)
-        ).fit(survey.data, names[survey.target]),
+        "pipeline": pipeline.fit(survey.data, names[survey.target]),
     }, survey.data
 
 
@@ -186,9 +186,13 @@ def _parts(path):
 
 
 def _packed(text, tensors):
-    return save(
-        {**tensors, "crc32": persistence._checksum(text, tensors)}, metadata={"skfacies": text}
-    )
+    """Bytes of a file with the checksum that docs/persistence.rst describes."""
+    value = zlib.crc32(text.encode())
+    for name, array in sorted(tensors.items()):
+        value = zlib.crc32(f"{name} {array.dtype.name} {array.shape}".encode(), value)
+        value = zlib.crc32(np.ascontiguousarray(array).tobytes(), value)
+    checksum = {"crc32": np.array([value], np.uint32)}
+    return save({**tensors, **checksum}, metadata={"skfacies": text})
 
 
 def _places(value, path=()):

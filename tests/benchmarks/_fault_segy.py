@@ -47,9 +47,8 @@ def make_files(folder):
     holes = {place: np.broadcast_to(word, 72)[some] for place, word in words.items()}
     write_traces(folder / "irregular", traces[some], holes)
     write_traces(folder / "line", traces[:30], {(21, "i4"): np.arange(1, 31), (117, "u2"): 2000})
-    repeated = {
-        place: np.repeat(np.broadcast_to(word, 72)[:24], 3) for place, word in words.items()
-    }
+    thrice = np.repeat(np.arange(24), 3)
+    repeated = {place: np.broadcast_to(word, 72)[thrice] for place, word in words.items()}
     offsets = {(37, "i4"): np.tile([100, 200, 300], 24)}
     write_traces(folder / "gathers", traces, {**repeated, **offsets})
 

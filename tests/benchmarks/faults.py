@@ -14,6 +14,7 @@ import importlib
 import sys
 import tempfile
 import time
+from collections import Counter
 
 #: Module of each subcommand, what its cases are, and how many there are by default.
 FILES = {
@@ -27,6 +28,11 @@ KILLS = {
     "training": ("killed and resumed trainings", 200),
     "prediction": ("killed and resumed predictions", 100),
     "writing": ("killed write_cube and save_model", 1_000),
+}
+#: Cycles of the one, and seeds of the other.
+PROCESS = {
+    "cycles": ("cycles of fit, save, load and predict", 50),
+    "threads": ("times that 8 threads predict with one model", 20),
 }
 
 
@@ -46,15 +52,34 @@ def run_kills(name, seeds):
         return run_part(name, seeds, folder)
 
 
+def run_process(name, seeds):
+    import _fault_cycles
+    from _fault_worker import Fault
+
+    outcomes = Counter()
+    for seed in seeds if name == "threads" else [len(seeds)]:
+        try:
+            if name == "threads":
+                outcomes[_fault_cycles.check_threads(seed)] += 1
+            else:
+                grown = _fault_cycles.run_cycles(len(seeds))
+                outcomes[f"memory grew by {100 * grown:.2f} % after the tenth cycle"] += 1
+        except Fault as fault:
+            print(f"seed {seed}: {fault}")
+            outcomes["fault"] += 1
+    return outcomes
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=[*FILES, *KILLS, "all"])
+    parser.add_argument("what", choices=[*FILES, *KILLS, *PROCESS, "all"])
     parser.add_argument("--count", type=int, help="cases; default: those of docs/reliability.rst")
     parser.add_argument("--first", type=int, default=0, help="seed of the first case")
     arguments = parser.parse_args()
     n_faults = 0
     known = {name: (what, count, run_files) for name, (_, what, count) in FILES.items()}
     known |= {name: (what, count, run_kills) for name, (what, count) in KILLS.items()}
+    known |= {name: (what, count, run_process) for name, (what, count) in PROCESS.items()}
     for name in known if arguments.what == "all" else [arguments.what]:
         what, count, run = known[name]
         count = arguments.count or count

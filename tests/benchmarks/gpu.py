@@ -5,8 +5,8 @@ Prints tables; needs torch, what the package depends on, and at most 8 minutes::
     python tests/benchmarks/gpu.py
     python tests/benchmarks/gpu.py --device cpu --quick  # to see that it works
 
-Without a CUDA device it says so in a line and ends with the exit status 0. The status is 1 if labels
-differ from those of the CPU in more samples than they may.
+Without a CUDA device it says so in a line and ends with the exit status 0. The status is 1 if
+labels differ from those of the CPU in more samples than they may.
 """
 
 import argparse
