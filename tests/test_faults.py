@@ -1,4 +1,4 @@
-"""Samples of tests/benchmarks/faults.py, and what its counts cannot show: disks, rights, pickles."""
+"""Samples of tests/benchmarks/faults.py, and full disks, two writers, rights, pickled calls."""
 
 import errno
 import importlib
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
 from safetensors.numpy import load_file, save_file
 from test_persistence import places, read, write
 
@@ -468,10 +467,3 @@ def test_newer_formats_are_not_read(file, tmp_path):
     path = write(tmp_path / "model", document, tensors)
     with pytest.raises(ValueError, match="has version 99 of the format.* Install a newer skfacies"):
         load_model(path)
-
-
-def test_copies_of_a_model_are_equal(file, tmp_path, fitted, survey):
-    (tmp_path / "copy").write_bytes(file.read_bytes())
-    assert_array_equal(
-        load_model(tmp_path / "copy").predict(survey.data), fitted.predict(survey.data)
-    )

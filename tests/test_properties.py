@@ -66,12 +66,13 @@ def _with_unknown(pattern, y, options, rng):
     """Labels, some of which are `ignore_label`; a first trace stays as it was."""
     ignored = []
     for labels in y:
+        shape, n_samples = labels.shape, labels.shape[1]
         unknown = {
-            "samples": rng.random(labels.shape) < 0.4,
+            "samples": rng.random(shape) < 0.4,
             "traces": np.repeat(rng.random(len(labels)) < 0.7, labels.shape[1]).reshape(
                 labels.shape
             ),
-            "below": np.arange(labels.size).reshape(labels.shape) % labels.shape[1] > 30,
+            "below": np.arange(labels.size).reshape(shape) % n_samples > 30,
         }[pattern]
         unknown[0] = False
         wide = labels.astype("U12") if labels.dtype.kind == "U" else labels

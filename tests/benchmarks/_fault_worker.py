@@ -7,6 +7,7 @@ documented. Its process is killed if it takes too long, and started anew for the
 import multiprocessing
 import os
 import resource
+import sys
 import time
 import traceback
 import warnings
@@ -92,6 +93,8 @@ def run_cases(make_case, folder, seeds, *, show=print):
             if outcome == "fault":
                 show(f"seed {seeds[0]}: {text}")
             del seeds[0]
+            if sum(outcomes.values()) % 1000 == 0:
+                print(f"{sum(outcomes.values())} cases: {dict(outcomes)}", file=sys.stderr)
         process.kill()
         process.join()
         here.close()
