@@ -75,7 +75,9 @@ def check_threads(seed, n_threads=8):
     survey = make_facies_cube((n_threads, 48, 40), n_facies=3, random_state=seed)
     model = FaciesSegmenter(**{**TINY, "random_state": seed}).fit(survey.data, survey.target)
     # Sections of several sizes, dead traces, and for each thread others.
-    inputs = [[survey.data[(k + i) % 8, : 48 - 5 * i] for i in range(3)] for k in range(n_threads)]
+    inputs = [
+        [survey.data[(k + i) % n_threads, : 48 - 5 * i] for i in range(3)] for k in range(n_threads)
+    ]
     for k in range(0, n_threads, 3):
         inputs[k] = [section * (np.arange(len(section)) > 4)[:, None] for section in inputs[k]]
     expected = [(model.predict(part), model.predict_proba(part)) for part in inputs]

@@ -119,7 +119,7 @@ TRAININGS = [
     {"max_epochs": 5},
     {"max_epochs": 5, "augment": False, "crop_size": 32, "lr_schedule": "constant"},
     {"max_epochs": 6, "early_stopping": 2, "validation_fraction": 0.3},
-    {"max_epochs": 4, "class_weight": "balanced", "net_params": {"module__dropout": 0.3}},
+    {"max_epochs": 4, "class_weight": "balanced", "net_params": {"module__drop_path_rate": 0.3}},
     {"max_epochs": 4, "random_state": None},
 ]
 
