@@ -52,7 +52,7 @@ def make_models():
 def make_files(folder):
     """Write the models, and what they predict."""
     models, sections = make_models()
-    np.save(Path(folder, "sections.npy"), sections)
+    np.save(Path(folder, "amplitudes.npy"), sections)
     for name, model in models.items():
         save_model(model, Path(folder, f"{name}.safetensors"))
         np.save(Path(folder, f"{name}.npy"), model.predict(sections))
@@ -225,7 +225,7 @@ def mutate(path, seed):
 def make_case(folder):
     """The case of a seed: a mutated file is refused, or a model that predicts."""
     paths = sorted(Path(folder).glob("*.safetensors"))
-    sections = np.load(Path(folder, "sections.npy"))
+    sections = np.load(Path(folder, "amplitudes.npy"))
     predicted = {path: np.load(path.with_suffix(".npy")) for path in paths}
     mutated = Path(folder, "mutated.model")
 
