@@ -442,7 +442,7 @@ def test_pickles_in_place_of_each_value_of_the_document_are_not_run(file, tmp_pa
     document["model"]["fitted"]["history_"] = document["model"]["fitted"]["history_"][:1]
     text = pickle.dumps(Call(mark), 0)
     n_refused = 0
-    found = sorted(places(document), key=str)[1:]
+    found = [place for place in places(document) if place]
     forms = forms_of(text)
     for k, path in enumerate(found):
         forged = pickle.loads(pickle.dumps(document))

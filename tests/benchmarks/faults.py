@@ -63,7 +63,9 @@ def run_process(name, seeds):
                 outcomes[_fault_cycles.check_threads(seed)] += 1
             else:
                 grown = _fault_cycles.run_cycles(len(seeds))
-                outcomes[f"memory grew by {100 * grown:.2f} % after the tenth cycle"] += 1
+                outcomes[
+                    f"run, in which memory grew by {100 * grown:.2f} % after the tenth cycle"
+                ] += 1
         except Fault as fault:
             print(f"seed {seed}: {fault}")
             outcomes["fault"] += 1
