@@ -229,7 +229,8 @@ def prediction(folder):
 
     kinds = {"npy": to_npy, "zarr": to_zarr, "sgy": to_segy}
     readers = {"npy": np.load, "zarr": lambda path: zarr.open_array(path)[:]}
-    readers["sgy"] = lambda path: np.frombuffer(path.read_bytes(), np.uint8)
+    # The text header, of 3200 bytes, has the time.
+    readers["sgy"] = lambda path: np.frombuffer(path.read_bytes()[3200:], np.uint8)
 
     @functools.cache
     def unbroken(kind):
