@@ -114,6 +114,7 @@ def measure_labels(device, quick):
         "columns": (*columns, "fitted again"),
         "rows": rows,
         "ratios": [],
+        "missing": [],
         "quick": quick,
         "status": int(status),
     }
