@@ -442,6 +442,7 @@ def test_broken_and_distant_grids_are_refused(tmp_path, cube, text, message):
         zmap(nodes()).replace("15, -99999.0", "x, y"),
         zmap(nodes()).replace(f"{NODES[1]}, {NODES[0]}", "431000.0, 25"),
         cps3(nodes()).replace("-9.9999E+04", "EOD").replace("FSASCI", "FSASCII"),
+        cps3(nodes()).replace(str(WEST), "inf"),
         irap(nodes()).replace("20.0 30.0", "0 0", 1),
         surfer(nodes()).replace("DSAA\n25", "DSAA\nnan"),
         earthvision(nodes()).replace(" 7 9\n", " 7 1e12\n"),

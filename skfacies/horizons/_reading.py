@@ -263,6 +263,8 @@ def _on_traces(reader, path, head, survey, what, null_value):
     try:
         grid = reader(path, head)
         grid = grid._replace(values=_without_nulls(grid.values, null_value))
+        if not (np.isfinite(grid.origin).all() and np.isfinite(grid.steps).all()):
+            raise ValueError("the nodes lie nowhere")
         data = values_at(grid, survey.xy)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         if repr(str(path)) in str(error):  # it says what is wrong
