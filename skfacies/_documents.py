@@ -5,6 +5,7 @@ A file is in the safetensors format. One entry of its metadata is a JSON documen
 details.
 """
 
+import functools
 import importlib.metadata
 import json
 import math
@@ -43,6 +44,11 @@ _PACKAGES = ("numpy", "scikit-learn", "segmentation-models-pytorch", "skorch", "
 
 def versions():
     """Versions of skfacies and of the packages that files depend on, by name."""
+    return dict(_find_versions())
+
+
+@functools.cache  # it reads a file of each package
+def _find_versions():
     found = {"skfacies": __version__}
     for package in _PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):

@@ -1,5 +1,7 @@
 """Write beside and rename: under its own name a file or folder is whole, or is the old one."""
 
+import ctypes
+import errno
 import glob
 import os
 import shutil
@@ -30,6 +32,9 @@ def check_place(path, name):
     else:
         return
     raise kind(f"`{name}` {reason}: {path}. Give the name of a file in an existing folder.")
+
+# Of Linux's renameat2, which Python does not have.
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def check_space(path, n_bytes):
@@ -135,7 +140,22 @@ def _beside(path):
 
 
 def _swap(part, path):
-    """Give a folder its name; what had the name goes after, and comes back on an error."""
+    """Give a folder its name; what had the name goes after, and comes back on an error.
+
+    Where the system can exchange two names at once, one of both folders has the name at any time,
+    whenever the process is killed, and processes that write the same folder do not meet.
+    """
+    for _ in range(100):  # others may make or remove it between two of these steps
+        with suppress(OSError):
+            os.rename(part, path)  # if it is missing
+            return
+        try:
+            if not _exchange(part, path):
+                break
+        except FileNotFoundError:
+            continue
+        _remove(part)  # it has what was there
+        return
     old = path.with_name(part.name.removesuffix(".part") + ".old")
     existed = path.exists()
     if existed:
@@ -147,7 +167,28 @@ def _swap(part, path):
             os.replace(old, path)
         raise
     if existed:
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
+
+
+def _exchange(one, other):
+    """Let two names of a folder change places in one step; False where systems cannot."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):  # not Linux
+        return False
+    names = [os.fsencode(path.absolute()) for path in (one, other)]
+    if rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
+        return True
+    if ctypes.get_errno() == errno.ENOENT:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(other))
+    return False
+
+
+def _remove(path):
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sync_names(folder):

@@ -436,6 +436,26 @@ def test_broken_and_distant_grids_are_refused(tmp_path, cube, text, message):
         read_horizon(write(tmp_path, text), like=cube)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        zmap(nodes()).replace("15, -99999.0", "x, y"),
+        zmap(nodes()).replace(f"{NODES[1]}, {NODES[0]}", "431000.0, 25"),
+        cps3(nodes()).replace("-9.9999E+04", "EOD").replace("FSASCI", "FSASCII"),
+        cps3(nodes()).replace(str(WEST), "inf"),
+        irap(nodes()).replace("20.0 30.0", "0 0", 1),
+        surfer(nodes()).replace("DSAA\n25", "DSAA\nnan"),
+        earthvision(nodes()).replace(" 7 9\n", " 7 1e12\n"),
+        earthvision(nodes()).replace(" 7 9\n", " nan 9\n"),
+        "ncols inf\nnrows 28\ncellsize 20\n1 2 3\n",
+    ],
+)
+def test_grids_with_nonsense_in_the_header_name_the_file(tmp_path, cube, text):
+    path = write(tmp_path, text)
+    with pytest.raises(ValueError, match=r"top.dat.*(Export it again|export it again|no value)"):
+        read_horizon(path, like=cube)
+
+
 # --- what is not there ----------------------------------------------------------------------
 
 

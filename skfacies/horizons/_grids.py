@@ -12,6 +12,8 @@ __all__ = ["MapGrid", "find_grid_reader", "values_at"]
 
 #: Traces so close to a node or an edge lie on it: trace headers have rounded coordinates.
 TOLERANCE = 0.05
+#: Nodes of a grid for each one that has a value, at most.
+MOST_NODES = 1000
 
 
 class MapGrid(NamedTuple):
@@ -152,9 +154,12 @@ def _read_earthvision(path, head):
     nodes = cells[:, [fields.index("column"), fields.index("row")]]
     first = nodes.min(axis=0)
     nodes = nodes - first
+    extent = nodes.max(axis=0) + 1
+    if not np.isfinite(nodes).all() or extent.prod() > MOST_NODES * len(nodes):
+        raise ValueError(_broken(path, "an EarthVision grid", "whole columns and rows of nodes"))
     design = np.column_stack([np.ones(len(nodes)), nodes])
     fit, *_ = np.linalg.lstsq(design, cells[:, [fields.index("x"), fields.index("y")]], rcond=None)
-    values = np.full(nodes.max(axis=0).astype(int) + 1, np.nan)
+    values = np.full(extent.astype(int), np.nan)
     z = cells[:, next(k for k, name in enumerate(fields) if name not in ("x", "y"))]
     values[tuple(nodes.astype(int).T)] = np.where(undefined_values(z), np.nan, z)
     return MapGrid(values, fit[0], fit[1:])

@@ -262,12 +262,16 @@ def _on_traces(reader, path, head, survey, what, null_value):
         )
     try:
         grid = reader(path, head)
-    except (IndexError, TypeError) as error:
+        grid = grid._replace(values=_without_nulls(grid.values, null_value))
+        if not (np.isfinite(grid.origin).all() and np.isfinite(grid.steps).all()):
+            raise ValueError("the nodes lie nowhere")
+        data = values_at(grid, survey.xy)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        if repr(str(path)) in str(error):  # it says what is wrong
+            raise
         raise ValueError(
             f"{str(path)!r} seems to be {what}, but its header cannot be read. Export it again."
         ) from error
-    grid = grid._replace(values=_without_nulls(grid.values, null_value))
-    data = values_at(grid, survey.xy)
     if np.isnan(data).all():
         corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * (np.array(grid.values.shape) - 1)
         nodes = grid.origin + corners @ grid.steps

@@ -1,6 +1,6 @@
 """What a model file may hold: the fitted attributes and parameters of each class."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -241,6 +241,15 @@ def _check_segmenter_state(state):
         heights is None
         or (len(heights) == 2 and all(type(n) is int for n in heights) and min(heights) > 0),
         f"the training sections have {heights} samples.",
+    )
+    rows, level = state["_dead_rows"], state["_amplitude_level"]
+    _require(
+        len(rows) == 2 and all(type(n) is int and n >= 0 for n in rows),
+        f"the dead rows of the training sections are {rows}.",
+    )
+    _require(
+        level is None or (len(level) == 2 and all(isinstance(n, Real) for n in level)),
+        f"the level of the training amplitudes is {level}.",
     )
     n_positions = int(state["_depth_range"] is not None)
     _require(
