@@ -67,13 +67,11 @@ def write_document(path, key, document, tensors):
     ValueError
         If the document is longer than a file can hold; there is a file nevertheless.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     text = json.dumps(document, allow_nan=False, separators=(",", ":"))
-    with open(path, "wb") as file:
-        usual_mode = os.fstat(file.fileno()).st_mode
-    save_file({**tensors, "crc32": checksum(text, tensors)}, path, {key: text})
-    os.chmod(path, usual_mode)  # safetensors lets nobody else read its files
+    # Written by Python, a full disk is an OSError, and the file has the usual permissions.
+    Path(path).write_bytes(save({**tensors, "crc32": checksum(text, tensors)}, {key: text}))
     with open(path, "rb") as file:
         if int.from_bytes(file.read(8), "little") > MAX_HEADER:
             raise ValueError(

@@ -33,6 +33,7 @@ def check_place(path, name):
         return
     raise kind(f"`{name}` {reason}: {path}. Give the name of a file in an existing folder.")
 
+
 # Of Linux's renameat2, which Python does not have.
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 

@@ -96,7 +96,7 @@ class Stop(Exception):
 def given(fit, monkeypatch):
     """Function that runs a command up to its training; the sections and labels of the latter."""
 
-    def stop(sections, labels, **_):
+    def stop(sections, labels, checkpoint, **_):
         raise Stop(sections, labels)
 
     def given(*arguments):

@@ -351,7 +351,7 @@ def test_models_of_names_are_refused_in_a_sentence(python_model, tmp_path, capsy
         assert "hold whole numbers" in capsys.readouterr().err
 
 
-def test_interrupted_prediction_leaves_no_file(survey, model, tmp_path, monkeypatch, capsys):
+def test_interrupted_prediction_can_go_on(survey, model, tmp_path, monkeypatch, capsys):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
@@ -359,7 +359,7 @@ def test_interrupted_prediction_leaves_no_file(survey, model, tmp_path, monkeypa
     out = str(tmp_path / "out.sgy")
     assert main(["predict", model, str(survey / "seismic.sgy"), "-o", out]) == 130
     assert "interrupted" in capsys.readouterr().err
-    assert not os.listdir(tmp_path)
+    assert os.listdir(tmp_path) == ["out.sgy.partial"]
 
 
 def test_interrupted_training_leaves_no_model(survey, tmp_path, monkeypatch, capsys):

@@ -476,7 +476,7 @@ def test_crosslines_on_disk_are_learned_like_those_in_memory(survey, make_tiny):
     ("X", "message"),
     [
         (np.zeros((6, 5)), r"must be a cube .*; got a 2-D array .* give X\[None\] to the seg"),
-        (np.zeros((4, 6, 5, 3)), r"must be a cube .*; got a 4-D array of shape \(4, 6, 5, 3\)"),
+        (np.zeros((4, 6, 5, 3, 2)), r"must be a cube .*; got a 5-D array of shape \(4, 6"),
         (np.float32(3), r"must be a cube .*; got a 0-D array"),
         ("cube.sgy", r"must be a cube .*; got a 0-D array"),
         (np.zeros((0, 6, 5)), r"Found cube with 0 inline\(s\) \(shape=\(0, 6, 5\)\)"),

@@ -193,7 +193,8 @@ def _load(path, device):
             model.label_names_ = dict(zip(model.classes_.tolist(), names, strict=True))
         if reading is not None:
             model.reading_ = reading
-        if (volumes := _check_volume_names(summary.get("volume_names"))) is not None:
+        volumes = _check_volume_names(summary.get("volume_names"))
+        if volumes is not None or hasattr(model, "n_volumes_"):
             model.volume_names_ = volumes
     return model
 

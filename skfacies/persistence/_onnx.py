@@ -129,7 +129,11 @@ def describe_export(estimator):
     names = getattr(estimator, "label_names_", None) or getattr(segmenter, "label_names_", None)
     order = segmenter.unit_order_
     scalings = [
-        {"center": scaler.center_, "scale": scaler.scale_, "clip": scaler.clip}
+        {
+            "center": np.asarray(scaler.center_).tolist(),
+            "scale": np.asarray(scaler.scale_).tolist(),
+            "clip": scaler.clip,
+        }
         for scaler in scalers
         if scaler is not None
     ]
@@ -376,6 +380,7 @@ def _noise(scaler, n_channels, heights):
     center, scale = (0.0, 1.0) if scaler is None else (scaler.center_, scaler.scale_)
     for n_traces, height in ((45, n_samples), (200, min(n_samples, 61))):
         channels = (n_channels,) if n_channels > 1 else ()
+        center, scale = (np.resize(own, channels or 1) for own in (center, scale))
         section = rng.normal(center, scale, (n_traces, height, *channels)).astype(np.float32)
         section[:3], section[n_traces // 2, : height // 2], section[-1] = 0, center, np.nan
         yield section

@@ -83,10 +83,10 @@ def prepare(op, amplitudes, *, n_amplitudes, scalers, depth_range, dead_rows, mu
         amplitudes = op.Unsqueeze(amplitudes, [1])
     for scaler in scalers[:-1]:
         undefined = _undefined(op, amplitudes)
-        amplitudes = op.Where(undefined, np.nan, _scaled(op, amplitudes, scaler))
+        amplitudes = op.Where(undefined, np.nan, _scaled(op, amplitudes, scaler, n_amplitudes))
     undefined = _undefined(op, amplitudes)
     dead = op.Or(undefined, _mutes(op, amplitudes, undefined))
-    channels = op.Where(dead, 0.0, _scaled(op, amplitudes, scalers[-1]))
+    channels = op.Where(dead, 0.0, _scaled(op, amplitudes, scalers[-1], n_amplitudes))
     if depth_range is not None:
         channels = op.Concat(channels, _depths(op, channels, depth_range), axis=1)
     first_channel = functools.partial(op.Gather, axis=1)
@@ -124,13 +124,21 @@ def _undefined(op, amplitudes):
     return op.Or(op.IsNaN(amplitudes), huge)
 
 
-def _scaled(op, amplitudes, scaler):
+def _scaled(op, amplitudes, scaler, n_amplitudes):
     if scaler is None:
         return amplitudes
-    scaled = op.Div(op.Sub(amplitudes, float(scaler.center_)), float(scaler.scale_))
+    center, scale = (_of_channels(own, n_amplitudes) for own in (scaler.center_, scaler.scale_))
+    scaled = op.Div(op.Sub(amplitudes, center), scale)
     return (
         scaled if scaler.clip is None else op.Clip(scaled, -float(scaler.clip), float(scaler.clip))
     )
+
+
+def _of_channels(values, n_amplitudes):
+    """One number for all channels, or one for each; those of neighboring lines repeat."""
+    if not np.ndim(values):
+        return float(values)
+    return np.resize(values, n_amplitudes).astype(np.float32)[:, None, None]
 
 
 def _mutes(op, amplitudes, undefined):
