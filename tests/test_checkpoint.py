@@ -375,7 +375,8 @@ def test_killed_processes_go_on(tmp_path):
         command = [sys.executable, "-c", SCRIPT, str(tmp_path / path), str(tmp_path / model)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
-    assert start("first", "unbroken").wait() == 0
+    with start("first", "unbroken") as process:
+        assert process.wait() == 0
     n_killed = 0
     while not (tmp_path / "resumed").exists():
         process = start("second", "resumed")

@@ -287,7 +287,7 @@ def test_prediction_survives_kills(cube, tmp_path, unbroken, direction):
         process = subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parent)
         while process.poll() is None and not place.exists():
             time.sleep(0.01)
-        time.sleep(chance.uniform(0, 0.4))
+        time.sleep(chance.uniform(0, 0.1))
         process.kill()
         process.wait()
         if not place.exists():
