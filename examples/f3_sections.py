@@ -18,6 +18,7 @@ The survey is by dGB Earth Sciences and TNO-NLOG (CC BY-SA), the interpretation 
 "Netherlands F3 Interpretation Dataset" (Zenodo 1471548, CC BY 4.0).
 """
 
+# sphinx_gallery_thumbnail_path = '_static/f3_inline_328.png'
 import argparse
 import time
 
