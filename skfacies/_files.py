@@ -12,6 +12,7 @@ from pathlib import Path
 __all__ = [
     "check_place",
     "check_space",
+    "locked",
     "remove_leftovers",
     "sync_file",
     "whole_file",
@@ -46,6 +47,28 @@ def check_space(path, n_bytes):
             f"{path} needs {n_bytes / 1e9:.2f} GB, where {free / 1e9:.2f} GB are free. Make room, "
             "or write to a larger disk."
         )
+
+
+@contextmanager
+def locked(path, in_use):
+    """Hold a lock file while the block runs, and yield whether it is held.
+
+    An OSError with the words `in_use` if another process holds it. Some file systems, such as
+    network drives, have no locks.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise OSError(in_use) from None
+    except NotImplementedError:
+        pass
+    try:
+        yield lock.is_locked
+    finally:
+        lock.release()
 
 
 def sync_file(path):

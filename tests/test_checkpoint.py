@@ -394,3 +394,18 @@ def test_killed_processes_go_on(tmp_path):
     ]
     for name, value in states[0].items():
         assert torch.equal(value, states[1][name]), name
+
+
+@pytest.mark.parametrize("epoch", [5, 13, 14])
+def test_trainings_with_unlabeled_sections_go_on(make_tiny, survey, tmp_path, kill_in_epoch, epoch):
+    """Killed in the second training, it goes on from the end of the first."""
+    y = np.full_like(survey.target, -1)
+    y[::3] = survey.target[::3]
+    params = {"max_epochs": 12, "lr": 1e-2}
+    unbroken = make_tiny(**params).fit(survey.data, y)
+    kill_in_epoch(epoch)
+    with pytest.raises(Killed):
+        make_tiny(**params).fit(survey.data, y, checkpoint=tmp_path / "fit")
+    resumed = make_tiny(**params).fit(survey.data, y, checkpoint=tmp_path / "fit")
+    assert resumed.n_iter_ == 14
+    assert_same_fit(unbroken, resumed)

@@ -104,7 +104,9 @@ def test_training_goes_on_for_a_sixth_of_the_epochs_where_sections_have_no_label
 ):
     X, y = sparse
     tiny = {"max_epochs": 12, "lr": 1e-2}
-    assert make_tiny(**tiny).fit(X, y).n_iter_ == 12 + 2
+    model = make_tiny(**tiny).fit(X, y)
+    assert model.n_iter_ == 12 + 2
+    assert not model.net_.interrupted
     assert make_tiny(**tiny).fit(X[::3], y[::3]).n_iter_ == 12
     assert make_tiny(**tiny, self_training=False).fit(X, y).n_iter_ == 12
 
@@ -200,4 +202,5 @@ def test_ctrl_c_keeps_what_was_learned_and_ends_the_training(make_tiny, sparse, 
     callbacks = [("interrupt", InterruptIn(epoch))]
     model = make_tiny(max_epochs=12, callbacks=callbacks).fit(*sparse)
     assert model.n_iter_ == len(model.history_) == kept
+    assert model.net_.interrupted
     assert model.predict(sparse[0]).shape == sparse[0].shape

@@ -55,23 +55,20 @@ def fit_sections(sections, labels, checkpoint=None, *, verbose, **params):
 
 
 def _check_complete(model):
-    if model.n_iter_ < model.net_.max_epochs:
+    if model.net_.interrupted:
         raise KeyboardInterrupt
 
 
 def refine_fully(model, cube, labels):
     """Refine, and stop the command on Ctrl-C, as `fit_fully` does."""
-    before = model.estimator_.n_iter_
     model.refine(cube, labels)
-    if model.estimator_.n_iter_ - before < model.estimator_.net_.max_epochs:
-        raise KeyboardInterrupt
+    _check_complete(model.estimator_)
 
 
 def refine_sections(model, sections, labels):
     """A copy of a FaciesSegmenter, refined with sections as `refine_fully` refines cubes."""
     new = refined(model, sections, labels, None, UNLABELED)
-    if new.n_iter_ - model.n_iter_ < new.net_.max_epochs:
-        raise KeyboardInterrupt
+    _check_complete(new)
     return new
 
 

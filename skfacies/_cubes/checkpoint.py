@@ -6,16 +6,15 @@ import shutil
 import time
 import warnings
 import zlib
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 from joblib.hashing import NumpyHasher
 
 from skfacies._cubes.holders import is_dask, read_lines, to_disk
-from skfacies._files import whole_file
+from skfacies._files import locked, whole_file
 from skfacies._version import __version__
 
 __all__ = ["Checkpoint", "check_checkpoint", "checksum", "opened"]
@@ -43,7 +42,7 @@ class Checkpoint:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.slabs, self.identity = {}, None
-        self._lock, self._unsaved = None, []
+        self._lock, self._unsaved = ExitStack(), []
         self._saved, self._cost, self._since = -np.inf, 0.0, time.time() - 1
 
     def __enter__(self):
@@ -55,25 +54,18 @@ class Checkpoint:
                 f"`checkpoint` {self.folder} holds other files. Give a folder that does not exist."
             )
         self.folder.mkdir(exist_ok=True)
-        self._lock = FileLock(self.folder / LOCK)
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            self._lock = None
-            raise OSError(
-                f"{self.folder} belongs to a prediction that is running. Wait for it, or choose "
-                "another place."
-            ) from None
-        except NotImplementedError:  # a file system without locks
-            self._lock = None
+        in_use = (
+            f"{self.folder} belongs to a prediction that is running. Wait for it, or choose "
+            "another place."
+        )
+        self._lock.enter_context(locked(self.folder / LOCK, in_use))
         return self
 
     def __exit__(self, kind, error, trace):
         if error is not None and self._unsaved:
             with suppress(OSError):  # the disk is full; the error itself says so
                 self.save()
-        if self._lock is not None:
-            self._lock.release()
+        self._lock.close()
 
     def n_lines(self):
         """Lines that are recorded as finished, in both directions."""

@@ -1,46 +1,59 @@
-"""A hash that tells whether two models learned from the same amplitudes and labels."""
+"""Hashes that tell whether two trainings have the same amplitudes, labels and weights."""
 
 import hashlib
 import math
 
 import numpy as np
 
-from skfacies._sections.validation import own_amplitudes, section_shape
+from skfacies._sections.validation import n_channels, section_shape
 
-__all__ = ["hash_of_data"]
+__all__ = ["combined_hash", "hashes_of_data"]
 
-#: Samples that the hash covers. Of more data it takes every n-th line, then every n-th trace, so
-#: that its cost stays below 1 % of a fit.
-MOST_SAMPLES = 30_000_000
+#: Values that the hashes cover. Of more data they take every n-th line, then every n-th trace, so
+#: that their cost stays below 1 % of a fit.
+MOST_VALUES = 30_000_000
 MOST_LINES = 256
 
 
-def hash_of_data(sections, runs, before=None):
-    """Hash of amplitudes, as float32, and of labels; the same for any array that holds them.
+def hashes_of_data(sections, runs):
+    """Hashes of amplitudes, as float32, of labels and of weights, for any arrays that hold them.
 
     Parameters
     ----------
     sections : Sections
     runs : list of Run
         One at a time is read.
-    before : str or None
-        Hash of the training that goes on.
 
     Returns
     -------
-    text : str
-        32 hexadecimal digits.
+    hashes : dict of str
+        32 hexadecimal digits for "X", "y" and "sample_weight"; "none" for weights that are not
+        given.
     """
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(f"{before} {sections.classes.tolist()} {len(runs)}".encode())
+    digests = {name: hashlib.blake2b(digest_size=16) for name in ("X", "y", "sample_weight")}
+    digests["y"].update(f"{sections.classes.tolist()}".encode())
     some = runs[:: math.ceil(len(runs) / MOST_LINES)]
-    n_samples = sum(run.n_traces * section_shape(sections.X, run.section)[1] for run in some)
-    step = math.ceil(n_samples / MOST_SAMPLES)
+    n_values = sum(run.n_traces * section_shape(sections.X, run.section)[1] for run in some)
+    step = math.ceil(n_values * n_channels(sections.X) / MOST_VALUES)
     for run in some:
         traces = slice(run.start, run.stop, step)
-        amplitudes = own_amplitudes(np.asarray(sections.X[run.section]))[traces]
         codes = sections.codes(run.section, traces)
-        digest.update(f"{run.n_traces} {codes.shape}".encode())
-        digest.update(np.ascontiguousarray(amplitudes, dtype="<f4"))
-        digest.update(np.ascontiguousarray(codes, dtype="<i2"))
-    return digest.hexdigest()
+        with np.errstate(over="ignore"):  # of undefined values
+            amplitudes = np.asarray(sections.X[run.section][traces]).astype("<f4")
+        own = {
+            "X": amplitudes,
+            "y": codes.astype("<i2"),
+            "sample_weight": sections.weights_of(run.section, traces, codes.shape),
+        }
+        for name, array in own.items():
+            if array is not None:
+                digests[name].update(f"{len(runs)} {run.n_traces} {array.shape}".encode())
+                digests[name].update(np.ascontiguousarray(array))
+    hashes = {name: digest.hexdigest() for name, digest in digests.items()}
+    return hashes if sections.weights is not None else hashes | {"sample_weight": "none"}
+
+
+def combined_hash(hashes, before=None):
+    """One hash of amplitudes and labels, and of that of the training that goes on."""
+    text = f"{before} {hashes['X']} {hashes['y']}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

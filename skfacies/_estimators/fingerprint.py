@@ -1,6 +1,5 @@
 """What decides on the weights that a training ends with, in words and checksums."""
 
-import math
 import re
 import zlib
 
@@ -8,7 +7,7 @@ import numpy as np
 import torch
 
 from skfacies._documents import versions
-from skfacies._sections.validation import n_channels, section_shape
+from skfacies._estimators.data_hash import hashes_of_data
 
 __all__ = ["describe_training"]
 
@@ -18,17 +17,12 @@ _WITHOUT_EFFECT = {
     *("device", "precision", "warm_start", "verbose"),
 }
 
-#: Values of the data that checksums cover, and lines that they are taken from.
-MOST_VALUES = 20_000_000
-MOST_LINES = 256
-
 
 def describe_training(params, fitted, sections, runs, valid, old, *, seed, n_epochs):
     """All that decides on the weights, in words, by the names of arguments.
 
-    Of the data these are checksums: of the number of labels of each class in each section, of the
-    amplitude histogram that the scaler has learned, and of amplitudes, labels and weights: of at
-    most `MOST_LINES` runs, and of every n-th trace if they have more than `MOST_VALUES`.
+    Of the data these are checksums of the number of labels of each class in each section and of the
+    amplitude histogram that the scaler has learned, and `hashes_of_data`.
 
     Parameters
     ----------
@@ -95,34 +89,13 @@ def _tensors(value):
 
 def _describe_data(sections, runs):
     """Amplitudes, labels and weights of runs."""
-    some = runs[:: math.ceil(len(runs) / MOST_LINES)]
-    n_values = sum(run.n_traces * section_shape(sections.X, run.section)[1] for run in some)
-    every = math.ceil(n_values * n_channels(sections.X) / MOST_VALUES)
-    amplitudes, labels, weights = 0, 0, 0
-    for run in some:
-        traces = slice(run.start, run.stop, every)
-        codes = sections.codes(run.section, traces)
-        place = f"{run.section} {run.start} {run.stop}"
-        amplitudes = _add(amplitudes, place, np.asarray(sections.X[run.section][traces]))
-        labels = _add(labels, place, codes)
-        if sections.weights is not None:
-            own = sections.weights_of(run.section, traces, codes.shape)
-            weights = _add(weights, place, own)
-    return {
-        "`X`": f"{len(sections)} sections, {amplitudes:08x}",
-        "`y`": f"{labels:08x}",
-        "`sample_weight`": "none" if sections.weights is None else f"{weights:08x}",
-    }
+    words = {f"`{name}`": text for name, text in hashes_of_data(sections, runs).items()}
+    return words | {"`X`": f"{len(sections)} sections, {words['`X`']}"}
 
 
 def _checksum(*arrays):
     value = 0
     for array in arrays:
-        value = _add(value, "", array)
+        value = zlib.crc32(f"{array.dtype.str} {array.shape}".encode(), value)
+        value = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8), value)
     return f"{value:08x}"
-
-
-def _add(value, words, array):
-    """Checksum of all that came before, of words and of an array."""
-    value = zlib.crc32(f"{words} {array.dtype.str} {array.shape}".encode(), value)
-    return zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8), value)

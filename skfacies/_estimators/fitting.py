@@ -2,7 +2,6 @@
 
 import copy
 import math
-from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from numbers import Integral
 
@@ -11,7 +10,7 @@ import torch
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from skfacies._estimators.data_hash import hash_of_data
+from skfacies._estimators.data_hash import combined_hash, hashes_of_data
 from skfacies._estimators.evidence import examine, warn_of_poor_recall
 from skfacies._estimators.fingerprint import describe_training
 from skfacies._estimators.placing import learn_contacts
@@ -25,7 +24,7 @@ from skfacies._nn.callbacks import epoch_callbacks, plateau_options, training_ca
 from skfacies._nn.checkpoint import KeepCheckpoint
 from skfacies._nn.hardware import choose_device, choose_precision
 from skfacies._nn.normalization import prior_for
-from skfacies._nn.training import auto_epochs, is_complete, make_net, train_net
+from skfacies._nn.training import auto_epochs, make_net, train_net
 from skfacies._nn.weights import resolve_encoder_weights
 from skfacies._sections.scaler import AmplitudeScaler
 from skfacies._sections.sections import IGNORED
@@ -155,19 +154,21 @@ def train(
     if unlabeled and old:
         known = _with_guesses(params, fitted, sections, runs, unlabeled)
     options = {"one_epoch": one_epoch, "effort": effort, "encoder": encoder}
-    options |= {"checkpoint": checkpoint, "old": old}
-    _train_network(params, fitted, *known, valid, seed, old and old.net_, **options)
+    options["checkpoint"] = checkpoint
+    _train_network(params, fitted, *known, valid, seed, old, **options)
     fitted._version = __version__
     if params.unit_order is not None and not isinstance(params.unit_order, str):
         fitted._stack = check_unit_order(params.unit_order, fitted.classes_)
     before = old.contacts_ if old and old._stack == fitted._stack else None
-    if unlabeled and not old and is_complete(fitted.net_, 0):
+    if unlabeled and not old and not fitted.net_.interrupted:
         fitted.contacts_ = learn_contacts(sections, runs, fitted._stack, before)
         # It takes little time: what was killed here goes on from the end of the first training.
-        with suppress(KeyboardInterrupt):  # what has been learned is kept
+        try:
             known = _with_guesses(params, fitted, sections, runs, unlabeled)
             seed = _next_seed(seed, fitted.n_iter_)
-            _train_network(params, fitted, *known, valid, seed, fitted.net_, effort=EFFORT)
+            _train_network(params, fitted, *known, valid, seed, fitted, effort=EFFORT)
+        except KeyboardInterrupt:  # what has been learned is kept
+            fitted.net_.interrupted = True
     # The picks of the held-out block are as good as others.
     picked = runs if one_epoch else sections.labeled_runs()
     fitted._training_summary = _summarize(sections, runs, picked, old and old._training_summary)
@@ -203,15 +204,14 @@ def _train_network(
     runs,
     valid,
     seed,
-    previous,
+    old,
     *,
     one_epoch=False,
     effort=1.0,
     encoder=None,
     checkpoint=None,
-    old=None,
 ):
-    """Train a net, from the weights of a previous one if there is one, and set what comes of it."""
+    """Train a net, from the weights of `old` if there are any, and set what comes of it."""
     fitted._heights = _heights(sections, runs, fitted._heights)
     datasets = _datasets(params, fitted, sections, runs, valid, seed)
     epochs = 1 if one_epoch else _plan_epochs(params, *datasets, effort)
@@ -237,7 +237,7 @@ def _train_network(
         batch_size=params.batch_size,
         collate=make_collate(params, seed, n_channels(sections.X)),
         encoder=encoder,
-        previous=previous,
+        previous=old and old.net_,
         norm_prior=_validation_prior(params, valid, fitted._heights),
         checkpoint=checkpoint,
     )
@@ -471,5 +471,5 @@ def _summarize(sections, runs, picked, before):
         "shapes": sorted(shapes),
         "support": sections.count(runs).tolist(),
         "n_trainings": 1 + before.get("n_trainings", 0),
-        "hash": hash_of_data(sections, picked, before.get("hash")),
+        "hash": combined_hash(hashes_of_data(sections, picked), before.get("hash")),
     }

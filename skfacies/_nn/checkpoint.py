@@ -18,9 +18,8 @@ from skfacies._documents import (
     shorten,
     write_document,
 )
-from skfacies._files import check_place, remove_leftovers, whole_file
+from skfacies._files import check_place, locked, remove_leftovers, whole_file
 from skfacies._nn.network import draws_random_numbers
-from skfacies._nn.training import is_complete
 
 __all__ = ["KeepCheckpoint", "open_checkpoint"]
 
@@ -50,28 +49,21 @@ def open_checkpoint(path):
     if path is None:
         yield None
         return
-    from filelock import FileLock, Timeout
-
     path = Path(os.path.realpath(os.fspath(path)))  # a link stays
     check_place(path, "checkpoint")
-    lock = FileLock(f"{path}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise OSError(
-            f"`checkpoint` {path} is in use by another training. Wait until that has ended, or "
-            "give another path: each training needs its own."
-        ) from None
-    except NotImplementedError:  # some network drives
-        pass
-    try:
-        if lock.is_locked:
-            remove_leftovers(path)
-        yield Checkpoint(path)
-    finally:
-        if os.name == "posix" and lock.is_locked:
-            Path(f"{path}.lock").unlink(missing_ok=True)
-        lock.release()
+    lock = Path(f"{path}.lock")
+    in_use = (
+        f"`checkpoint` {path} is in use by another training. Wait until that has ended, or give "
+        "another path: each training needs its own."
+    )
+    with locked(lock, in_use) as alone:
+        try:
+            if alone:
+                remove_leftovers(path)
+            yield Checkpoint(path)
+        finally:
+            if os.name == "posix" and alone:
+                lock.unlink(missing_ok=True)
 
 
 class Checkpoint:
@@ -160,15 +152,11 @@ class Checkpoint:
         if time.monotonic() >= self._write_at:
             self._write(net)
 
-    def finish(self, net, n_before):
-        """Write the last state, unless the training was interrupted.
-
-        `n_before` is the number of epochs of earlier trainings.
-        """
-        if is_complete(net, n_before) and not self._is_finished:
+    def finish(self, net):
+        """Write the last state of a training that has ended by itself."""
+        if not self._is_finished:
             self._is_finished = True
             self._write(net)
-        self._generators = None
 
     def _write(self, net):
         start, writer = time.monotonic(), Writer(longest_text=0)
@@ -210,17 +198,6 @@ class KeepCheckpoint(Callback):
 
 
 # --- states ---------------------------------------------------------------------------------------
-
-
-def _generators(net, dataset):
-    """Sources of random numbers of a training, by what they decide."""
-    augmentation = net.iterator_train__collate_fn.augmentation
-    return {
-        "order": net.iterator_train__generator,
-        "validation": net.iterator_valid__generator,
-        "crops": dataset.random_state.bit_generator,
-        "augmentation": augmentation and augmentation.generator,
-    }
 
 
 def _state(net, generators):

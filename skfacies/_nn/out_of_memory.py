@@ -35,6 +35,7 @@ class SparingNet(NeuralNet):
     """
 
     _in_halves = False
+    interrupted = False
 
     def train_step_single(self, batch, **fit_params):
         step = self._whole_or_none(super().train_step_single, batch, fit_params)

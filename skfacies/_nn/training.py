@@ -22,7 +22,7 @@ from skfacies._nn.normalization import normalized_by_section
 from skfacies._nn.out_of_memory import SparingNet
 from skfacies._nn.speed import freed_memory_kept
 
-__all__ = ["auto_epochs", "check_net_params", "is_complete", "make_net", "train_net"]
+__all__ = ["auto_epochs", "check_net_params", "make_net", "train_net"]
 
 #: Of AdamW. torch's own 0.999 averages squared gradients over 1000 steps, which is a whole fit: the
 #: large ones of its beginning would shorten steps to the end.
@@ -184,15 +184,16 @@ def train_net(
         raise KeyboardInterrupt("fit was interrupted in its first epoch")
     if "train_loss" not in net.history[-1]:  # skorch ends training on Ctrl-C, in midst of an epoch
         net.history.pop()
-    if checkpoint is not None:
-        checkpoint.finish(net, n_before)
+    net.interrupted = not _is_complete(net, n_before)
+    if checkpoint is not None and not net.interrupted:
+        checkpoint.finish(net)
     for name in loaders:  # not by set_params, which would build a new module for some
         setattr(net, name, None)
     net.module_.eval()
     return net
 
 
-def is_complete(net, n_before):
+def _is_complete(net, n_before):
     """Whether a training ended by itself, and not by Ctrl-C.
 
     `n_before` is the number of epochs of earlier trainings.

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skfacies._files import whole_file
+from skfacies._files import check_place, whole_file
 from skfacies._sections.estimators import last_step
 from skfacies._sections.scaler import AmplitudeScaler
 from skfacies._version import __version__
@@ -108,10 +108,7 @@ def export_onnx(estimator, path):
     """
     check_is_fitted(estimator)
     target = Path(os.path.realpath(os.fspath(path)))
-    if target.is_dir() or not target.parent.is_dir():
-        kind = IsADirectoryError if target.is_dir() else FileNotFoundError
-        reason = "is a folder" if target.is_dir() else "is in a folder that does not exist"
-        raise kind(f"`path` {reason}: {path}. Give the name of a file in an existing folder.")
+    check_place(target, "path")
     _check_packages()
     segmenter, scalers = _segmenter_and_scalers(estimator)
     model = _make_model(segmenter, scalers)
