@@ -1,6 +1,5 @@
 """Checkpoints of other trainings, damaged ones, and other files are refused."""
 
-import numpy as np
 import pytest
 from skorch.callbacks import LRScheduler
 
