@@ -94,7 +94,7 @@ class Checkpoint:
         if found.get("slabs") and not self.slabs:
             self.restart()
             warnings.warn(
-                f"{self.folder} holds an unfinished prediction of another model, or with other "
+                f"{self.folder} holds an unfinished prediction of another model or with other "
                 "options or versions. It is discarded, and the prediction starts anew.",
                 UserWarning,
                 stacklevel=5,

@@ -320,8 +320,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_inlines, n_crosslines, n_samples), or list of these
-            Amplitudes, of as many volumes as in `fit`. Read once in each direction, some sections
-            at a time.
+            Amplitudes of the volumes of `fit`. Read once in each direction, in parts.
         out : array of shape (n_inlines, n_crosslines, n_samples), default=None
             Array, memory map, Zarr or HDF5 array for the labels. None makes an array in memory.
         dtype : dtype, default=None
