@@ -1,4 +1,4 @@
-"""What geology does to probabilities after a network, as functions of arrays.
+"""Corrections of the probabilities of a network by geology, as functions of arrays.
 
 `FaciesSegmenter` and `CubeSegmenter` do this by themselves. These functions are for probabilities
 from elsewhere, such as a network in an ONNX file.
@@ -25,8 +25,8 @@ def labels_in_order(
     ----------
     probabilities : array-like of shape (..., n_traces, n_samples, n_classes)
         Of one or more sections, samples downwards; NaN where nothing was recorded.
-    unit_order : array-like of labels
-        All classes from top to bottom.
+    unit_order : array-like of shape (n_classes,) or longer
+        Labels of all classes from top to bottom.
     classes : array-like of shape (n_classes,), default=None
         Labels in the order of the last axis. None is 0, 1, ….
     remove_spikes : bool, default=False
@@ -101,15 +101,15 @@ def smooth_along_dip(probabilities, amplitudes, n_traces=100.0):
     probabilities : array-like of shape (..., n_traces, n_samples, n_classes)
         Of one or more sections, samples downwards.
     amplitudes : array-like of shape (..., n_traces, n_samples)
-        Of the same sections. Only ratios of amplitudes matter; the segmenters take those that
-        their scaler has clipped.
+        Of the same sections, in any unit: only their ratios matter. The segmenters use amplitudes
+        that their scaler has clipped.
     n_traces : float, default=100.0
-        Number of traces over which weights fall by a factor of e, on either side.
+        Distance in traces, to either side, over which weights fall by a factor of e.
 
     Returns
     -------
     probabilities : float32 array of the shape of `probabilities`
-        NaN where amplitudes are undefined, such as NaN.
+        NaN where amplitudes are undefined (NaN, 1e30, …) or `probabilities` are NaN.
 
     Raises
     ------

@@ -19,8 +19,8 @@ def add_parser(commands):
         "check",
         help="compare a survey with the training data of a model",
         description="Compare a survey with the data that a model was trained on: amplitudes, "
-        "polarity, frequencies, sample interval, axes, dead traces. It takes seconds; predict does "
-        "it, too, and shows what is serious.",
+        "polarity, frequencies, sample interval, axes, dead traces. It takes seconds. predict "
+        "makes the same comparison, and shows serious differences.",
         example="skfacies check model.safetensors survey.sgy",
     )
     parser.add_argument("model", metavar="MODEL", help="file written by skfacies fit")

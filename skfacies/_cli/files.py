@@ -74,7 +74,7 @@ def volume_files(seismic):
 
 
 def named_files(seismic):
-    """Files of SEISMIC by the names that messages call them."""
+    """Files of SEISMIC, by their names in messages."""
     files = volume_files(seismic)
     return {"SEISMIC" if len(files) == 1 else f"SEISMIC ({path})": path for path in files}
 

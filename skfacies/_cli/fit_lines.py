@@ -69,7 +69,7 @@ def fit_lines(
 
 
 def refine_lines(model, files, interpretation, *, reading=None, verbose=1):
-    """Refine a model of 2-D lines with lines that have picks, and with others as it predicts them.
+    """Refine a model of 2-D lines with picked lines, and with others as the model predicts them.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def refine_lines(model, files, interpretation, *, reading=None, verbose=1):
     Returns
     -------
     refined : FaciesSegmenter
-        A new one.
+        A copy; `model` stays as it was.
     before, after : list of arrays (n_traces, n_samples)
         What both predict on each line.
     lines : dict

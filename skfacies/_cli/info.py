@@ -13,11 +13,11 @@ def add_parser(commands):
         commands,
         "info",
         help="show what a cube or a model file holds",
-        description="Show what a cube or a model file holds. Of a SEG-Y file: the text header, "
-        "lines, times, corners in X and Y, bins and amplitudes. If its headers do not follow the "
-        "standard, the options that open it. Of several volumes, near.sgy,far.sgy: whether they "
-        "are of the same survey. Of a model: what it has learned from and how well; "
-        "--card writes it as a model card, with a map of the lines, the scores of each unit and "
+        description="Show what a cube or a model file holds. For a SEG-Y file: the text header, "
+        "lines, times, corners in X and Y, bins and amplitudes, and the options that open it if "
+        "its headers do not follow the standard. For several volumes, near.sgy,far.sgy: whether "
+        "they are of the same survey. For a model: what it has learned from, and how well. "
+        "--card writes a model card, with a map of the lines, the scores of each unit and "
         "what not to use the model for.",
         example="skfacies info survey.sgy --inline-byte 9 --crossline-byte 21 --headers\n"
         "skfacies info near.sgy,far.sgy\n"

@@ -21,7 +21,7 @@ PICKED = 0.5
 
 @dataclass(frozen=True)
 class Interpretation:
-    """What a command is given as interpretation, and how its files are read.
+    """The interpretation that a command is given, and how its files are read.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ def run(arguments):
     cube = open_amplitudes(arguments.seismic, model, given_reading(arguments), arguments.verbose)
     if min(cube.shape[:2]) == 1:
         raise ValueError(
-            f"{arguments.seismic} is a 2-D line, and next chooses among the lines of a survey. "
+            f"{arguments.seismic} is a 2-D line, but next chooses among the lines of a survey. "
             "Predict your lines with --entropy, and pick those of which the model is least sure."
         )
     picked = _lines(arguments.picked) if arguments.picked else {} if arguments.rescale else None

@@ -265,7 +265,7 @@ def add_more_lines(command):
 
 
 def given_lines(arguments):
-    """Files of amplitudes, and LABELS and options of `add_interpretation` as of `Interpretation`.
+    """Files of amplitudes, and LABELS and options of `add_interpretation` for `Interpretation`.
 
     With --horizons or --picks, what stands in the place of LABELS is one of several 2-D lines.
     """
@@ -319,12 +319,12 @@ def add_between(group):
 
 
 def given_between(arguments):
-    """Options of `add_between`, fields of `Interpretation`."""
+    """Options of `add_between`, as fields of `Interpretation`."""
     return {name: getattr(arguments, name) for name in BETWEEN}
 
 
 def given_interpretation(arguments):
-    """LABELS and options of `add_interpretation`, fields of `Interpretation`."""
+    """LABELS and options of `add_interpretation`, as fields of `Interpretation`."""
     given = {name: getattr(arguments, name) for name in INTERPRETATION}
     return given | {"labels_reading": given_reading(arguments, "labels_")}
 
@@ -335,7 +335,7 @@ def add_training(command):
         "--directions",
         choices=["inline", "crossline", "both"],
         default="inline",
-        help="lines that are trained on and predicted; both averages the predictions of the two; "
+        help="direction of the lines to train on and to predict; both averages two predictions; "
         "default: inline, or as the picks of horizons lie",
     )
     command.add_argument(

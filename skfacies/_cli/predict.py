@@ -25,8 +25,8 @@ def add_parser(commands):
         "has the headers of SEISMIC, or of the file given with --like. A horizon has times or "
         "depths in the unit of SEISMIC, line numbers, X and Y of the trace headers; and in the "
         "formats with columns, its uncertainty (one standard deviation) and the thickness of the "
-        "unit below it. A run that is killed or interrupted leaves OUT.partial beside OUT, with "
-        "which the same command goes on.",
+        "unit below it. A run that is killed or interrupted leaves OUT.partial beside OUT. The "
+        "same command then goes on with it.",
         example="skfacies predict model.safetensors survey.sgy -o facies.sgy \\\n"
         "    --horizons horizons --format xyz\n"
         "skfacies predict model.safetensors survey.zarr -o facies.sgy --like survey.sgy",

@@ -24,11 +24,11 @@ def add_parser(commands):
         commands,
         "refine",
         help="go on from a model with corrected and new lines",
-        description="Go on from a model with lines that were corrected or are new, in a fifth of "
-        "the time of fit. The other training lines are learned again as MODEL predicts them. It "
-        "shows what has changed on a few lines. A model of 2-D lines goes on with 2-D lines, as "
-        "in fit: those without picks are learned again as MODEL predicts them, so give earlier "
-        "lines, too.",
+        description="Go on from a model with lines that were corrected or are new, in a sixth of "
+        "the time of fit. The other training lines are learned again as MODEL predicts them. The "
+        "command shows what has changed on a few lines. A model of 2-D lines goes on with 2-D "
+        "lines, as in fit. Give earlier lines, too: those without picks are learned again in the "
+        "same way.",
         example="skfacies refine model.safetensors survey.sgy --horizons top.xyz base.xyz \\\n"
         "    --lines inline=345,410 -o refined.safetensors\n"
         "skfacies refine model.safetensors line4.sgy line1.sgy line2.sgy line3.sgy \\\n"

@@ -193,7 +193,7 @@ def unfinished(place, *, restart=False, verbose=1):
             elif verbose:
                 print(
                     f"skfacies: {folder} keeps what is predicted. The same command goes on with "
-                    "it; delete it if you do not want it.",
+                    "it; delete the folder if you do not want that.",
                     file=sys.stderr,
                 )
             raise

@@ -22,21 +22,21 @@ __all__ = ["Checkpoint", "check_checkpoint", "checksum", "opened"]
 RECORD, LOCK = "finished.json", "lock"
 
 #: Saving the record may take this part of the time. Along crosslines, each saving writes most pages
-#: of a mapped file: a slab at a time, that would take longer than the prediction.
+#: of a mapped file. After every slab, this would take longer than the prediction.
 SHARE_OF_TIME = 0.05
 
 
 class Checkpoint:
     """Finished slabs of a prediction, recorded in a folder.
 
-    A slab is known by the checksums of its amplitudes and of its results as they are read back. A
-    run that goes on predicts each slab anew whose amplitudes or results are others: whatever was
-    cut off or exchanged, results are those of an unbroken run.
+    A slab is known by the checksums of its amplitudes, and of its results as they are read back. A
+    run that goes on predicts a slab anew if either has changed. Whatever was cut off or exchanged,
+    results are those of an unbroken run.
 
     Parameters
     ----------
     folder : path
-        Made if it is missing. One process at a time has it.
+        Made if it is missing. Only one process at a time can use it.
     """
 
     def __init__(self, folder):
@@ -87,7 +87,7 @@ class Checkpoint:
             self.restart()
             warnings.warn(
                 f"{self.folder} holds an unfinished prediction of another model or with other "
-                "options. It is discarded, and the prediction starts anew.",
+                "options or versions. It is discarded, and the prediction starts anew.",
                 UserWarning,
                 stacklevel=5,
             )
@@ -156,8 +156,8 @@ def check_checkpoint(checkpoint, cube, out):
         return
     if is_dask(cube):
         raise ValueError(
-            "`checkpoint` is for arrays that are predicted at once. Of a Dask array, store the "
-            "result block by block, such as with dask.array.to_zarr(..., region=...)."
+            "`checkpoint` is for arrays that are predicted at once. For a Dask array, store the "
+            "result block by block, for example with dask.array.to_zarr(..., region=...)."
         )
     if out is None:
         raise ValueError(
@@ -165,7 +165,7 @@ def check_checkpoint(checkpoint, cube, out):
         )
     if _same_place(cube, out):
         raise ValueError(
-            "`checkpoint` needs the amplitudes as they were; `out` overwrites them. Give `out` a "
+            "`checkpoint` needs unchanged amplitudes, but `out` overwrites them. Give `out` a "
             "place of its own."
         )
 
@@ -185,7 +185,7 @@ def _content_hash(*values):
     except pickle.PicklingError as error:
         raise ValueError(
             f"`checkpoint` must recognize the estimator, which cannot be pickled: {error}. Leave "
-            "out `checkpoint`, or give functions of a module in place of local ones."
+            "out `checkpoint`, or replace local functions by functions of a module."
         ) from error
 
 

@@ -116,7 +116,7 @@ def as_volumes(X, name="X", *, labels=None):
     if len(X) > MOST_CHANNELS:
         raise ValueError(
             f"`{name}` is a list of {len(X)} cubes, but at most {MOST_CHANNELS} volumes of a "
-            "survey are segmented together."
+            "survey can be segmented together."
         )
     given = [as_array(cube, f"{name}[{k}]") for k, cube in enumerate(X)]
     ordered = []
@@ -169,7 +169,7 @@ def in_order(X, name="X"):
 
 
 def _names_of(cubes):
-    """Their files, or the names of DataArrays; None if some have none, or the same."""
+    """Names of their files, or of DataArrays; None if some are missing, or the same."""
     for name_of in (_file_of, _name_of):
         names = list(map(name_of, cubes))
         if all(names) and len(set(names)) == len(names):
@@ -252,7 +252,7 @@ def check_same_survey(first, other, first_name, name):
 
 def _refuse(own, known, first_name, name, advice):
     raise ValueError(
-        f"{name} has {own}, but {first_name} has {known}. Volumes that are segmented together have "
+        f"{name} has {own}, but {first_name} has {known}. Volumes that are segmented together need "
         f"the same lines and samples. {advice}"
     )
 

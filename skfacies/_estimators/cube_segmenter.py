@@ -94,7 +94,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     n_volumes_ : int or None
         Number of volumes; None if `estimator` does not tell it.
     volume_names_ : list of str or None
-        Their files, or the names of DataArrays, if they have different ones.
+        Names of the files of the volumes, or of DataArrays, if they differ from each other.
 
     See Also
     --------
@@ -111,15 +111,15 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     `X` may be a list of volumes of one survey, such as near and far stacks or an attribute: cubes
     with the same lines and samples; or an array with a fourth axis for them. Sections have them as
     channels, each with its own scale. The first should be the stack with the clearest reflectors:
-    it decides which samples are missing or dead. Those of the others get the middle amplitude.
+    it decides which samples are missing or dead. Those of the others get a middle amplitude.
 
     Neighbors are the lines next to each other in `X`: give whole cubes, not every tenth line, and
     folds a `gap` of at least `neighbors`.
 
-    `FaciesSegmenter` gets the line numbers of a DataArray, see its `positions`, and up to 16 lines
-    that have too few labels to train on, without any, see its `self_training`. Every fit trains a
-    fresh clone of `estimator`: `warm_start` has no effect inside. Crosslines are cut from the
-    inlines given to `fit`: cross-validation over inlines does not leak.
+    `FaciesSegmenter` gets the line numbers of a DataArray (see its `positions`), and up to 16 lines
+    with too few labels to train on, which it takes as unlabeled (see its `self_training`). Every
+    fit trains a fresh clone of `estimator`: `warm_start` has no effect inside. Crosslines are cut
+    from the inlines given to `fit`: cross-validation over inlines does not leak.
 
     Examples
     --------
@@ -234,7 +234,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self
 
     def refine(self, X, y):
-        """Go on from the fitted model with corrected or new lines, in a fifth of the time.
+        """Go on from the fitted model with corrected or new lines, in a sixth of the time.
 
         Training lines that `y` leaves out are learned again, labeled by the model. Lines that are
         new, or differ from its prediction in more than 2 % of the samples, count three times.
@@ -243,7 +243,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_inlines, n_crosslines, n_samples), or list of these
             The cube or volumes of `fit`.
-        y : array-like of the shape of `X`
+        y : array-like of the shape of a volume
             Labels of the corrected and the new lines, of any direction; `ignore_label` elsewhere.
 
         Returns
@@ -320,26 +320,31 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_inlines, n_crosslines, n_samples), or list of these
-            Amplitudes, of as many volumes as in `fit`. Read once in each direction, some sections
-            at a time.
-        out : array of the shape of `X`, default=None
-            Array, memory map, Zarr or HDF5 array that the labels are written to. None makes an
-            array in memory.
+            Amplitudes of the volumes of `fit`. Read once in each direction, in parts.
+        out : array of shape (n_inlines, n_crosslines, n_samples), default=None
+            Array, memory map, Zarr or HDF5 array for the labels. None makes an array in memory.
         dtype : dtype, default=None
             Type of the labels if `out` is None. None is that of ``classes_``.
         probabilities_out : array of shape (n_inlines, n_crosslines, n_samples, n_classes), \
                 default=None
             Array that the probabilities are written to as well, as by `predict_proba`.
         checkpoint : path, default=None
-            Folder of a record of what is on disk in `out`, or `probabilities_out` if there is one:
-            the same call, with these arrays opened for reading and writing, then goes on where a
-            killed one stopped. It is made, and removed at the end.
+            Folder for a record of the finished lines. It needs `out` in a file, or
+            `probabilities_out` if that is given. The same call, with these opened for reading and
+            writing, goes on where a killed one stopped. The folder is removed at the end.
 
         Returns
         -------
-        y : array of the shape of `X`
+        y : array of shape (n_inlines, n_crosslines, n_samples)
             `out`, if it is given; a DataArray for a DataArray, a lazy Dask array for a Dask array.
             Members of ``classes_``; `ignore_label` where amplitudes are missing.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not as described, or `out`, `dtype` or `checkpoint` cannot be used for it.
+        OSError
+            If another prediction is using `checkpoint`.
         """
         X = as_volumes(X)
         cube, wrap = self._check_prediction_data(X)
@@ -370,9 +375,9 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         X : array-like of shape (n_inlines, n_crosslines, n_samples), or list of these
             Amplitudes.
         out : array of shape (n_inlines, n_crosslines, n_samples, n_classes), default=None
-            Array that they are written to. None makes a float32 array in memory.
+            Array of floats that they are written to. None makes a float32 array in memory.
         checkpoint : path, default=None
-            As in `predict`. In both directions, it holds probabilities as large as `out`.
+            As in `predict`. In both directions, it also holds probabilities as large as `out`.
 
         Returns
         -------

@@ -34,9 +34,9 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     Axes: sections are ``(n_sections, n_traces, n_samples)`` or a list of ``(n_traces, n_samples)``;
     samples point down. Labels have the shape of the amplitudes, probabilities one more axis at the
     end. A list in gives a list out. Sections may have one more axis for channels, at most 64: the
-    section itself first, then other stacks or attributes, or lines beside it. `CubeSegmenter` cuts
-    them so from several volumes, or with `neighbors`. The first channel decides which samples are
-    missing or dead, and reflectors are those of it.
+    section itself first, then other stacks or attributes, or lines beside it, as `CubeSegmenter`
+    cuts them from several volumes, or with `neighbors`. The first channel decides which samples
+    are missing or dead, and its reflectors are followed.
 
     The parameters come in five groups: the network (`encoder_name` to `decoder_channels`), the data
     (`ignore_label` to `augment`), the training (`max_epochs` to `warm_start`), the prediction
@@ -107,9 +107,9 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         validation loss, or training loss if nothing is held out.
     loss : {"cross_entropy", "dice", "focal", "lovasz"} or torch.nn.Module, default="cross_entropy"
         Loss of the logits. Weights of classes and samples need the cross-entropy; with another
-        loss, ``class_weight="auto"`` does nothing. A module of your own, or a class of one, is
-        called with logits ``(batch, n_classes, n_traces, n_samples)`` and the positions of labels
-        in ``classes_``, which are -100 where a sample does not count.
+        loss, ``class_weight="auto"`` does nothing. A module of your own, or its class, is called
+        with logits ``(batch, n_classes, n_traces, n_samples)`` and the position of each label in
+        ``classes_``, which is -100 where a sample does not count.
     class_weight : "auto", "balanced", dict or None, default="auto"
         Weights of the classes in the cross-entropy. "auto" lets a class that is rarer than the mean
         count more for as long as the network does not find it in the training sections; the weight
@@ -130,7 +130,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     self_training : bool, default=True
         Learn from sections without labels, too: those of `X` whose labels are all `ignore_label`,
         and lines that `CubeSegmenter` adds. After the training, the network predicts at most 16 of
-        them; the surest half of the samples of each class become labels, and the training goes on
+        them. The surest half of the samples of each class become labels, and the training goes on
         with all sections for a sixth of its time. Give sections from where you want to predict:
         far from the training lines of F3, the mean IoU rises from 0.76 to 0.80. False leaves such
         sections out.
@@ -187,9 +187,10 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     memory_limit : int, "auto" or None, default=1_000_000_000
         Approximate number of bytes that the network may use in prediction. Larger sections are
         predicted in overlapping tiles of all their samples and blended. None sets no limit. "auto"
-        is a quarter of what the system and its control groups (containers, batch queues) leave at
-        the first prediction of a process, or the card, rounded down to a power of two; it is no
-        default because tiles of other sizes change a few labels.
+        is a quarter of the memory that is free at the first prediction of a process, rounded down
+        to a power of two: that of a CUDA device, or what the system and its control groups
+        (containers, batch queues) leave. It is not the default, because tiles of other sizes change
+        a few labels.
     device : str, default="auto"
         "auto" is CUDA, then MPS, then the CPU; or a torch device such as "cpu" or "cuda:0".
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -222,7 +223,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         been learned well; `fit` then warns.
     validation_report_ : dict or None
         The same on the held-out block, or on `validation_data`. The block lies beside the training
-        traces: expect less far away. None if nothing was held out.
+        traces: expect lower scores far away. None if nothing was held out.
     training_profile_ : dict or None
         What the training amplitudes are like, and where the lines lie, for
         `skfacies.qc.check_survey` and `skfacies.qc.suggest_lines`: quantiles, mean spectrum, skew,
@@ -256,7 +257,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     -----
     A cube ``(n_inlines, n_crosslines, n_samples)`` is a valid stack of inline sections.
     Ctrl-C during `fit` ends the training and keeps the weights so far, as skorch does; in the first
-    epoch it leaves the estimator as it was. A `checkpoint` is left to go on from.
+    epoch it leaves the estimator as it was. With `checkpoint`, the same call then goes on.
     Pickled and joblib files hold the weights once, load without a network and on machines without
     the device of the training. AdamW's moments are not kept.
 
@@ -293,8 +294,8 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
             Amplitudes of any real type; with channels at the end, if there are some.
         y : array-like or list in the shape of `X`, without channels
-            Integers or strings; `ignore_label` marks samples without interpretation. Sections that
-            have no label at all are for `self_training`.
+            Integers or strings; `ignore_label` marks samples without interpretation. Sections
+            without any label are used by `self_training`.
         sample_weight : array-like of shape (n_sections,) or of the shape of `y`, default=None
             Weights of sections, or of samples, in the loss. They are relative to the mean weight of
             all training samples: 2 is like a section that is given twice.
@@ -307,9 +308,9 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         checkpoint : str or path, default=None
             File that keeps the state of the training. If `fit` is killed, or ended by Ctrl-C, the
             same call goes on from there, and ends with the weights of an unbroken fit. After a
-            finished fit it returns these at once: delete the file when the model is saved. Writing
-            takes 2 % of the time. Each training needs its own file. The page on saving models says
-            what is compared, and when the file is written.
+            finished fit, it returns these at once: delete the file when the model is saved. Writing
+            takes 2 % of the time. Each training needs its own file. The page "Model files" says
+            what is compared, and when the file is written. None keeps no file.
 
         Returns
         -------
@@ -318,8 +319,8 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         Raises
         ------
         ValueError
-            If data or parameters are not as described, or if `checkpoint` is of other data or
-            parameters; the estimator then stays as it was.
+            If data or parameters are not as described, or if `checkpoint` is damaged or is of other
+            data or parameters; the estimator then stays as it was.
         OSError
             If `encoder_weights` are asked for by name or path and cannot be had, or if another
             training uses `checkpoint`.
@@ -378,12 +379,12 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         return self
 
     def refine(self, X, y, *, sample_weight=None):
-        """Go on from the fitted weights with corrected and new sections, in a fifth of the time.
+        """Go on from the fitted weights with corrected and new sections, in a sixth of the time.
 
         Give the sections of `fit` together with the corrected and the new ones: a network forgets
         what it no longer sees. `CubeSegmenter.refine` adds the former by itself. Nothing is held
         out. Contacts of the given traces replace earlier ones. Classes, order of units and scale of
-        the amplitudes stay. Sections without labels are learned from as `self_training` says: so a
+        the amplitudes stay. Sections without labels are used as `self_training` says. With them, a
         model adapts to a part of the survey that nobody has interpreted.
 
         Parameters

@@ -1,4 +1,4 @@
-"""What a network is surest of on sections without labels becomes their labels."""
+"""Labels for sections without any: the surest predictions of the network."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ MOST_GUESSED = 16
 #: 0.778 with 0.7. With all of them, it stays as it is.
 SURE_PART = 0.5
 
-#: The level of sureness is found from every so many traces.
+#: Levels of sureness are found from every n-th trace.
 STRIDE = 4
 
 LEAST = 1e-30
@@ -35,7 +35,7 @@ def unlabeled_runs(sections):
 
 
 def guess_labels(probe, sections, runs):
-    """Give sections without labels those of the predictions that are the surest of each class.
+    """Label sections without labels by the surest predictions of each class.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def _take(X, chosen):
 
 
 def _levels(codes, sureness, n_classes):
-    """Sureness above which the surest samples of each class are."""
+    """Sureness that the surest samples of each class reach."""
     codes = np.concatenate([own[::STRIDE].ravel() for own in codes])
     sureness = np.concatenate([own[::STRIDE].ravel() for own in sureness])
     levels = np.ones(n_classes, dtype=np.float32)

@@ -77,7 +77,7 @@ class Checkpoint:
     Attributes
     ----------
     seed : int or None
-        Of the training in the file; None if there is no file.
+        Seed of the training in the file; None if there is no file.
     """
 
     def __init__(self, path):
@@ -105,7 +105,7 @@ class Checkpoint:
             ) from error
 
     def begin(self, identity, seed):
-        """Set what the training is; refuse to go on with another.
+        """Set which training this is; refuse to go on with another.
 
         Parameters
         ----------
@@ -176,7 +176,7 @@ class Checkpoint:
         except OSError as error:
             warnings.warn(
                 f"`checkpoint` {self.path} could not be written: {error}. The training goes on, "
-                "and tries again later.",
+                "and will try again later.",
                 RuntimeWarning,
                 stacklevel=2,
             )

@@ -77,7 +77,7 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
     cubes ``(n_inlines, n_crosslines, n_samples)`` are read the same way. Samples point down. If
     sections have channels (last axis), each has a center and a scale of its own: channels may be
     stacks and attributes with different units. Neighboring lines that `CubeSegmenter` adds share
-    those of the line itself.
+    the center and scale of the line itself.
 
     Examples
     --------
@@ -110,7 +110,8 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         Parameters
         ----------
         X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
-            Amplitudes, read section by section. NaN samples are ignored.
+            Amplitudes in any unit, read section by section; with channels at the end, if there are
+            some. NaN samples are ignored.
         y : None
             Ignored.
 
@@ -126,7 +127,8 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         Parameters
         ----------
         X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
-            Amplitudes, read section by section. NaN samples are ignored.
+            Amplitudes in any unit, read section by section; with channels at the end, if there are
+            some. NaN samples are ignored.
         y : None
             Ignored.
 
@@ -188,7 +190,8 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
         Parameters
         ----------
         X : array-like of shape (n_sections, n_traces, n_samples), or list of 2-D arrays
-            Amplitudes. NaN stays NaN, and other undefined values become NaN.
+            Amplitudes, with the channels of `fit`. NaN stays NaN, and other undefined values become
+            NaN.
 
         Returns
         -------

@@ -44,7 +44,7 @@ def save_model(model, path, *, label_names=None, training_traces=True):
     label_names : list of str in the order of ``classes_``, dict {label: str}, or None, default=None
         Names of the facies. None keeps the ``label_names_`` of a model that was loaded.
     training_traces : bool, default=True
-        Whether the file has the few training traces of ``training_profile_``. Without them,
+        Whether the file has the training traces of ``training_profile_``, at most 48. Without them,
         `skfacies.qc.check_survey` can tell polarity and phase from the model only. Predictions do
         not change.
 

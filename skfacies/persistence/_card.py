@@ -20,20 +20,27 @@ def model_card(estimator, *, survey=None):
     """Describe a fitted model in Markdown: its data, its scores, and what not to use it for.
 
     Keep the card with the model file. It says what units, lines and amplitudes the model has
-    learned from, how it was trained, how it does on each unit of the held-out block, and where its
-    predictions mean little.
+    learned from, how it was trained, how well it predicts each unit of the held-out block, and
+    where its predictions mean little.
 
     Parameters
     ----------
     estimator : FaciesSegmenter, CubeSegmenter, or Pipeline that ends in one
         Fitted. Names of facies are taken from its ``label_names_``, if there are some.
     survey : str or None, default=None
-        Name of the survey, which the model does not know.
+        Name of the survey, which the model does not know. None calls it "a survey".
 
     Returns
     -------
     text : str
         Markdown.
+
+    Raises
+    ------
+    NotFittedError
+        If `estimator` is not fitted.
+    ValueError
+        If it neither is a FaciesSegmenter nor holds one.
 
     See Also
     --------

@@ -41,8 +41,8 @@ def export_onnx(estimator, path):
     dead traces, mutes, the depth channel and the softmax are inside. Its results are those of
     `predict_proba` of an estimator with ``section_statistics=False``, ``dip_smoothing=None``,
     ``unit_order=None``, ``positions=None``, ``tta=False``, ``precision="float32"`` and
-    ``memory_limit=None``. `skfacies.postprocessing` has what is done to probabilities after the
-    network, as functions of arrays.
+    ``memory_limit=None``. The functions of `skfacies.postprocessing` do what the segmenters do to
+    probabilities after the network.
 
     Parameters
     ----------
@@ -54,8 +54,10 @@ def export_onnx(estimator, path):
 
     Raises
     ------
+    NotFittedError
+        If `estimator` is not fitted.
     ImportError
-        If onnx, onnxscript or onnxruntime are missing.
+        If onnx, onnxscript or onnxruntime is missing.
     ValueError
         If the estimator has a scaler other than `AmplitudeScaler`, or ``rescale="survey"``; or if
         the architecture cannot be exported, or would give other probabilities in ONNX. Then nothing
@@ -67,7 +69,7 @@ def export_onnx(estimator, path):
     --------
     skfacies.postprocessing.labels_in_order : Labels in stratigraphic order.
     skfacies.postprocessing.smooth_along_dip : Averages of probabilities along reflectors.
-    save_model : Files that Python reads, with all of the estimator.
+    save_model : Writes all of the estimator, for Python.
 
     Notes
     -----
