@@ -3,6 +3,7 @@
 from skfacies._cli.options import (
     add_command,
     add_reading,
+    comma_list,
     command_line,
     given_reading,
     show_next,
@@ -50,7 +51,10 @@ def add_parser(commands):
         help="lines to mark for interpretation: inline=300,350, crossline=300-700:50",
     )
     parser.add_argument(
-        "--names", metavar="A,B,…", help="names of the facies, in ascending order of labels"
+        "--names",
+        type=comma_list,
+        metavar="A,B,…",
+        help="names of the facies, in ascending order of labels",
     )
     parser.add_argument(
         "--ignore-label", type=int, default=-1, help="label of samples without interpretation"
@@ -73,7 +77,7 @@ def run(arguments):
         entropy=arguments.entropy,
         mistie=arguments.mistie,
         next_lines=arguments.next_lines,
-        names=None if arguments.names is None else arguments.names.split(","),
+        names=arguments.names,
         ignore_label=arguments.ignore_label,
         title=arguments.title,
         max_size=1e6 * arguments.max_size,
