@@ -19,6 +19,7 @@ from skfacies._cubes.to_sections import CubeToSections
 from skfacies._estimators.cube_segmenter import CubeSegmenter
 from skfacies._sections.labels import label_codes
 from skfacies._sections.validation import check_same_structure
+from skfacies._tables import markdown_table
 from skfacies.datasets import fetch_f3
 from skfacies.datasets._f3 import SHAPES, UNITS
 from skfacies.metrics import facies_confusion_matrix, facies_report
@@ -191,7 +192,7 @@ class _Result(Bunch):
             else "# Protocol of the F3 benchmark"
         )
         lines = [title, ""]
-        lines += _markdown_table(
+        lines += markdown_table(
             ["block", "direction", *SCORES.values(), "samples"],
             [
                 [block, direction, *map(_text, map(scores.get, SCORES)), f"{scores['support']:.0f}"]
@@ -201,7 +202,7 @@ class _Result(Bunch):
         )
         pooled = self.table["pooled"]["both"]
         lines += ["", "Units, both blocks and directions:", ""]
-        lines += _markdown_table(
+        lines += markdown_table(
             ["unit", "class accuracy", "IoU", "samples"],
             [
                 [name, _text(row["recall"]), _text(row["iou"]), f"{row['support']:.0f}"]
@@ -211,7 +212,7 @@ class _Result(Bunch):
         if self.settings["official"]:
             lines += ["", "Published, both blocks pooled:", ""]
             rows = {f"**this: {self.settings['estimator']}**": pooled, **self.published}
-            lines += _markdown_table(
+            lines += markdown_table(
                 ["method", *SCORES.values()],
                 [[name, *map(_text, map(row.get, SCORES))] for name, row in rows.items()],
             )
@@ -370,13 +371,6 @@ def _settings_lines(settings):
     versions = ", ".join(f"{name} {version}" for name, version in settings["versions"].items())
     yield f"- versions: {versions}"
     yield f"- prediction: {seconds:.0f} s"
-
-
-def _markdown_table(titles, rows):
-    yield f"| {' | '.join(titles)} |"
-    yield "|" + " --- |" * len(titles)
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
 
 
 def _text(value):

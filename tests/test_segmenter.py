@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, EarlyStopping
+from stand_ins import Interrupt
 
 from skfacies import AmplitudeScaler, FaciesSegmenter
 from skfacies._nn import hardware
@@ -448,17 +449,6 @@ def test_weights_of_samples_change_the_model(make_tiny, survey):
 
 
 # --- interruption -----------------------------------------------------------------------------
-
-
-class Interrupt(Callback):
-    """Ctrl-C in the middle of an epoch."""
-
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_batch_end(self, net, training=False, **kwargs):
-        if training and len(net.history) == self.epoch:
-            raise KeyboardInterrupt
 
 
 def test_interrupted_training_keeps_the_epochs_so_far(make_tiny, survey):

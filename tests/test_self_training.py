@@ -8,7 +8,7 @@ import pytest
 import torch
 import xarray
 from numpy.testing import assert_array_equal
-from skorch.callbacks import Callback
+from stand_ins import Interrupt
 
 from skfacies import CubeSegmenter
 from skfacies._estimators.self_training import MOST_GUESSED, guess_labels, unlabeled_runs
@@ -186,20 +186,9 @@ def test_refine_adapts_to_sections_without_labels(make_tiny, sparse):
     assert any((names[name] != value).any() for name, value in weights_of(without).items())
 
 
-class InterruptIn(Callback):
-    """Ctrl-C in the middle of an epoch."""
-
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_batch_end(self, net, **kwargs):
-        if len(net.history) == self.epoch:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize(("epoch", "kept"), [(4, 3), (13, 12), (14, 13)])
 def test_ctrl_c_keeps_what_was_learned_and_ends_the_training(make_tiny, sparse, epoch, kept):
-    callbacks = [("interrupt", InterruptIn(epoch))]
+    callbacks = [("interrupt", Interrupt(epoch))]
     model = make_tiny(max_epochs=12, callbacks=callbacks).fit(*sparse)
     assert model.n_iter_ == len(model.history_) == kept
     assert model.net_.interrupted

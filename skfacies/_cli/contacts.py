@@ -1,12 +1,14 @@
 """Contacts in predictions, as files of horizons for interpretation systems."""
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from skfacies._cli.files import check_targets
 from skfacies._cli.models import facies_names
+from skfacies._files import whole_files
 from skfacies._sections.estimators import last_step
 from skfacies.horizons import contacts_from_probabilities, write_horizon
 from skfacies.horizons._stack import names_of_units
@@ -17,11 +19,10 @@ __all__ = [
     "check_folder",
     "check_survey_of",
     "contact_words",
-    "find_contacts",
     "horizon_names",
     "name_files",
     "order_of_units",
-    "write_contacts",
+    "written_contacts",
 ]
 
 SUFFIXES = {"inline-crossline": ".txt", "xyz": ".xyz", "charisma": ".charisma", "zmap": ".zmap"}
@@ -91,7 +92,37 @@ def check_survey_of(cube, format, folder):
     write_horizon(Path(folder, "level"), level, like=cube, format=format)
 
 
-def find_contacts(model, cube, probabilities):
+@contextmanager
+def written_contacts(folder, files, model, cube, probabilities, survey, format):
+    """Write contacts to files, which get their names when the block ends, and describe them.
+
+    Parameters
+    ----------
+    folder : path
+    files : list of str
+        As `name_files` gives them; if empty, nothing is written.
+    model : CubeSegmenter
+    cube : DataArray
+    probabilities : array of shape (n_inlines, n_crosslines, n_samples, n_classes)
+    survey : DataArray
+        Its coordinates are those of the files.
+    format : str
+
+    Yields
+    ------
+    rows : list of dict
+        With `file` None for contacts that are on no trace.
+    """
+    if not files:
+        yield []
+        return
+    with whole_files(folder) as part:
+        found = _find_contacts(model, cube, probabilities)
+        rows = _write_contacts(part, files, found, survey, format)
+        yield [row | {"file": row["file"] and Path(folder, row["file"])} for row in rows]
+
+
+def _find_contacts(model, cube, probabilities):
     """Contacts of the units, NaN on traces without data."""
     contacts = contacts_from_probabilities(
         probabilities, classes=model.classes_.tolist(), units=order_of_units(model)
@@ -102,24 +133,8 @@ def find_contacts(model, cube, probabilities):
     return contacts
 
 
-def write_contacts(folder, files, contacts, survey, format):
-    """Write a file for each contact that is there, and describe all of them.
-
-    Parameters
-    ----------
-    folder : path
-    files : list of str
-    contacts : Bunch
-        As `find_contacts` returns it.
-    survey : DataArray
-        Its coordinates are those of the files.
-    format : str
-
-    Returns
-    -------
-    rows : list of dict
-        With `file` None for contacts that are on no trace.
-    """
+def _write_contacts(folder, files, contacts, survey, format):
+    """Write a file for each contact that is there, and describe all of them."""
     place = Survey(survey)
     first, interval = place.first, place.interval
     rows = []

@@ -1,6 +1,6 @@
 """`skfacies fit`: train on an interpreted cube and write a model."""
 
-from skfacies._cli.checkpoint import add_checkpoint, check_checkpoint, checkpointed
+from skfacies._cli.checkpoint import add_checkpoint, checkpointed
 from skfacies._cli.options import (
     SEISMIC,
     add_command,
@@ -8,6 +8,7 @@ from skfacies._cli.options import (
     add_more_lines,
     add_reading,
     add_training,
+    comma_list,
     given_lines,
     given_reading,
     show_next,
@@ -63,6 +64,7 @@ def add_parser(commands):
     )
     parser.add_argument(
         "--names",
+        type=comma_list,
         metavar="A,B,…",
         help="names of the facies, in ascending order of labels; with --horizons from the "
         "shallowest to the deepest, default: after the files",
@@ -76,6 +78,7 @@ def run(arguments):
     if len(files) > 1:
         return _run_lines(arguments, files, given)
     from skfacies._cli.interpretation import Interpretation
+    from skfacies._cli.labels import first_numbers
 
     result = fit_model(
         arguments.seismic,
@@ -83,7 +86,7 @@ def run(arguments):
         arguments.out,
         direction=arguments.directions,
         lines=arguments.lines,
-        label_names=None if arguments.names is None else arguments.names.split(","),
+        label_names=arguments.names,
         reading=given_reading(arguments),
         checkpoint=arguments.checkpoint,
         verbose=arguments.verbose,
@@ -91,8 +94,8 @@ def run(arguments):
     )
     trained_on = []
     for name, numbers in result.lines.items():
-        shown = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
-        trained_on.append(f"{len(numbers)} {name}{'s' if len(numbers) > 1 else ''}: {shown}")
+        count = f"{len(numbers)} {name}{'s' if len(numbers) > 1 else ''}"
+        trained_on.append(f"{count}: {first_numbers(numbers)}")
     return _show(arguments, result, trained_on)
 
 
@@ -123,7 +126,7 @@ def _run_lines(arguments, files, given):
         files,
         Interpretation(**given),
         arguments.out,
-        label_names=None if arguments.names is None else arguments.names.split(","),
+        label_names=arguments.names,
         reading=given_reading(arguments),
         checkpoint=arguments.checkpoint,
         verbose=arguments.verbose,
@@ -189,26 +192,14 @@ def fit_model(
     import numpy as np
     from sklearn.utils import Bunch
 
-    from skfacies._cli.files import (
-        check_model_name,
-        check_targets,
-        join_volumes,
-        named_files,
-        open_file,
-        used_options,
-        volume_files,
-        weights_file,
-    )
+    from skfacies._cli.files import join_volumes, named_files, open_file, volume_files
+    from skfacies._cli.fit_files import check_files, save_fitted
     from skfacies._cli.interpretation import find_direction
     from skfacies._cli.labels import check_lines, check_names, name_labels, split_lines
-    from skfacies.persistence import save_model
 
+    given = named_files(seismic)
+    check_files(given, interpretation, model_file, checkpoint, reading=reading, params=params)
     files = volume_files(seismic)
-    interpretation.check(reading, *files)
-    inputs = named_files(seismic) | {"--weights": weights_file(params)}
-    check_targets([model_file], inputs | interpretation.files)
-    check_checkpoint(checkpoint, model_file, inputs | interpretation.files)
-    check_model_name(model_file)
     labels, horizons = interpretation.labels, interpretation.horizons
     direction = direction or ("inline" if labels else None)
     step, named = check_lines(lines, direction) if direction else split_lines(lines)
@@ -227,10 +218,7 @@ def fit_model(
     )
     with checkpointed(checkpoint, verbose=verbose):
         fit_fully(model, cubes, interpreted, checkpoint)
-        used = [used_options(path, reading or {}) for path in files]
-        model.reading_ = {name: value for own in used for name, value in own.items()}
-        names = names and [names[label] for label in model.classes_.tolist()]
-        save_model(model, model_file, label_names=names)
+        names = save_fitted(model, model_file, files, reading, names)
     return Bunch(
         model=model,
         names=names,

@@ -1,6 +1,6 @@
 """2-D lines that train one model: sections of different length, placed by X and Y."""
 
-__all__ = ["fit_lines", "open_lines", "refine_lines"]
+__all__ = ["fit_lines", "refine_lines"]
 
 
 def fit_lines(
@@ -33,38 +33,26 @@ def fit_lines(
     """
     from sklearn.utils import Bunch
 
-    from skfacies._cli.checkpoint import check_checkpoint, checkpointed
-    from skfacies._cli.files import (
-        check_model_name,
-        check_targets,
-        open_file,
-        used_options,
-        weights_file,
-    )
+    from skfacies._cli.checkpoint import checkpointed
+    from skfacies._cli.files import open_file
+    from skfacies._cli.fit_files import check_files, save_fitted
     from skfacies._cli.labels import check_names, name_labels
 
     files = [str(path) for path in files]
-    interpretation.check(reading, *files)
-    inputs = {path: path for path in files} | {"--weights": weights_file(params)}
-    check_targets([model_file], inputs | interpretation.files)
-    check_checkpoint(checkpoint, model_file, inputs | interpretation.files)
-    check_model_name(model_file)
+    named = {path: path for path in files}
+    check_files(named, interpretation, model_file, checkpoint, reading=reading, params=params)
     label_names = check_names(label_names, interpretation.horizons)
-    lines = open_lines(files, lambda path: open_file(path, reading), interpretation, verbose)
+    lines = _open_lines(files, lambda path: open_file(path, reading), interpretation, verbose)
     names = name_labels(label_names, lines.interpreted, interpretation.horizons)
-    sections, labels, used = label_lines(lines, "left out, as it has no pick", verbose)
+    sections, labels, used = _label_lines(lines, "left out, as it has no pick", verbose)
     kept = [k for k, path in enumerate(files) if used[path]]
 
     from skfacies._cli.models import fit_sections  # imports torch, which takes seconds
-    from skfacies.persistence import save_model
 
     sections, labels = ([own[k] for k in kept] for own in (sections, labels))
     with checkpointed(checkpoint, verbose=verbose):
         model = fit_sections(sections, labels, checkpoint, verbose=verbose, **params)
-        options = [used_options(path, reading or {}) for path in files]
-        model.reading_ = {name: value for own in options for name, value in own.items()}
-        names = names and [names[label] for label in model.classes_.tolist()]
-        save_model(model, model_file, label_names=names)
+        names = save_fitted(model, model_file, files, reading, names)
     return Bunch(model=model, names=names, lines={path: n for path, n in used.items() if n})
 
 
@@ -99,11 +87,11 @@ def refine_lines(model, files, interpretation, *, reading=None, verbose=1):
             f"{', '.join(files)} are 2-D lines, but MODEL was trained on a survey. Give the survey "
             "alone, or train on the lines with skfacies fit."
         )
-    lines = open_lines(
+    lines = _open_lines(
         files, lambda path: open_amplitudes(path, model, reading, verbose), interpretation, verbose
     )
     match_classes(lines.interpreted, model, verbose=verbose)
-    sections, labels, used = label_lines(
+    sections, labels, used = _label_lines(
         lines, "no pick, learned again as MODEL predicts it", verbose
     )
     before = model.estimator_.predict(sections)
@@ -111,7 +99,7 @@ def refine_lines(model, files, interpretation, *, reading=None, verbose=1):
     return refined, before, refined.predict(sections), used
 
 
-def open_lines(files, open_line, interpretation, verbose):
+def _open_lines(files, open_line, interpretation, verbose):
     """2-D lines and their interpretation.
 
     Parameters
@@ -133,12 +121,12 @@ def open_lines(files, open_line, interpretation, verbose):
     cubes = [open_line(path) for path in files]
     for path, cube in zip(files, cubes, strict=True):
         _check_line(path, cube, is_one_of=len(files))
-    traces, places = join_lines(cubes, files)
+    traces, places = _join_lines(cubes, files)
     interpreted = interpretation.open(traces, "the lines", verbose=verbose)
     return Bunch(files=files, cubes=cubes, traces=traces, places=places, interpreted=interpreted)
 
 
-def label_lines(lines, without_pick, verbose):
+def _label_lines(lines, without_pick, verbose):
     """Sections of lines, their labels, and the number of labeled traces of each file."""
     from skfacies._cli.labels import UNLABELED
 
@@ -185,7 +173,7 @@ def _check_line(path, cube, *, is_one_of):
         )
 
 
-def join_lines(lines, files):
+def _join_lines(lines, files):
     """Coordinates of all traces of several lines, as a cube of one inline without line numbers.
 
     Numbers of traces are those of one line, and say nothing about the others: X and Y place points.

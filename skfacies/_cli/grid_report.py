@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from skfacies._cli.tables import table_text
 from skfacies._cubes.writing import POSITIONS
 from skfacies._segy.positions import fit_grid, is_even
+from skfacies._tables import table_text
 
 __all__ = ["describe_positions", "grid_of"]
 

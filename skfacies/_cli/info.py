@@ -41,7 +41,7 @@ def run(arguments):
         check_targets,
         volume_files,
     )
-    from skfacies._cli.tables import show_rows
+    from skfacies._tables import show_rows
 
     is_cube = os.path.splitext(os.path.normpath(arguments.file))[1].lower() in CUBE_SUFFIXES
     if is_cube and arguments.card:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skfacies._cli.files import check_reading
-from skfacies._cli.labels import UNLABELED, LabelCube, open_interpretation
+from skfacies._cli.labels import UNLABELED, LabelCube, first_numbers, open_interpretation
 from skfacies.horizons import read_horizons
 from skfacies.horizons._checks import check_depths
 from skfacies.horizons._intervals import find_intervals
@@ -169,10 +169,9 @@ def find_direction(direction, lines, labels, cube):
     other = "crossline" if direction == "inline" else "inline"
     if direction != "both" and not picked[direction].any() and picked[other].any():
         numbers = np.asarray(cube[other])[picked[other]].tolist()
-        shown = ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
         raise ValueError(
-            f"picks are on {other}s {shown}, but --directions is {direction}. Use --directions "
-            f"{other} or both."
+            f"picks are on {other}s {first_numbers(numbers)}, but --directions is {direction}. Use "
+            f"--directions {other} or both."
         )
     return direction
 

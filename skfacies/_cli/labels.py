@@ -15,7 +15,7 @@ __all__ = [
     "check_names",
     "choose_lines",
     "distinct_labels",
-    "match_names",
+    "first_numbers",
     "name_labels",
     "open_interpretation",
     "split_lines",
@@ -169,7 +169,7 @@ def distinct_labels(labels):
     return tuple(sorted(found - {UNLABELED}) for found in (everywhere, on_lines))
 
 
-def match_names(names, labels):
+def _match_names(names, labels):
     """Names by label: for all labels of the file, or for those on the chosen lines."""
     everywhere, on_lines = distinct_labels(labels)
     for found in (everywhere, on_lines):
@@ -217,7 +217,7 @@ def name_labels(names, labels, horizons=None):
     """
     if not names:
         return labels.names
-    return dict(enumerate(names)) if horizons else match_names(names, labels)
+    return dict(enumerate(names)) if horizons else _match_names(names, labels)
 
 
 # --- where labels lie -----------------------------------------------------------------------
@@ -424,13 +424,17 @@ def _lines_in(span, there, text):
     if not missing and (span.step > 1 or not within.any()):  # else lines may be numbered 1, 3, 5
         missing = [number for number in span if number not in there]
     if missing:
-        shown = ", ".join(map(str, missing[:8])) + (", …" if len(missing) > 8 else "")
         name = text.partition("=")[0]
         raise ValueError(
-            f"--lines {text!r}: {shown} {'is' if len(missing) == 1 else 'are'} not in the survey, "
-            f"which has {name}s {_span_words(there)}."
+            f"--lines {text!r}: {first_numbers(missing)} {'is' if len(missing) == 1 else 'are'} "
+            f"not in the survey, which has {name}s {_span_words(there)}."
         )
     return within
+
+
+def first_numbers(numbers):
+    """The first numbers of a list, as text."""
+    return ", ".join(map(str, numbers[:8])) + (", …" if len(numbers) > 8 else "")
 
 
 def _span_words(numbers):

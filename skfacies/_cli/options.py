@@ -17,6 +17,7 @@ __all__ = [
     "add_reading",
     "add_rescale",
     "add_training",
+    "comma_list",
     "command_line",
     "given_between",
     "given_interpretation",
@@ -45,6 +46,11 @@ def _number(text):
     if not math.isfinite(number):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number.")
     return number
+
+
+def comma_list(text):
+    """Type of options whose value is a list with commas."""
+    return text.split(",")
 
 
 EXAMPLE = "Example:"

@@ -148,7 +148,6 @@ def predict_cube(
         `paths` of the labels and, if wanted, of the probabilities and the entropy; `horizons`, a
         dict for each contact.
     """
-    from contextlib import nullcontext
     from pathlib import Path
 
     from sklearn.utils import Bunch
@@ -157,7 +156,6 @@ def predict_cube(
     from skfacies._cli.files import check_reading, check_targets, named_files, volume_files
     from skfacies._cli.models import load_cube_model, open_amplitudes, stored
     from skfacies._cubes.volumes import first_volume
-    from skfacies._files import whole_files
 
     out = None if out is None else Path(out)
     _check_outputs(out, horizons, like, probabilities or entropy)
@@ -188,15 +186,11 @@ def predict_cube(
         labels, scores = results.predict_arrays(
             model, cubes, checkpoint, labels=out is not None, scores=with_scores, window=inside
         )
-        rows = []
-        with whole_files(horizons) if files else nullcontext() as part:
-            if files:
-                found = contacts.find_contacts(model, cube, scores)
-                rows = contacts.write_contacts(part, files, found, survey, format)
+        with contacts.written_contacts(
+            horizons, files, model, cube, scores, survey, format
+        ) as rows:
             parts = results.parts(model, cube, out, scratch, labels, scores, probabilities, entropy)
             paths = results.write_parts(parts, cube, headers)
-    for row in rows:
-        row["file"] = None if row["file"] is None else Path(horizons, row["file"])
     return Bunch(paths=paths, horizons=rows)
 
 

@@ -53,7 +53,7 @@ def predict_arrays(model, cubes, checkpoint, *, labels, scores, window=None):
     found, probabilities = arrays.get("labels"), arrays.get("scores")
     if labels:
         model.predict(cubes, out=found, probabilities_out=probabilities, checkpoint=checkpoint)
-        mark_missing(model, cube, found)
+        _mark_missing(model, cube, found)
     else:
         model.predict_proba(cubes, out=probabilities, checkpoint=checkpoint)
     if window is not None:
@@ -150,7 +150,7 @@ def _along(cube, axis):
     return np.asarray(cube[cube.dims[axis]])
 
 
-def mark_missing(model, cube, labels):
+def _mark_missing(model, cube, labels):
     """Give missing samples the label used in files, whatever label the model uses."""
     if "live" in cube.coords:
         labels[~np.asarray(cube["live"])] = UNLABELED

@@ -7,13 +7,13 @@ import numpy as np
 from skfacies._cli.files import open_file, reading_words
 from skfacies._cli.grid_report import grid_of
 from skfacies._cli.options import reword
-from skfacies._cli.tables import table_text
 from skfacies._segy.advice import describe_gathers, find_line_bytes
 from skfacies._segy.fields import varying_fields
 from skfacies._segy.file import BINARY, FORMATS, TEXT, read_words
 from skfacies._segy.positions import find_position_bytes, is_even
 from skfacies._segy.structure import read_structure
 from skfacies._segy.text import text_lines
+from skfacies._tables import table_text
 
 __all__ = [
     "describe_fields",

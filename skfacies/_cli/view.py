@@ -3,6 +3,7 @@
 from skfacies._cli.options import (
     add_command,
     add_reading,
+    comma_list,
     command_line,
     given_reading,
     show_next,
@@ -50,7 +51,10 @@ def add_parser(commands):
         help="lines to mark for interpretation: inline=300,350, crossline=300-700:50",
     )
     parser.add_argument(
-        "--names", metavar="A,B,…", help="names of the facies, in ascending order of labels"
+        "--names",
+        type=comma_list,
+        metavar="A,B,…",
+        help="names of the facies, in ascending order of labels",
     )
     parser.add_argument(
         "--ignore-label", type=int, default=-1, help="label of samples without interpretation"
@@ -73,7 +77,7 @@ def run(arguments):
         entropy=arguments.entropy,
         mistie=arguments.mistie,
         next_lines=arguments.next_lines,
-        names=None if arguments.names is None else arguments.names.split(","),
+        names=arguments.names,
         ignore_label=arguments.ignore_label,
         title=arguments.title,
         max_size=1e6 * arguments.max_size,
@@ -115,13 +119,7 @@ def view_survey(
 
     Labels are placed by line numbers and times, and may cover part of the survey.
     """
-    from skfacies._cli.files import (
-        check_reading,
-        check_targets,
-        named_files,
-        open_file,
-        volume_files,
-    )
+    from skfacies._cli.files import check_reading, check_targets, named_files, volume_files
     from skfacies._cli.labels import open_interpretation
     from skfacies.viewing import write_view
 
@@ -135,11 +133,7 @@ def view_survey(
     check_reading(reading, seismic, *label_files)
     check_reading(labels_reading, *label_files, prefix="--labels-")
 
-    if model_file is None:
-        cube, training_lines = open_file(seismic, reading), None
-    else:
-        cube, reading, training_lines, own_names = _open_for(model_file, seismic, reading, verbose)
-        names = own_names if names is None else names
+    cube, reading, training_lines, own_names = _open_seismic(seismic, model_file, reading, verbose)
 
     def open_placed(path):
         return open_interpretation(
@@ -153,19 +147,19 @@ def view_survey(
         interpretation=None if interpretation is None else open_placed(interpretation),
         training_lines=training_lines,
         next_lines=_named_lines(next_lines, cube),
-        names=names,
+        names=own_names if names is None else names,
         title=title,
         max_size=max_size,
-        **{
-            option[2:]: _open_doubt(path, option, cube, reading)
-            for option, path in doubts.items()
-            if path is not None
-        },
+        **_open_doubts(doubts, cube, reading),
     )
 
 
-def _open_for(model_file, seismic, reading, verbose):
-    """Cube, options that open it, training lines and names of facies, as a model knows them."""
+def _open_seismic(seismic, model_file, reading, verbose):
+    """Cube, options that open it, and training lines and names of facies, if there is a model."""
+    from skfacies._cli.files import open_file
+
+    if model_file is None:
+        return open_file(seismic, reading), reading, None, None
     from skfacies._cli.models import facies_names, load_cube_model, open_amplitudes, stored
 
     model = load_cube_model(model_file)
@@ -180,6 +174,15 @@ def _short_names(paths):
 
     stems = [Path(path).stem for path in paths]
     return stems if len(set(stems)) == len(stems) else list(map(str, paths))
+
+
+def _open_doubts(files, cube, reading):
+    """What is in the files of options, by the names that `write_view` has for it."""
+    return {
+        option.removeprefix("--"): _open_doubt(path, option, cube, reading)
+        for option, path in files.items()
+        if path is not None
+    }
 
 
 def _open_doubt(path, option, cube, reading):

@@ -16,6 +16,7 @@ __all__ = [
     "place_lines",
     "trace_numbers",
     "vertical_axis",
+    "vertical_axis_of_cube",
 ]
 
 #: Coordinates of a 2-D line: the line numbers of the survey that it was placed on, trace by trace.

@@ -5,7 +5,7 @@ import numpy as np
 from skfacies._cubes.holders import AXES
 from skfacies._sections.estimators import last_step
 
-__all__ = ["trained_lines", "whole_line", "whole_lines"]
+__all__ = ["lie_along", "trained_lines", "whole_line", "whole_lines"]
 
 
 def trained_lines(estimator, numbers, *, placed=True):
@@ -63,9 +63,12 @@ def whole_lines(ends, numbers):
     ends = np.reshape(() if ends is None else ends, (-1, 2, 2))
     found = {}
     for axis, name in enumerate(AXES):
-        along = (ends[:, 0, axis] == ends[:, 1, axis]) & (
-            ends[:, 0, 1 - axis] != ends[:, 1, 1 - axis]
-        )
         known = np.asarray(numbers[axis])
-        found[name] = known[np.isin(known, ends[along, 0, axis])]
+        found[name] = known[np.isin(known, ends[lie_along(ends, axis), 0, axis])]
     return found
+
+
+def lie_along(ends, axis):
+    """Which lines, of ends (n_lines, 2, 2), are inlines (0) or crosslines (1)."""
+    same = ends[:, 0] == ends[:, 1]
+    return same[:, axis] & ~same[:, 1 - axis]

@@ -1,6 +1,7 @@
 """Several volumes of one survey, such as near and far stacks, as one cube with an axis for them."""
 
 import os
+from operator import itemgetter
 
 import numpy as np
 
@@ -242,7 +243,10 @@ def check_same_survey(first, other, first_name, name):
         _refuse(f"samples in {kind}", f"samples in {known_kind}", first_name, name, advice)
     advice = "Resample both to the same samples, or correct the wrong one."
     if own is not None and known is not None and not _same(own, known):
-        for what, place in (("a sample interval of", _interval), ("its first sample at", _first)):
+        for what, place in (
+            ("a sample interval of", _interval),
+            ("its first sample at", itemgetter(0)),
+        ):
             if len(own) > 1 < len(known) and not _close(place(own), place(known), _interval(known)):
                 words = (f"{what} {place(own):g} {unit}", f"{place(known):g} {known_unit}")
                 _refuse(*(text.rstrip() for text in words), first_name, name, advice)
@@ -285,10 +289,6 @@ def _close(one, other, step):
 
 def _interval(numbers):
     return (numbers[-1] - numbers[0]) / (len(numbers) - 1) if len(numbers) > 1 else 1.0
-
-
-def _first(numbers):
-    return numbers[0]
 
 
 def _span(numbers):

@@ -36,7 +36,16 @@ from skfacies._segy.structure import read_structure
 from skfacies._segy.text import stamp_text
 from skfacies._version import __version__
 
-__all__ = ["CODES", "DIMS", "POSITIONS", "take_apart", "write_npy", "write_segy", "write_zarr"]
+__all__ = [
+    "CODES",
+    "DIMS",
+    "POSITIONS",
+    "class_paths",
+    "take_apart",
+    "write_npy",
+    "write_segy",
+    "write_zarr",
+]
 
 DIMS = ("inline", "crossline", "twt", "facies")
 #: Names of the X and Y coordinates of the traces.

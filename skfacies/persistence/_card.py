@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfacies._sections.amplitude_profile import LEVELS, frequency_band, mean_frequency
 from skfacies._sections.estimators import last_step
+from skfacies._tables import markdown_table
 from skfacies._version import __version__
 from skfacies.persistence._line_map import line_map, number_words
 
@@ -145,7 +146,7 @@ def _data(facts):
         rows += _frequency_rows(facts)
     if summary.get("hash"):
         rows.append(("hash of amplitudes and labels", f"`{summary['hash']}`"))
-    text = ["## Training data", "", *_table(("", ""), rows)]
+    text = ["## Training data", "", *markdown_table(("", ""), rows)]
     if len(facts.lines):
         text += ["", "Interpreted parts of the training lines:", ""]
         text += ["```text", line_map(facts.lines), "```"]
@@ -238,7 +239,7 @@ def _scores(facts):
             "Nothing was held out. Only the fit to the training lines is known, mean IoU "
             f"{_score(training.get('mean_iou'))}; elsewhere the scores are lower."
         ]
-    text += ["", *_table(heads, rows)]
+    text += ["", *markdown_table(heads, rows)]
     return [*text, "", "Look twice at these units:", "", *weak] if weak else text
 
 
@@ -336,7 +337,7 @@ def _training(facts):
     if n_trainings > 1:
         rows.insert(1, ("trainings", f"{n_trainings}, each from the weights of the one before"))
     changed = _changed_parameters(facts.estimator, last)
-    text = ["## Training", "", *_table(("", ""), rows), ""]
+    text = ["## Training", "", *markdown_table(("", ""), rows), ""]
     if changed:
         return [*text, "Parameters other than the default:", "", "```python", *changed, "```"]
     return [*text, "All parameters have their default."]
@@ -384,11 +385,3 @@ def _privacy(facts):
         )
     points[-1] = points[-1].rstrip(";.") + "."
     return ["## Training data in the model", "", "Who has the model also has:", "", *points]
-
-
-def _table(heads, rows):
-    lines = [heads, ["---"] * len(heads), *rows]
-    return [
-        f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |"
-        for line in lines
-    ]

@@ -28,7 +28,6 @@ __all__ = [
     "range_row",
     "spectrum_rows",
     "volume_rows",
-    "with_unit",
 ]
 
 #: Ratios from which a property differs, and from which that is serious. The lines of one survey
@@ -186,7 +185,7 @@ def _skew_row(training, survey):
     )
 
 
-def with_unit(text, unit):
+def _with_unit(text, unit):
     """A text with a unit, if that is known."""
     return f"{text} {unit}" if unit else text
 
@@ -197,7 +196,7 @@ def with_unit(text, unit):
 def interval_row(known, own, unit):
     """Sample interval, from the vertical coordinates; `unit` of both, or None."""
     values = [
-        "unknown" if value is None else with_unit(f"{value:g}", unit) for value in (known, own)
+        "unknown" if value is None else _with_unit(f"{value:g}", unit) for value in (known, own)
     ]
     if known is None or own is None:
         return Row("sample interval", *values, "unknown")
@@ -222,7 +221,7 @@ def range_row(known, own, n_known, n_own, unit):
     common = min(ends[0][1], ends[1][1]) - max(ends[0][0], ends[1][0])
     length = ends[1][1] - ends[1][0]
     verdict = "serious" if common <= 0 else "differs" if common < length / 2 else "ok"
-    words = [with_unit(f"{first:g} to {last:g}", unit) for first, last in ends]
+    words = [_with_unit(f"{first:g} to {last:g}", unit) for first, last in ends]
     advice = "Most of the survey lies above or below what the model was trained on."
     return _row("vertical range", *words, verdict, advice)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from skfacies._cubes.holders import AXES, has_named_axes
-from skfacies._cubes.trained_lines import trained_lines, whole_line
+from skfacies._cubes.trained_lines import lie_along, trained_lines, whole_line
 
 __all__ = ["LineMap", "known_lines"]
 
@@ -63,19 +63,13 @@ class LineMap:
         """
         farthest = np.linalg.norm(self.scaled(np.array(self.shape[:2])))
         nearest = np.full(len(places), farthest)
-        others = [line for line in lines if not is_along(line, 1 - axis)]
-        for start, end in self.scaled(np.reshape(others, (-1, 2, 2))):
+        for start, end in self.scaled(lines[~lie_along(lines, 1 - axis)]):
             along = end - start
             length = along @ along
             share = np.clip((places - start) @ along / length, 0, 1) if length else 0
             foot = start + np.multiply.outer(share, along)
             nearest = np.minimum(nearest, np.linalg.norm(places - foot, axis=1))
         return nearest
-
-
-def is_along(line, axis):
-    """Whether the ends of a line have the same inline (0) or crossline (1)."""
-    return line[0, axis] == line[1, axis] and line[0, 1 - axis] != line[1, 1 - axis]
 
 
 def _continued(values, numbers):

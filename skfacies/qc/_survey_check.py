@@ -13,6 +13,7 @@ from skfacies._cubes.volumes import in_order
 from skfacies._sections.amplitude_profile import profile_of_amplitudes
 from skfacies._sections.estimators import find_parameter
 from skfacies._sections.validation import own_amplitudes
+from skfacies._tables import markdown_table, table_text
 from skfacies.qc._comparison import (
     Row,
     amplitude_rows,
@@ -63,13 +64,8 @@ class SurveyCheck:
     def __str__(self):
         heads = ("property", "training", "survey", "verdict")
         table = [heads, *(row[:4] for row in self.rows)]
-        widths = [max(len(line[k]) for line in table) for k in range(4)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-            for line in table
-        ]
         advice = [f"{row.name}: {row.advice}" for row in self.rows if row.advice]
-        return "\n".join([*lines, *([""] if advice else []), *advice])
+        return "\n".join([table_text(table, "<<<<"), *([""] if advice else []), *advice])
 
     def to_markdown(self):
         """The table in Markdown.
@@ -79,9 +75,7 @@ class SurveyCheck:
         text : str
         """
         heads = ("property", "training", "survey", "verdict", "what to do")
-        table = [heads, ("---",) * 5, *self.rows]
-        cells = [[cell.replace("|", "\\|") for cell in line] for line in table]
-        return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+        return "\n".join(markdown_table(heads, self.rows))
 
 
 def check_survey(estimator, cube):

@@ -1,9 +1,9 @@
-"""Text in columns, for terminals."""
+"""Tables as text: in columns for terminals, and in Markdown."""
 
 import shutil
 import textwrap
 
-__all__ = ["show_rows", "table_text"]
+__all__ = ["markdown_table", "show_rows", "table_text"]
 
 #: Narrower terminals would break most words.
 LEAST_WIDTH = 30
@@ -41,3 +41,12 @@ def table_text(rows, sides):
         ).rstrip()
         for row in zip(*columns, strict=True)
     )
+
+
+def markdown_table(heads, rows):
+    """Lines of a table in Markdown."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return [
+        f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |"
+        for line in lines
+    ]
