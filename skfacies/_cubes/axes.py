@@ -6,13 +6,17 @@ __all__ = [
     "AXES_BY_NAME",
     "UNITS",
     "UNIT_SCALES",
+    "VERTICAL_NAMES",
     "axes_by_name",
     "known_axes",
     "unit_of",
     "vertical_kind",
+    "vertical_label",
 ]
 
 UNITS = {"twt": "ms", "depth": "m"}
+#: Vertical axes in words, for people.
+VERTICAL_NAMES = {"twt": "two-way time", "depth": "depth"}
 #: Names of units, in milliseconds or meters. Times and depths are not compared with each other.
 UNIT_SCALES = {
     "time": {
@@ -136,3 +140,16 @@ def unit_of(axis, values, attrs):
     if kind == "twt" and len(values) > 1 and 0 < abs(float(values[1]) - float(values[0])) < 0.1:
         return "s"
     return UNITS.get(kind)
+
+
+def vertical_label(axis, unit):
+    """Label of a vertical axis in words, such as "two-way time (ms)".
+
+    A unit of time or of length tells what the axis is, or else its name.
+    """
+    kind = vertical_kind(axis)
+    for own, measured in (("twt", "time"), ("depth", "depth")):
+        if str(unit).lower() in UNIT_SCALES[measured]:
+            kind = own
+    name = VERTICAL_NAMES.get(kind, str(axis))
+    return f"{name} ({unit})" if unit else name

@@ -5,6 +5,7 @@ from numbers import Real
 import numpy as np
 from scipy.stats import entropy as shannon_entropy
 
+from skfacies._cubes.axes import vertical_label
 from skfacies._sections.labels import label_codes
 from skfacies._sections.validation import (
     as_array,
@@ -14,12 +15,8 @@ from skfacies._sections.validation import (
 
 __all__ = ["check_matplotlib"]
 
-VERTICAL_LABELS = {
-    "ms": "two-way time (ms)",
-    "s": "two-way time (s)",
-    "m": "depth (m)",
-    "ft": "depth (ft)",
-}
+#: Labels of the vertical axis by the unit of samples.
+VERTICAL_LABELS = {unit: vertical_label("sample", unit) for unit in ("ms", "s", "m", "ft")}
 
 
 def check_matplotlib(caller):

@@ -72,17 +72,17 @@ def check_axes_of_panels(axes, panels):
     return axes
 
 
-def check_axes(axes, panels, vertical_label):
+def check_axes(axes, panels, labels):
     """Return the Axes as a list, and the place of the legend, beside the last Axes with facies."""
     axes = check_axes_of_panels(axes, panels)
     for ax in axes:
-        ax.set(xlabel="trace", ylabel=vertical_label)
+        ax.set(xlabel=labels[0], ylabel=labels[1])
     with_facies = [ax for name, ax in zip(panels, axes, strict=True) if name in FACIES_PANELS]
     owner = (with_facies or axes)[-1]
     return axes, (owner, LEGEND_PLACE)
 
 
-def make_figure(shape, panels, ncols, vertical_label):
+def make_figure(shape, panels, ncols, labels):
     """Return a figure, an Axes for each panel, and the place of the legend."""
     import matplotlib.pyplot as plt
 
@@ -108,7 +108,8 @@ def make_figure(shape, panels, ncols, vertical_label):
         # Not label_outer: a panel above an empty cell keeps its horizontal axis.
         bottom, left = i + ncols >= len(panels), i % ncols == 0
         ax.tick_params(labelbottom=bottom, labelleft=left)
-        ax.set(xlabel="trace" if bottom else "", ylabel=vertical_label if left else "")
+        ax.ticklabel_format(style="plain", useOffset=False)  # of line numbers above 10 000
+        ax.set(xlabel=labels[0] if bottom else "", ylabel=labels[1] if left else "")
     for ax in spare:
         ax.set_axis_off()
     if spare:
@@ -119,42 +120,50 @@ def make_figure(shape, panels, ncols, vertical_label):
     return figure, axes, (axes[ncols - 1], LEGEND_PLACE)
 
 
-def draw_amplitudes(ax, section, extent, clip_percentile, cmap):
+def draw_amplitudes(ax, section, edges, clip_percentile, cmap):
     strength = np.abs(section[~np.isnan(section)].astype(np.float32))
     clip = np.percentile(strength, clip_percentile) if strength.size else 0
     if clip == 0:  # few samples, or none, are nonzero
         clip = strength.max(initial=0) or 1
     # Many traces share a pixel: without antialiasing, reflectors turn into moiré patterns.
-    _draw_image(ax, section, extent, "antialiased", cmap=cmap, vmin=-clip, vmax=clip)
+    _draw_image(ax, section, edges, "antialiased", cmap=cmap, vmin=-clip, vmax=clip)
 
 
-def draw_facies(ax, codes, n_classes, extent, alpha):
+def draw_facies(ax, codes, n_classes, edges, alpha):
     from matplotlib.colors import to_rgba_array
 
     # Colors, not codes: interpolation between the codes 1 and 3 would give 2.
     table = np.zeros((n_classes + 1, 4), dtype=np.float32)  # last, no facies: transparent
     table[:n_classes] = to_rgba_array(facies_colors(n_classes), alpha)
-    _draw_image(ax, table[codes], extent, "nearest")
+    _draw_image(ax, table[codes], edges, "nearest")
 
 
-def draw_entropy(ax, entropy, extent, cmap):
-    image = _draw_image(ax, entropy, extent, "antialiased", cmap=cmap, vmin=0, vmax=1)
+def draw_entropy(ax, entropy, edges, cmap):
+    image = _draw_image(ax, entropy, edges, "antialiased", cmap=cmap, vmin=0, vmax=1)
     # Inset, so that the panel keeps the size of the others and leaves room for a legend above.
     ax.figure.colorbar(image, cax=ax.inset_axes([1.02, 0, 0.03, 1]), label="normalized entropy")
 
 
-def _draw_image(ax, values, extent, interpolation, **kwargs):
-    values = values.swapaxes(0, 1)
-    return ax.imshow(
-        values, extent=extent, aspect="auto", origin="upper", interpolation=interpolation, **kwargs
-    )
+def _draw_image(ax, values, edges, interpolation, **kwargs):
+    values, (x, z) = values.swapaxes(0, 1), edges
+    extent = (x[0], x[-1], z[-1], z[0])
+    if all(np.allclose(np.diff(ends), (ends[-1] - ends[0]) / (len(ends) - 1)) for ends in edges):
+        return ax.imshow(
+            values,
+            extent=extent,
+            aspect="auto",
+            origin="upper",
+            interpolation=interpolation,
+            **kwargs,
+        )
+    image = ax.pcolorfast(x, z, values, **kwargs)
+    ax.set(xlim=extent[:2], ylim=extent[2:])
+    return image
 
 
-def contact_segments(codes, n_classes, extent):
+def contact_segments(codes, n_classes, edges):
     """Edges between samples of two facies, shape (n_segments, 2, 2); none next to no facies."""
-    left, right, bottom, top = extent
-    x = np.linspace(left, right, codes.shape[0] + 1)
-    z = np.linspace(top, bottom, codes.shape[1] + 1)
+    x, z = edges
     known = codes < n_classes
     below = (codes[:, 1:] != codes[:, :-1]) & known[:, 1:] & known[:, :-1]
     i, j = np.nonzero(below)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skfacies._cubes.holders import has_named_axes
+from skfacies._cubes.pairing import align_known
 from skfacies._sections.estimators import last_step
 from skfacies._sections.labels import class_labels, is_ignored, union_labels
 from skfacies._sections.validation import (
@@ -18,11 +20,19 @@ from skfacies.plotting._arguments import (
     label_positions,
     vertical_scale,
 )
+from skfacies.plotting._coordinates import (
+    check_order,
+    line_of,
+    predict_section,
+    sample_axis,
+    trace_axis,
+)
 from skfacies.plotting._drawing import (
     CONTACT_PANELS,
     FACIES_PANELS,
     MISSING_COLOR,
     TITLES,
+    cell_edges,
     check_axes,
     check_panels,
     check_plot_params,
@@ -45,13 +55,19 @@ class SectionDisplay:
     and whether the classifier was uncertain there. Interpreted contacts are drawn over the
     prediction and the entropy.
 
+    A section of an `xarray.DataArray`, such as ``open_cube(path).sel(inline=300)``, is drawn with
+    its coordinates: line numbers to the right, two-way time or depth downward, and "inline 300" as
+    the title.
+
     Use `from_estimator` with a fitted estimator, or `from_predictions` with arrays; both draw.
     The constructor only stores its arguments.
 
     Parameters
     ----------
     section : array-like of shape (n_traces, n_samples)
-        Amplitudes; NaN where missing.
+        Amplitudes; NaN where missing. Coordinates of an `xarray.DataArray` are used: of traces if
+        they ascend or descend, evenly spaced or not, and of samples if they ascend. The other
+        arrays must have the same coordinates, or none.
     labels, prediction : array-like of shape (n_traces, n_samples), default=None
         Interpreted and predicted facies, integers or strings.
     entropy : array-like of shape (n_traces, n_samples), default=None
@@ -67,14 +83,17 @@ class SectionDisplay:
     ignore_label : int, str or None, default=-1
         Label of samples without interpretation, which are not colored.
     sample_interval : float, default=None
-        Interval between samples in `sample_unit`. If None, the vertical axis counts samples.
+        Interval between samples in `sample_unit`. If None, the vertical axis has the coordinates of
+        `section`, or counts samples.
     sample_unit : {"ms", "s", "m", "ft"}, default="ms"
         Unit of `sample_interval`: "ms" and "s" for two-way time, "m" and "ft" for depth.
-    first_trace, first_sample : int, default=0
-        Numbers of the first trace and the first sample, where the axes begin. The first sample
-        is at ``first_sample * sample_interval``.
+    first_trace, first_sample : int, default=None
+        Numbers of the first trace and the first sample, where the axes begin, instead of the
+        coordinates of `section`; 0 without either. The first sample is at
+        ``first_sample * sample_interval``.
     title : str, default=None
-        Title of the figure, such as "inline 428".
+        Title of the figure. None is the line that `section` was cut along, such as "inline 428", if
+        its coordinates tell; "" is no title.
 
     Attributes
     ----------
@@ -126,8 +145,8 @@ class SectionDisplay:
         ignore_label=-1,
         sample_interval=None,
         sample_unit="ms",
-        first_trace=0,
-        first_sample=0,
+        first_trace=None,
+        first_sample=None,
         title=None,
     ):
         self.section = section
@@ -156,7 +175,8 @@ class SectionDisplay:
             a Pipeline or a search.
         section : array-like of shape (n_traces, n_samples)
             Amplitudes as the estimator expects them, with channels last if it was trained on
-            channels.
+            channels. Coordinates of an `xarray.DataArray` are drawn, and used by estimators that
+            have learned where contacts lie (`positions`).
         labels : array-like of shape (n_traces, n_samples), default=None
             The interpretation, if there is one.
         axes : matplotlib Axes or sequence of Axes, default=None
@@ -198,20 +218,22 @@ class SectionDisplay:
         >>> plt.close(display.figure_)
         """
         check_matplotlib("SectionDisplay.from_estimator")
-        whole = np.asarray(as_array(section, "section"))
+        check_order(section)
+        # Read once: the section of a file that is opened lazily is read whenever it is used.
+        whole = section.compute() if has_named_axes(section) else as_array(section, "section")
         with_channels = whole.ndim == 3 and whole.shape[2] == getattr(
             last_step(estimator), "n_channels_", None
         )
-        section = check_section(own_amplitudes(whole) if with_channels else whole)
+        section = own_amplitudes(whole) if with_channels else whole
+        shape = check_section(section).shape
         if not hasattr(estimator, "predict_proba"):
             raise TypeError(
                 f"`estimator` must have predict_proba; {type(estimator).__name__} does not. Use "
                 "SectionDisplay.from_predictions with its prediction."
             )
-        whole = whole if with_channels else section
-        probabilities = np.asarray(estimator.predict_proba(whole[None]))
+        probabilities = predict_section(estimator, "predict_proba", whole)
         classes = np.asarray(estimator.classes_)
-        expected = (1, *section.shape, len(classes))
+        expected = (1, *shape, len(classes))
         if probabilities.shape != expected:
             raise ValueError(
                 f"`estimator` must predict probabilities of shape {expected} for one section, "
@@ -219,7 +241,7 @@ class SectionDisplay:
             )
         prediction, entropy = decide(probabilities[0], classes, display_kw.get("ignore_label", -1))
         if hasattr(estimator, "predict"):  # it may put labels in stratigraphic order
-            prediction = np.asarray(estimator.predict(whole[None]))[0]
+            prediction = predict_section(estimator, "predict", whole)[0]
         return cls.from_predictions(
             section,
             labels,
@@ -339,32 +361,33 @@ class SectionDisplay:
         """
         check_matplotlib("SectionDisplay.plot")
         check_plot_params(clip_percentile, alpha, ncols)
+        check_order(self.section)
         section = check_section(self.section)
-        entropy = check_entropy(self.entropy, section)
+        entropy = check_entropy(self._aligned("entropy"), section)
         codes, self.classes_ = self._encode_facies(section)
         names = facies_names(self.target_names, self.classes_)
-        extent, vertical_label = self._scale_axes(section.shape)
+        edges, axis_labels = self._scale_axes(section.shape)
         panels = check_panels(panels, ["section", *codes] + ["entropy"] * (entropy is not None))
 
         if axes is None:
-            figure, axes, place = make_figure(section.shape, panels, ncols, vertical_label)
-            figure.suptitle(self.title or "")
+            figure, axes, place = make_figure(section.shape, panels, ncols, axis_labels)
+            figure.suptitle(line_of(self.section) if self.title is None else self.title)
         else:
-            axes, place = check_axes(axes, panels, vertical_label)
+            axes, place = check_axes(axes, panels, axis_labels)
         self.axes_ = dict(zip(panels, axes, strict=True))
         self.figure_ = axes[0].figure
 
         segments = []
         if contacts and "labels" in codes:
-            segments = contact_segments(codes["labels"], len(names), extent)
+            segments = contact_segments(codes["labels"], len(names), edges)
         for name, ax in self.axes_.items():
             ax.set(title=TITLES[name], facecolor=MISSING_COLOR)
             if name == "entropy":
-                draw_entropy(ax, entropy, extent, entropy_cmap)
+                draw_entropy(ax, entropy, edges, entropy_cmap)
             else:
-                draw_amplitudes(ax, section, extent, clip_percentile, cmap)
+                draw_amplitudes(ax, section, edges, clip_percentile, cmap)
             if name in codes:
-                draw_facies(ax, codes[name], len(names), extent, alpha)
+                draw_facies(ax, codes[name], len(names), edges, alpha)
             if name in CONTACT_PANELS:
                 draw_contacts(ax, segments)
 
@@ -374,10 +397,14 @@ class SectionDisplay:
             self.legend_ = draw_legend(place, names, alpha, cmap, line)
         return self
 
+    def _aligned(self, name):
+        """An array with the axes of the section, if both have names."""
+        return align_known(getattr(self, name), self.section, name, "section", self.ignore_label)
+
     def _encode_facies(self, section):
         """Return the labels and the prediction as positions in the classes, and the classes."""
         facies = {
-            name: np.asarray(check_same_structure(getattr(self, name), section, name, "section"))
+            name: np.asarray(check_same_structure(self._aligned(name), section, name, "section"))
             for name in ("labels", "prediction")
             if getattr(self, name) is not None
         }
@@ -412,9 +439,15 @@ class SectionDisplay:
         return classes
 
     def _scale_axes(self, shape):
-        """Return left, right, bottom and top of a section, and the label of the vertical axis."""
-        interval, label = vertical_scale(self.sample_interval, self.sample_unit)
+        """Return edges of traces and of samples, and the labels of both axes."""
         # A sample is drawn centered on its number, so that axis ticks mark sample centers.
-        left, top = self.first_trace - 0.5, self.first_sample - 0.5
-        extent = (left, left + shape[0], (top + shape[1]) * interval, top * interval)
-        return extent, label
+        traces = trace_axis(self.section) if self.first_trace is None else None
+        if traces is None:
+            traces = np.arange(shape[0]) + (self.first_trace or 0), "trace"
+        counted = self.sample_interval is not None or self.first_sample is not None
+        interval, label = vertical_scale(self.sample_interval, self.sample_unit)
+        samples = None if counted else sample_axis(self.section)
+        if samples is None:
+            samples = np.arange(shape[1]) + (self.first_sample or 0), label
+        edges = cell_edges(traces[0]), cell_edges(samples[0]) * interval
+        return edges, (traces[1], samples[1])

@@ -2,12 +2,10 @@
 
 import numpy as np
 
-from skfacies._cubes.axes import unit_of, vertical_kind
+from skfacies._cubes.axes import VERTICAL_NAMES, unit_of, vertical_kind
 from skfacies._cubes.holders import AXES, has_named_axes, ordered_dims
 
 __all__ = ["Axis", "find_axes", "find_lines", "find_map", "line_positions", "source_of"]
-
-VERTICAL_NAMES = {"twt": "two-way time", "depth": "depth"}
 
 
 class Axis:
