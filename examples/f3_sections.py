@@ -82,15 +82,14 @@ def report(title, truth, prediction, units):
 
 def save_picture(model, lines, path, name="inline_328"):
     """Draw a line of block A, whole: it is not in the training block at any crossline."""
-    at = lines.names.index(name) if name in lines.names else 0
+    names, sections, labels = cut(lines, **BLOCKS["A"])
+    at = names.index(name) if name in names else 0
     display = SectionDisplay.from_estimator(
         model,
-        lines.data[at],
-        lines.target[at],
+        sections[at],
+        labels[at],
         target_names=[f"unit {unit}" for unit in model.classes_],
-        title=f"Netherlands F3, {lines.names[at].replace('_', ' ')}, not seen in training",
-        sample_interval=4.0,
-        first_trace=FIRST_CROSSLINE,
+        title=f"Netherlands F3, {names[at].replace('_', ' ')}, not seen in training",
     )
     display.figure_.savefig(path, dpi=110)
     print(f"picture: {path}")

@@ -7,6 +7,8 @@ five inlines, go in. Facies in SEG-Y and horizons on every trace come out, for t
 load.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # Files of an interpretation system
 # ---------------------------------
@@ -74,14 +76,27 @@ facies = segmenter.predict(cube)
 probabilities = segmenter.predict_proba(cube)
 
 # %%
+# A line half-way between two picked ones shows whether the units make sense. Axes have the line
+# numbers and times of the file.
+from skfacies.plotting import SectionDisplay
+
+names = ["parallel", "chaotic", "clinoform"]
+SectionDisplay.from_estimator(
+    segmenter,
+    cube.sel(inline=217),
+    target_names=names,
+    plot_kw={"panels": ["section", "prediction"]},
+)
+
+# %%
 # Out
 # ---
 # With ``like``, the facies get the trace headers of the survey, byte for byte. Horizons come from
 # the probabilities: they lie between samples, and have an uncertainty.
 from skfacies.horizons import contacts_from_probabilities
 
-names = "0 parallel, 1 chaotic, 2 clinoform"
-write_cube(segy.with_name("facies.sgy"), facies, like=segy, note=names)
+note = ", ".join(f"{number} {name}" for number, name in enumerate(names))
+write_cube(segy.with_name("facies.sgy"), facies, like=segy, note=note)
 contacts = contacts_from_probabilities(probabilities)
 for path, depth, uncertainty in zip(paths, contacts.depth, contacts.uncertainty, strict=True):
     predicted = path.with_name(f"predicted_{path.stem}.xyz")

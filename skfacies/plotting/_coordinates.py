@@ -1,5 +1,7 @@
 """Line numbers and times or depths of a section, as its axes show them."""
 
+import warnings
+
 import numpy as np
 
 from skfacies._cubes.axes import known_axes, unit_of, vertical_label
@@ -28,7 +30,7 @@ def trace_axis(section):
     if numbers is None:
         return None
     dim = section.dims[0]
-    if _is_path(section):  # has numbers of its own, which are not those of the survey
+    if _is_2d_line(section):
         return numbers, "trace"
     unit = section.coords[dim].attrs.get("units")
     return numbers, known_axes([dim]).get(dim, f"{dim} ({unit})" if unit else str(dim))
@@ -45,7 +47,7 @@ def sample_axis(section):
 
 def line_of(section):
     """The line that a section was cut along, such as "inline 300", or "" if it is not known."""
-    lines = {} if not has_named_axes(section) or _is_path(section) else _single_lines(section)
+    lines = {} if not has_named_axes(section) or _is_2d_line(section) else _single_lines(section)
     for name, axis in lines.items():
         number = section.coords[name]
         if number.dtype.kind in "iuf" and np.isfinite(number):
@@ -58,10 +60,15 @@ def predict_section(estimator, method, section):
 
     An estimator that uses line numbers gets those of the section.
     """
-    predict, sections = getattr(estimator, method), last_step(estimator)
+    with warnings.catch_warnings():  # of a line across `direction`, which was asked for
+        warnings.filterwarnings("ignore", "`X` is one (in|cross)line and", UserWarning)
+        return _predict_line(getattr(estimator, method), last_step(estimator), section)
+
+
+def _predict_line(predict, estimator, section):
     placed = trace_numbers([section], 0) is not None
-    if placed and find_parameter(sections, "positions", None) is not None:
-        if not hasattr(sections, "estimator_"):
+    if placed and find_parameter(estimator, "positions", None) is not None:
+        if not hasattr(estimator, "estimator_"):
             return np.asarray(predict([section]))
         lines = list(_single_lines(section))
         if len(lines) == 1:  # a CubeSegmenter takes a cube of one line
@@ -89,6 +96,7 @@ def _single_lines(section):
     return {name: axis for name, axis in known_axes(whole).items() if axis in AXES}
 
 
-def _is_path(section):
-    """Whether a section is a 2-D line that was placed on a survey."""
-    return not set(PATH).isdisjoint(section.coords)
+def _is_2d_line(section):
+    """Whether a section is a 2-D line, which has numbers of its own, not those of a survey."""
+    is_placed = not set(PATH).isdisjoint(section.coords)
+    return is_placed or section.attrs.get("inline_byte") == 0  # `open_cube(..., inline_byte=None)`

@@ -301,6 +301,17 @@ class SectionDisplay:
         >>> list(display.axes_)
         ['section', 'prediction']
         >>> plt.close(display.figure_)
+
+        With coordinates, as :func:`skfacies.io.open_cube` reads them:
+
+        >>> import xarray
+        >>> axes = {"inline": range(4), "crossline": range(400, 440), "twt": range(0, 128, 4)}
+        >>> named = xarray.DataArray(cube.data, axes, list(axes))
+        >>> display = SectionDisplay.from_predictions(named.sel(inline=1))
+        >>> ax = display.axes_["section"]
+        >>> print(display.figure_.get_suptitle(), ax.get_xlabel(), ax.get_ylabel(), sep=", ")
+        inline 1, crossline, two-way time (ms)
+        >>> plt.close(display.figure_)
         """
         display = cls(section, labels=labels, prediction=prediction, entropy=entropy, **display_kw)
         return display.plot(axes, **(plot_kw or {}))
