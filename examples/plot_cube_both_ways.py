@@ -59,8 +59,9 @@ import matplotlib.pyplot as plt
 maps = {"mis-tie of inlines and crosslines": ties.share, "error of their average": wrong}
 fig, axes = plt.subplots(1, 2, figsize=(9, 4), sharex=True, sharey=True, layout="constrained")
 for ax, (title, share) in zip(axes, maps.items(), strict=True):
-    image = ax.pcolormesh(100 * share, vmin=0, vmax=25, cmap="magma_r")
-    ax.axhline(32, color="black", ls="--", lw=0.9)
+    inlines, crosslines = map(np.arange, share.shape)
+    image = ax.pcolormesh(crosslines, inlines, 100 * share, vmin=0, vmax=25, cmap="magma_r")
+    ax.axhline(31.5, color="black", ls="--", lw=0.9)
     ax.set(title=title, xlabel="crossline")
 axes[0].set_ylabel("inline (interpreted below the dashed line)")
 fig.colorbar(image, ax=axes, label="samples of the trace (%)", extend="max")
