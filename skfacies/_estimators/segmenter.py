@@ -89,7 +89,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         - "noise" 0.3: largest standard deviation of added noise, in units of scaled amplitude;
         - "frequency" 0.5: largest power of frequency that multiplies the spectrum;
         - "stretch" 0.08: largest change of the logarithm of the lateral, and vertical, scale;
-        - "shift" 10, "dip" 10, "warp" 7: largest vertical displacement in samples of all traces,
+        - "shift", "dip", "warp" 35: largest vertical displacement in samples of all traces,
           of the outermost ones, and of smooth folds, each at most a twelfth of the crop's height;
         - "cutout" 0: largest part of the crop's height and width that is blanked;
         - "polarity" 0: probability of a change of sign.
