@@ -67,7 +67,7 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
 
     Notes
     -----
-    Quantiles are interpolated in a histogram of 65 536 bins with a relative width below 0.8 %:
+    Quantiles are interpolated in a histogram of 65,536 bins with a relative width below 0.8 %:
     `fit` reads each section once, and pieces passed to `partial_fit` in any order give the same
     result as one `fit`. The scale is within 1 % of the exact scale. If amplitudes have an offset of
     several times the scale, the first live section determines the value around which bins are
