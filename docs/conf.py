@@ -33,6 +33,7 @@ exclude_patterns = ["_build", "_templates", "**/GALLERY_HEADER.rst"]
 templates_path = ["_templates"]
 default_role = "py:obj"  # `X` is code, and `FaciesSegmenter` is a link
 myst_heading_anchors = 3
+smartquotes = False  # they would turn the quotes and dashes of code in running text
 html_css_files = ["pages.css"]
 
 # Roles such as :func: must find what they name; single backquotes also mark parameters. What other
@@ -85,6 +86,7 @@ sphinx_gallery_conf = {
     "doc_module": ("skfacies",),
     "download_all_examples": False,
     "remove_config_comments": True,
+    "capture_repr": (),  # what matters is printed
     "show_signature": False,
     "write_computation_times": False,  # pages that load scripts from elsewhere
 }
@@ -101,7 +103,7 @@ if has_theme:
     html_theme_options = {
         "show_prev_next": False,
         "navigation_with_keys": False,
-        "header_links_before_dropdown": 5,
+        "header_links_before_dropdown": 6,
         "show_toc_level": 2,
         "pygments_light_style": "a11y-high-contrast-light",
         "pygments_dark_style": "a11y-high-contrast-dark",

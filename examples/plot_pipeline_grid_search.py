@@ -63,7 +63,7 @@ with warnings.catch_warnings():
 # %%
 # The answer
 # ----------
-# A grey line is a fold, the black one their mean.
+# A gray line is a fold, the black one their mean.
 import matplotlib.pyplot as plt
 
 results = search.cv_results_

@@ -48,8 +48,10 @@ for name, horizon in zip(["top_chaotic", "top_clinoform"], picks, strict=True):
 print(*segy.with_name("top_chaotic.dat").read_text().splitlines()[:2], sep="\n")
 
 # %%
-# In -- ``open_cube`` reads line numbers, times and coordinates from the trace headers, and samples
-# when they are used. ``read_horizons`` recognizes the format of the files and places the picks on
+# From files to labels
+# --------------------
+# ``open_cube`` reads line numbers, times and coordinates from the trace headers, and samples when
+# they are used. ``read_horizons`` recognizes the format of the files and places the picks on
 # the traces of the cube. The space between the horizons becomes labels, on traces with picks.
 from skfacies.horizons import labels_from_horizons, read_horizons
 from skfacies.io import open_cube
@@ -89,8 +91,8 @@ SectionDisplay.from_estimator(
 )
 
 # %%
-# Out
-# ---
+# From predictions to files
+# -------------------------
 # With ``like``, the facies get the trace headers of the survey, byte for byte. Horizons come from
 # the probabilities: they lie between samples, and have an uncertainty.
 from skfacies.horizons import contacts_from_probabilities

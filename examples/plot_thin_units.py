@@ -3,7 +3,7 @@ Thin units
 ==========
 
 Is a unit of a few samples found at all, or do the thick units drown it in the loss? A thin sand has
-3 % of the labels of a survey. We train three times, with other weights of the classes, and look for
+3% of the labels of a survey. We train three times, with other weights of the classes, and look for
 the sand far from the training lines.
 """
 

@@ -237,7 +237,7 @@ class CubeSegmenter(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """Go on from the fitted model with corrected or new lines, in a sixth of the time.
 
         Training lines that `y` leaves out are learned again, labeled by the model. Lines that are
-        new, or differ from its prediction in more than 2 % of the samples, count three times.
+        new, or differ from its prediction in more than 2% of the samples, count three times.
 
         Parameters
         ----------

@@ -58,7 +58,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         A decoder of segmentation-models-pytorch: "Unet", "UnetPlusPlus", "FPN", "Segformer", ….
     decoder_channels : "auto", tuple of int, int or None, default="auto"
         Widths of the decoder, from the deepest level up. "auto" is ``(128, 64, 32, 16, 16)`` for
-        the U-Net, roughly half the library's default: training and prediction take 25 % less time,
+        the U-Net, roughly half the library's default: training and prediction take 25% less time,
         at a cost of about 0.005 mean IoU near the training lines of F3. None, and "auto" for other
         architectures, is the library's default.
     ignore_label : int, str or None, default=-1
@@ -102,7 +102,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     lr : float, default=1e-3
         Highest learning rate.
     lr_schedule : {"cosine", "constant"}, default="cosine"
-        "cosine" warms up over the first 5 % of the steps and decays to 2 % at the last. Both are
+        "cosine" warms up over the first 5% of the steps and decays to 2% at the last. Both are
         combined with ReduceLROnPlateau, which halves the rate after 10 epochs without a better
         validation loss, or training loss if nothing is held out.
     loss : {"cross_entropy", "dice", "focal", "lovasz"} or torch.nn.Module, default="cross_entropy"
@@ -164,12 +164,12 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         Mix each section's own batch-norm statistics with those learned in training. For a feature
         map of n positions the section's weight is ``n / (n + 128)``. The first layer always uses
         the training statistics, and so do sections whose number of samples differs by more than
-        5 % from the training sections. This helps far from the training lines and makes little
+        5% from the training sections. This helps far from the training lines and makes little
         difference close to them.
     unit_order : "auto", None or array-like of labels, default="auto"
         Classes from top to bottom. Traces whose labels are not in this order get the most likely
         labels that are; units may be absent. "auto" learns from the training traces which unit lies
-        above which. There is no order if the traces show no single one, or if less than 95 % of the
+        above which. There is no order if the traces show no single one, or if less than 95% of the
         traces of a class follow it; ``unit_order_reason_`` says why. None turns this off. An array
         must hold every class once, and may hold more. In `predict_proba` these labels have the
         highest probability: each swaps probabilities with the class that it replaces.
@@ -309,7 +309,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
             File that keeps the state of the training. If `fit` is killed, or ended by Ctrl-C, the
             same call goes on from there, and ends with the weights of an unbroken fit. After a
             finished fit, it returns these at once: delete the file when the model is saved. Writing
-            takes 2 % of the time. Each training needs its own file. The page "Model files" says
+            takes 2% of the time. Each training needs its own file. The page "Model files" says
             what is compared, and when the file is written. None keeps no file.
 
         Returns
@@ -330,7 +330,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         Warns
         -----
         ConvergenceWarning
-            If the model does not find 80 % of a class again on its own training lines.
+            If the model does not find 80% of a class again on its own training lines.
         """
         self._check_parameters()
         old = self._go_on_from() if self.warm_start and hasattr(self, "net_") else None

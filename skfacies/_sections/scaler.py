@@ -22,7 +22,7 @@ from skfacies._sections.validation import (
 __all__ = ["AmplitudeScaler", "scale_section"]
 
 # The upper 16 bits of a float32 are its sign, its exponent and 7 bits of its mantissa. Counting
-# them gives a histogram over the whole range of float32, with bins narrower than 0.8 % of their
+# them gives a histogram over the whole range of float32, with bins narrower than 0.8% of their
 # value. It takes one pass, can be merged, and does not depend on the order or size of the pieces.
 _N_BINS = 1 << 16
 
@@ -67,9 +67,9 @@ class AmplitudeScaler(TransformerMixin, BaseEstimator, auto_wrap_output_keys=Non
 
     Notes
     -----
-    Quantiles are interpolated in a histogram of 65 536 bins with a relative width below 0.8 %:
+    Quantiles are interpolated in a histogram of 65,536 bins with a relative width below 0.8%:
     `fit` reads each section once, and pieces passed to `partial_fit` in any order give the same
-    result as one `fit`. The scale is within 1 % of the exact scale. If amplitudes have an offset of
+    result as one `fit`. The scale is within 1% of the exact scale. If amplitudes have an offset of
     several times the scale, the first live section determines the value around which bins are
     narrow.
 

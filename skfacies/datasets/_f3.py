@@ -68,10 +68,10 @@ def fetch_f3(
     delay=1.0,
     verbose=1,
 ):
-    """Load the F3 facies benchmark [1]_: a real survey in which every sample is interpreted.
+    """Load the F3 facies benchmark: a real survey in which every sample is interpreted.
 
     Its two test blocks have been used by many; `skfacies.benchmark.f3_benchmark` scores on them as
-    the paper does. They are meant to be used once: choose models on the training block.
+    the paper [1]_ does. They are meant to be used once: choose models on the training block.
 
     Parameters
     ----------

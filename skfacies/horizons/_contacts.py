@@ -49,7 +49,7 @@ def contacts_from_probabilities(probabilities, *, classes=None, units=None, pinc
             samples. NaN also where nothing below the contact is in the trace, or where the sample
             above is missing.
         uncertainty : float32 array of this shape
-            In samples: half of the range in which the contact lies with a probability of 68 %,
+            In samples: half of the range in which the contact lies with a probability of 68%,
             which is one standard deviation if depths are normally distributed. NaN where the
             trace holds less than half of the range.
         thickness : float32 array of this shape

@@ -91,7 +91,7 @@ def write_view(
     title : str, default=None
         Title of the page. None is the name of the file that `cube` was opened from, or of `path`.
     max_size : float, default=30e6
-        Largest size of the file in bytes, at least 300 000. Larger cubes are thinned out: every
+        Largest size of the file in bytes, at least 300,000. Larger cubes are thinned out: every
         n-th line and, as a last resort, sample is kept. Amplitudes and other numbers have 8 bits.
 
     Returns
