@@ -21,8 +21,8 @@ def add_parser(commands):
         help="suggest the lines to interpret next",
         description="Suggest the lines to interpret next: through traces that the model is "
         "undecided about, far from the lines that it was trained on. This is for a survey that "
-        "has some lines already. For the first lines, space them evenly: in tests, suggested lines "
-        "were better than random ones, but not than evenly spaced ones.",
+        "has some lines already. Space the first lines evenly: in tests, suggested lines were "
+        "better than random ones, and about as good as evenly spaced ones.",
         example="skfacies next model.safetensors survey.sgy -n 3",
     )
     parser.add_argument("model", metavar="MODEL", help="file written by skfacies fit")

@@ -33,9 +33,10 @@ def suggest_lines(
 ):
     """Suggest the lines to interpret next, by the doubt of a model and the lines that it knows.
 
-    Begin with evenly spaced lines. In tests on four surveys, models of four suggested lines were
-    better than those of random ones on three surveys, and than those of evenly spaced ones on none.
-    This is for surveys with picked lines, which the next ones should complement.
+    Begin with evenly spaced lines. This is for surveys with picked lines, which the next ones
+    should complement. In tests on four surveys with five repetitions, models of four suggested
+    lines were better than those of random lines in 16 of 20 cases, with a mean IoU 0.017 higher,
+    and 0.007 worse than those of four evenly spaced lines.
 
     Good lines run through traces that the model is undecided about, far from the lines that it has
     learned from, and through units that these have little of. The model predicts some lines of
