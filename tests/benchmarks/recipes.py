@@ -230,7 +230,11 @@ def make_table(rows, column="miou"):
             lines.append(f"| {split} | {' | '.join(map(describe, cells))} |")
     worst = [describe(regret(means, rivals, name), "+.3f") for name in names]
     lines.append(f"| worst against the best rival | {' | '.join(worst)} |")
-    mean = [describe(np.mean(list(means[name].values()))) for name in names]
+    all_kinds = set().union(*means.values())
+    mean = [
+        describe(np.mean(list(means[name].values())) if means[name].keys() == all_kinds else None)
+        for name in names
+    ]  # means of other surveys could not be compared
     lines.append(f"| mean | {' | '.join(mean)} |")
     return "\n".join(lines)
 
