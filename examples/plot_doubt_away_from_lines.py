@@ -59,8 +59,9 @@ ax.set(xlabel="inline", ylabel="mean of contacts and traces (ms)", xlim=(0, 71),
 ax.legend(frameon=False)
 
 # %%
-# The uncertainty is low between the picked lines and grows beyond them, as the error does. It is of
-# the right size, but no map of errors: from inline 45 on, the peaks of both lie elsewhere.
+# The uncertainty is low between the picked lines and grows beyond them, as the error does. Beyond
+# them it is of the right size; between them it is a little too large. But it is no map of errors:
+# from inline 50 on, the peaks of both lie elsewhere.
 #
 # So doubt tells how far the picks reach. It tells less about the best place of the next line:
 # `skfacies.qc.suggest_lines` weighs doubt by the distance from the picked lines, and its lines have

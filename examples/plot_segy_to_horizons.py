@@ -121,6 +121,6 @@ for name, values in zip(horizons.names, error, strict=True):
 folder.cleanup()
 
 # %%
-# The horizons are within a sample of the true ones, which only a synthetic survey can tell. The map
-# of uncertainty shows where to look first: along the fault, and at the edges of the survey. On the
-# command line, ``skfacies fit`` and ``skfacies predict`` do the same without Python.
+# On average, the horizons are within a sample of the true ones, which only a synthetic survey can
+# tell. The map of uncertainty shows where to look first: along the fault, and at the edges of the
+# survey. On the command line, ``skfacies fit`` and ``skfacies predict`` do the same without Python.
