@@ -14,8 +14,8 @@ __all__ = ["guess_labels", "unlabeled_runs"]
 MOST_GUESSED = 16
 
 #: Part of the samples of each class that become labels, the surest first. On lines of F3 that are
-#: 140 lines away from the training, the mean IoU rises from 0.756 to about 0.80 with a half, and to
-#: 0.778 with 0.7. With all of them, it stays as it is.
+#: 140 lines away from the training, a half gained most: 0.04 of mean IoU in one test. With 0.7 it
+#: was 0.02, and with all samples nothing.
 SURE_PART = 0.5
 
 #: Levels of sureness are found from every n-th trace.
