@@ -7,8 +7,6 @@ five inlines, go in. Facies in SEG-Y and horizons on every trace come out, for t
 load.
 """
 
-# sphinx_gallery_thumbnail_number = 2
-
 # %%
 # Files of an interpretation system
 # ---------------------------------
@@ -24,6 +22,7 @@ from skfacies.datasets import make_facies_cube
 from skfacies.horizons import write_horizon
 from skfacies.io import write_cube
 
+# sphinx_gallery_thumbnail_number = 2
 folder = tempfile.TemporaryDirectory()
 segy = Path(folder.name, "survey.sgy")
 survey = make_facies_cube((45, 60, 96), n_facies=3, n_faults=1, random_state=2)
