@@ -241,7 +241,7 @@ def test_uncertainty_covers_the_errors_of_a_trained_model():
     lines = np.arange(2, 24, 4)
     labels = np.full_like(survey.target, -1)
     labels[lines] = survey.target[lines]
-    section = FaciesSegmenter(max_epochs=12, early_stopping=False, random_state=0, verbose=0)
+    section = FaciesSegmenter(max_epochs=30, early_stopping=False, random_state=0, verbose=0)
     model = CubeSegmenter(section).fit(survey.data, labels)
     probabilities = model.predict_proba(survey.data)
     contacts = contacts_from_probabilities(probabilities)
