@@ -99,6 +99,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[2])
     parser.add_argument("path", help=".npz file of seismic_<name> and label_<name> pairs")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default="auto", help="default: %(default)s")
     parser.add_argument("--out", default="f3_sections.png", help="picture; default: %(default)s")
     parser.add_argument(
         "--adapt", action="store_true", help="learn from the lines of A and B, too, without labels"
@@ -112,7 +113,12 @@ def main():
         for ranges in BLOCKS.values():
             _, others, truth = cut(lines, **ranges)
             X, y = X + others, y + [np.full_like(labels, -1) for labels in truth]
-    model = FaciesSegmenter(encoder_weights=None, random_state=arguments.seed, verbose=1)
+    model = FaciesSegmenter(
+        encoder_weights=None,
+        max_epochs=arguments.epochs,
+        random_state=arguments.seed,
+        verbose=1,
+    )
     start = time.perf_counter()
     model.fit(X, y)
     print(f"fit: {time.perf_counter() - start:.0f} s, {model.n_iter_} epochs, {model.precision_}")
