@@ -161,14 +161,7 @@ def train(
         fitted._stack = check_unit_order(params.unit_order, fitted.classes_)
     before = old.contacts_ if old and old._stack == fitted._stack else None
     if unlabeled and not old and not fitted.net_.interrupted:
-        fitted.contacts_ = learn_contacts(sections, runs, fitted._stack, before)
-        # It takes little time: what was killed here goes on from the end of the first training.
-        try:
-            known = _with_guesses(params, fitted, sections, runs, unlabeled)
-            seed = _next_seed(seed, fitted.n_iter_)
-            _train_network(params, fitted, *known, valid, seed, fitted, effort=EFFORT)
-        except KeyboardInterrupt:  # what has been learned is kept
-            fitted.net_.interrupted = True
+        _go_on_with_guesses(params, fitted, sections, runs, unlabeled, valid, seed)
     # The picks of the held-out block are as good as others.
     picked = runs if one_epoch else sections.labeled_runs()
     fitted._training_summary = _summarize(sections, runs, picked, old and old._training_summary)
@@ -188,6 +181,18 @@ def train(
     if not one_epoch:
         warn_of_poor_recall(fitted.training_report_, fitted.classes_)
     return fitted
+
+
+def _go_on_with_guesses(params, fitted, sections, runs, unlabeled, valid, seed):
+    """Go on a while with sections without labels; what is known of contacts helps to guess them."""
+    fitted.contacts_ = learn_contacts(sections, runs, fitted._stack)
+    # It takes little time: what was killed here goes on from the end of the first training.
+    try:
+        known = _with_guesses(params, fitted, sections, runs, unlabeled)
+        seed = _next_seed(seed, fitted.n_iter_)
+        _train_network(params, fitted, *known, valid, seed, fitted, effort=EFFORT)
+    except KeyboardInterrupt:  # what has been learned is kept
+        fitted.net_.interrupted = True
 
 
 def _with_guesses(params, fitted, sections, runs, unlabeled):
