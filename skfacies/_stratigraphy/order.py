@@ -243,15 +243,25 @@ def put_in_order(codes, log_scores, order, missing=None):
 
 
 def _between_live(ranks, own_ranks, missing):
-    """Ranks in which missing samples keep their own as far as the live samples allow.
+    """Ranks in which most missing samples keep their own, as far as the live samples allow.
 
     The samples of a mute are therefore labeled, but do not influence the labels of others.
     """
+    import torch
+
     above = np.maximum.accumulate(np.where(missing, 0, ranks), axis=1)
     below = np.where(missing, np.iinfo(ranks.dtype).max, ranks)[:, ::-1]
     below = np.minimum.accumulate(below, axis=1)[:, ::-1]
-    inside = np.maximum.accumulate(np.clip(own_ranks, above, below), axis=1)
-    return np.where(missing, inside, ranks)
+    inside = np.clip(own_ranks, above, below)
+    uneven = np.flatnonzero((inside[:, 1:] < inside[:, :-1]).any(axis=1))
+    units = torch.arange(1 + int(inside.max(initial=0)))[:, None, None]
+    for first in range(0, len(uneven), TRACES_AT_ONCE):
+        traces = uneven[first : first + TRACES_AT_ONCE]
+        kept = torch.from_numpy(inside[traces]) == units
+        # Live samples outvote all others of their trace.
+        votes = torch.from_numpy(np.where(missing[traces], 1.0, inside.shape[1]))
+        inside[traces] = _best_ranks(kept * votes)
+    return inside
 
 
 def _parts_out_of_order(ranks, deepest):
