@@ -155,8 +155,8 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         reflectors. Weights fall by a factor of e over this distance, and where the network is
         unsure. Predicted contacts then do not jump between similar reflectors, but units that end
         at a contact or a fault suffer. "auto" is 100 if the interpreted contacts follow reflectors
-        and if averages do not lower the mean IoU of this network on held-out traces, or, if nothing
-        is held out, lower it on training traces by no more than 0.01; otherwise None. The evidence
+        and if averages lower the mean IoU of this network on held-out traces, or, if nothing is
+        held out, on training traces, by no more than 0.01; otherwise None. The evidence
         of a single trace is capped at 6 logits per class, so a few confidently wrong traces cannot
         outvote many. Where units have an order, contacts that leave their neighbors for up to three
         traces are moved back to them. None or 0 turns this off and saves an eighth of the time.
