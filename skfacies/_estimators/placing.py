@@ -33,10 +33,9 @@ GOLDEN_RATIO = 0.618034
 
 #: Distance from the picked traces, in lines, at which the logarithms of probabilities are halved:
 #: far from its training lines, a network is right less often than it says. The expected calibration
-#: error is then 0.02 beside nine lines of F3, 0.02 far from them and 0.03 beside a single line,
-#: where the network has learned from lines without labels. With 200 lines it is 0.09 beside the
-#: single line, and without it 0.07 far from the nine.
-HALF_SURE = 300.0
+#: error is then 0.01 beside nine lines of F3, 0.02 far from them and 0.05 beside a single line.
+#: With 300 lines it is 0.01, 0.09 and 0.12; without it, 0.01, 0.05 and 0.02.
+HALF_SURE = 600.0
 
 #: Interpolated probabilities count as at least this.
 MIN_PROBABILITY = 1e-3
