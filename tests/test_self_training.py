@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from stand_ins import Interrupt
 
 from skfacies import CubeSegmenter
-from skfacies._estimators.self_training import MOST_GUESSED, guess_labels, unlabeled_runs
+from skfacies._estimators.self_training import MOST_GUESSED, RATE, guess_labels, unlabeled_runs
 from skfacies._sections.sections import Sections
 
 
@@ -99,7 +99,7 @@ def weights_of(segmenter):
     return segmenter.__getstate__()["_weights"]
 
 
-def test_training_goes_on_for_a_sixth_of_the_epochs_where_sections_have_no_labels(
+def test_training_goes_on_gently_for_a_sixth_of_the_epochs_where_sections_have_no_labels(
     make_tiny, sparse
 ):
     X, y = sparse
@@ -107,6 +107,8 @@ def test_training_goes_on_for_a_sixth_of_the_epochs_where_sections_have_no_label
     model = make_tiny(**tiny).fit(X, y)
     assert model.n_iter_ == 12 + 2
     assert not model.net_.interrupted
+    rates = [row["lr"] for row in model.history_]
+    assert max(rates[12:]) <= RATE * 1e-2 < max(rates[:12])
     assert make_tiny(**tiny).fit(X[::3], y[::3]).n_iter_ == 12
     assert make_tiny(**tiny, self_training=False).fit(X, y).n_iter_ == 12
 

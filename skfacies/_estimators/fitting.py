@@ -16,7 +16,7 @@ from skfacies._estimators.fingerprint import describe_training
 from skfacies._estimators.placing import learn_contacts
 from skfacies._estimators.profile import learn_profile
 from skfacies._estimators.refining import EFFORT
-from skfacies._estimators.self_training import guess_labels
+from skfacies._estimators.self_training import RATE, guess_labels
 from skfacies._estimators.weighting import class_weights, rarity_of
 from skfacies._nn import data as nn_data
 from skfacies._nn.augmentation import AUGMENTATION, Augmentation
@@ -150,10 +150,10 @@ def train(
     fitted.device_ = choose_device(params.device)
     fitted.precision_ = choose_precision(params.precision, fitted.device_)
     fitted._module_options = {**fitted._module_options, "precision": fitted.precision_}
-    known = sections, runs
+    known, rate = (sections, runs), 1.0
     if unlabeled and old:
-        known = _with_guesses(params, fitted, sections, runs, unlabeled)
-    options = {"one_epoch": one_epoch, "effort": effort, "encoder": encoder}
+        known, rate = _with_guesses(params, fitted, sections, runs, unlabeled), RATE
+    options = {"one_epoch": one_epoch, "effort": effort, "rate": rate, "encoder": encoder}
     options["checkpoint"] = checkpoint
     _train_network(params, fitted, *known, valid, seed, old, **options)
     fitted._version = __version__
@@ -190,7 +190,7 @@ def _go_on_with_guesses(params, fitted, sections, runs, unlabeled, valid, seed):
     try:
         known = _with_guesses(params, fitted, sections, runs, unlabeled)
         seed = _next_seed(seed, fitted.n_iter_)
-        _train_network(params, fitted, *known, valid, seed, fitted, effort=EFFORT)
+        _train_network(params, fitted, *known, valid, seed, fitted, effort=EFFORT, rate=RATE)
     except KeyboardInterrupt:  # what has been learned is kept
         fitted.net_.interrupted = True
 
@@ -213,10 +213,14 @@ def _train_network(
     *,
     one_epoch=False,
     effort=1.0,
+    rate=1.0,
     encoder=None,
     checkpoint=None,
 ):
-    """Train a net, from the weights of `old` if there are any, and set what comes of it."""
+    """Train a net, from the weights of `old` if there are any, and set what comes of it.
+
+    `effort` is the part of the epochs, and `rate` that of the learning rate, of a usual fit.
+    """
     fitted._heights = _heights(sections, runs, fitted._heights)
     datasets = _datasets(params, fitted, sections, runs, valid, seed)
     epochs = 1 if one_epoch else _plan_epochs(params, *datasets, effort)
@@ -225,7 +229,8 @@ def _train_network(
         others = {"seed": seed, "n_epochs": epochs}
         words = describe_training(params, fitted, sections, runs, valid, old, **others)
         checkpoint.begin(words, seed)
-    net = make_net(fitted._module_options, fitted._net_options, device=fitted.device_)
+    own = fitted._net_options | {"lr": rate * fitted._net_options["lr"]}
+    net = make_net(fitted._module_options, own, device=fitted.device_)
     n_steps = -(-datasets[0].n_per_epoch // params.batch_size)
     net.set_params(
         max_epochs=epochs,
