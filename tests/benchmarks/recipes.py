@@ -208,12 +208,14 @@ def run(arguments):
 def make_table(rows, column="miou"):
     """Mean of each recipe on each kind of survey over its seeds, worst regret, and mean.
 
-    Columns are recipes from the least worst regret on, then rivals.
+    Columns are recipes from the least worst regret on, then rivals. Recipes that were not trained
+    for as long as they would be by themselves have their seconds in the name.
     """
     found = {}
     for row in rows:
         if row[column]:
-            name = row["recipe"] + ("" if row["budget"] == "150" else f", {row['budget']}")
+            own = row["budget"] == "auto" or row["recipe"] in RIVALS
+            name = row["recipe"] + ("" if own else f", {row['budget']} s")
             cells = found.setdefault(name, {})
             cells.setdefault(kind_of(row["split"]), []).append(float(row[column]))
     means = {
@@ -290,7 +292,7 @@ def main():
     showing = commands.add_parser("table", help="print what the file has")
     showing.set_defaults(do=table)
     showing.add_argument("--write", type=Path, metavar="PAGE", help="page to put the table into")
-    showing.add_argument("--seconds", nargs="+", default=["150"])
+    showing.add_argument("--seconds", nargs="+", default=["150", "auto"])
     showing.add_argument("--recipes", nargs="+", help="only these, rivals included")
     showing.add_argument("--column", default="miou", choices=FIELDS[4:])
     for command in (running, showing):
