@@ -118,9 +118,11 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         balanced ones, are relative to the mean weight of all training samples.
     validation_fraction : float in [0, 1), default=0.05
         Part of the traces that is held out, in a contiguous block, and watched: "valid_loss" and
-        "valid_miou" of ``history_`` show how the model does beside the training lines. Lines that
-        cross the block are cut there. Nothing is held out if this is 0, or if the sections are too
-        few and small to spare a block. `validation_data` given to `fit` replaces the block.
+        "valid_miou" of ``history_`` show how the model does beside the training lines. Traces of
+        other lines in the block, or up to 8 traces beside it, are left out where positions are
+        known: from `CubeSegmenter`, or from coordinates "inline" and "crossline". Other sections
+        count as neighbors in the given order. Nothing is held out if this is 0, or if the sections
+        are too few and small to spare a block. `validation_data` given to `fit` replaces the block.
     early_stopping : bool or int, default=False
         Number of epochs without improvement after which training stops; True is a third of
         `max_epochs`, at least 10. The weights of the best epoch are then restored: the one with the

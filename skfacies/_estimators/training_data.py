@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skfacies._holdout.blocks import split_validation_block
+from skfacies._holdout import split_validation_block
 from skfacies._sections.labels import check_classes, check_labels, ignore_missing, prediction_dtype
 from skfacies._sections.mapped import let_go
 from skfacies._sections.scaler import AmplitudeScaler
