@@ -47,6 +47,23 @@ def test_a_rare_class_is_in_the_sample(make_tiny):
     assert 0 < segmenter.training_report_["1"]["support"] <= 10 * 32 * 16
 
 
+@pytest.mark.parametrize(("epochs", "trained"), [("auto", 12 + 4), (12, 12)])
+def test_an_automatic_training_goes_on_where_a_class_was_not_learned(
+    make_tiny, survey, monkeypatch, epochs, trained
+):
+    monkeypatch.setattr("skfacies._estimators.fitting.auto_epochs", epochs_of_twelve)
+    tiny = {"max_epochs": epochs, "lr": 1e-2, "unit_order": None, "validation_fraction": 0}
+    with pytest.warns(ConvergenceWarning, match="1 "):
+        forgetful = make_tiny(**tiny, class_weight={1: 0.0}).fit(survey.data, survey.target)
+    assert forgetful.n_iter_ == trained
+    assert make_tiny(**tiny).fit(survey.data, survey.target).n_iter_ == 12
+
+
+def epochs_of_twelve(n_batches, n_pixels, effort):
+    """As `auto_epochs`: epochs, and the share of the sections in each."""
+    return round(12 * effort), 1.0
+
+
 def test_single_epochs_do_not_warn(make_tiny, survey):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -9,7 +9,7 @@ from skfacies._nn.speed import freed_memory_kept
 from skfacies._stratigraphy.reflectors import DEFAULT_DIP_SMOOTHING
 from skfacies.metrics import facies_report
 
-__all__ = ["examine", "warn_of_poor_recall"]
+__all__ = ["LEAST_RECALL", "examine", "least_recall", "warn_of_poor_recall"]
 
 #: Runs of traces that are predicted, and traces of each.
 ENOUGH_RUNS = 8
@@ -68,6 +68,14 @@ def examine(probe, names, dip_smoothing, follows_reflectors, training, validatio
         if not validation:
             return bool(helps), judgment, None
         return bool(helps), _report(probe, names, dip_smoothing, *known), judgment
+
+
+def least_recall(probe, sections, runs):
+    """Recall of the class that a network finds least of on some of its training runs."""
+    names = [str(code) for code in probe.classes_]
+    with freed_memory_kept(give_back=True):
+        report = _report(probe, names, None, *_evidence(sections, runs))
+    return min(report[name]["recall"] for name in names if report[name]["support"])
 
 
 def _evidence(sections, runs):

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skfacies._estimators.data_hash import combined_hash, hashes_of_data
-from skfacies._estimators.evidence import examine, warn_of_poor_recall
+from skfacies._estimators.evidence import LEAST_RECALL, examine, least_recall, warn_of_poor_recall
 from skfacies._estimators.fingerprint import describe_training
 from skfacies._estimators.placing import learn_contacts
 from skfacies._estimators.profile import learn_profile
@@ -48,6 +48,10 @@ __all__ = ["NORM_PRIOR", "Fitted", "train"]
 
 #: Training lines that the order of units is learned from: neighbors have the same.
 ENOUGH_RUNS = 64
+
+#: Part of the epochs of a fit that training goes on for, if it has not learned a class. With 0.17
+#: and 0.34, the recall of a class of 2 % on six distant sections rises from 0 to 0.77 and 0.86.
+SECOND_EFFORT = 0.34
 
 #: Places of a feature map that the statistics of the training count for beside a section's own.
 NORM_PRIOR = 128.0
@@ -160,8 +164,8 @@ def train(
     if params.unit_order is not None and not isinstance(params.unit_order, str):
         fitted._stack = check_unit_order(params.unit_order, fitted.classes_)
     before = old.contacts_ if old and old._stack == fitted._stack else None
-    if unlabeled and not old and not fitted.net_.interrupted:
-        _go_on_with_guesses(params, fitted, sections, runs, unlabeled, valid, seed)
+    if not (old or one_epoch or fitted.net_.interrupted):
+        _go_on(params, fitted, sections, runs, unlabeled, valid, seed)
     # The picks of the held-out block are as good as others.
     picked = runs if one_epoch else sections.labeled_runs()
     fitted._training_summary = _summarize(sections, runs, picked, old and old._training_summary)
@@ -183,14 +187,24 @@ def train(
     return fitted
 
 
-def _go_on_with_guesses(params, fitted, sections, runs, unlabeled, valid, seed):
-    """Go on a while with sections without labels; what is known of contacts helps to guess them."""
-    fitted.contacts_ = learn_contacts(sections, runs, fitted._stack)
-    # It takes little time: what was killed here goes on from the end of the first training.
+def _go_on(params, fitted, sections, runs, unlabeled, valid, seed):
+    """Go on a while if a class is not learned, and then with sections without labels.
+
+    Checkpoints are those of the first training: what is killed here is done again.
+    """
+
+    def train_on(*known, **options):
+        own = _next_seed(seed, fitted.n_iter_)
+        _train_network(params, fitted, *known, valid, own, fitted, **options)
+
     try:
-        known = _with_guesses(params, fitted, sections, runs, unlabeled)
-        seed = _next_seed(seed, fitted.n_iter_)
-        _train_network(params, fitted, *known, valid, seed, fitted, effort=EFFORT, rate=RATE)
+        longer = params.max_epochs == "auto"
+        if longer and least_recall(make_probe(params, fitted), sections, runs) < LEAST_RECALL:
+            train_on(sections, runs, effort=SECOND_EFFORT)
+        if unlabeled and not fitted.net_.interrupted:
+            fitted.contacts_ = learn_contacts(sections, runs, fitted._stack)  # for the guesses
+            known = _with_guesses(params, fitted, sections, runs, unlabeled)
+            train_on(*known, effort=EFFORT, rate=RATE)
     except KeyboardInterrupt:  # what has been learned is kept
         fitted.net_.interrupted = True
 

@@ -96,7 +96,7 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     max_epochs : int or "auto", default="auto"
         Passes over the training sections. "auto" fits the work to the data: some minutes on a
         laptop, whether there are three sections or a thousand. With many sections, an epoch takes
-        a random part of them.
+        a random part of them. If a class is not learned by then, there are a third more epochs.
     batch_size : int, default=2
         Crops, or whole sections, in a training step.
     lr : float, default=1e-3
