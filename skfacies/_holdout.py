@@ -175,7 +175,9 @@ def _positions(X, run, step):
     """Coordinates of every `step`-th trace of a section, an array (n_points, 2), or None."""
     if not (isinstance(X, Lines) and X.directions):
         numbers = trace_numbers(X, run.section)
-        return None if numbers is None else numbers[::step]
+        if numbers is None or len(numbers) > 1 and (numbers == numbers[0]).all():
+            return None  # headers without numbers
+        return numbers[::step]
     along = np.arange(0, run.n_traces, step)
     both = [np.full_like(along, X.positions[run.section]), along]
     return np.stack(both[::-1] if X.directions[run.section] else both, axis=1)

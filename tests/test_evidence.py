@@ -4,9 +4,12 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import Callback
 
 from skfacies import FaciesSegmenter
+from skfacies.datasets import make_facies_cube
 from skfacies.metrics import facies_report
 
 
@@ -47,21 +50,77 @@ def test_a_rare_class_is_in_the_sample(make_tiny):
     assert 0 < segmenter.training_report_["1"]["support"] <= 10 * 32 * 16
 
 
-@pytest.mark.parametrize(("epochs", "trained"), [("auto", 12 + 4), (12, 12)])
+@pytest.fixture
+def forgetful(make_tiny, monkeypatch):
+    """An estimator that cannot learn class 1, with 12 automatic epochs."""
+    plan = lambda n_batches, n_pixels, effort: (round(12 * effort), 1.0)  # noqa: E731
+    monkeypatch.setattr("skfacies._estimators.fitting.auto_epochs", plan)
+    return make_tiny(
+        max_epochs="auto",
+        lr=1e-2,
+        unit_order=None,
+        validation_fraction=0,
+        class_weight={1: 0.0},
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "trained"),
+    [
+        ({}, 12 + 4),
+        ({"max_epochs": 12}, 12),
+        ({"early_stopping": 99, "validation_fraction": 0.2}, 12),
+    ],
+)
 def test_an_automatic_training_goes_on_where_a_class_was_not_learned(
-    make_tiny, survey, monkeypatch, epochs, trained
+    forgetful, survey, params, trained
 ):
-    monkeypatch.setattr("skfacies._estimators.fitting.auto_epochs", epochs_of_twelve)
-    tiny = {"max_epochs": epochs, "lr": 1e-2, "unit_order": None, "validation_fraction": 0}
     with pytest.warns(ConvergenceWarning, match="1 "):
-        forgetful = make_tiny(**tiny, class_weight={1: 0.0}).fit(survey.data, survey.target)
+        forgetful.set_params(**params).fit(survey.data, survey.target)
     assert forgetful.n_iter_ == trained
-    assert make_tiny(**tiny).fit(survey.data, survey.target).n_iter_ == 12
 
 
-def epochs_of_twelve(n_batches, n_pixels, effort):
-    """As `auto_epochs`: epochs, and the share of the sections in each."""
-    return round(12 * effort), 1.0
+def test_where_all_classes_were_learned_the_training_ends(forgetful, survey):
+    forgetful.set_params(class_weight="auto").fit(survey.data, survey.target)
+    assert forgetful.n_iter_ == 12
+
+
+def test_a_second_training_that_diverges_leaves_the_first(forgetful, survey):
+    with pytest.warns(ConvergenceWarning, match="1 "):
+        first = forgetful.set_params(max_epochs=12).fit(survey.data, survey.target)
+    kept = {name: value.clone() for name, value in first.net_.module_.state_dict().items()}
+    forgetful.set_params(max_epochs="auto", callbacks=[("spoil", Diverge(after=13))])
+    with pytest.warns(ConvergenceWarning, match="diverged.*weights from before are kept"):
+        forgetful.fit(survey.data, survey.target)
+    assert forgetful.n_iter_ == 12
+    for name, value in forgetful.net_.module_.state_dict().items():
+        assert torch.equal(value, kept[name])
+
+
+class Diverge(Callback):
+    """Weights that are not numbers after some epochs."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.after:
+            for weight in net.module_.parameters():
+                torch.nn.init.constant_(weight, np.nan)
+
+
+@pytest.mark.parametrize("last", [200, 1600])
+def test_labels_may_lie_anywhere_along_a_long_line(make_tiny, last):
+    """A sample of a line is where its labels are; a class is looked at where it is."""
+    long = make_facies_cube((2, 1600, 32), n_facies=2, random_state=0)
+    y = np.full(long.target.shape, -1)
+    y[:, last - 200 : last] = long.target[:, last - 200 : last]
+    y[0, :20, :8] = 5
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        segmenter = make_tiny(max_epochs=1, validation_fraction=0).fit(long.data, y)
+    supports = [segmenter.training_report_[name]["support"] for name in "015"]
+    assert supports == [np.count_nonzero(y == label) for label in (0, 1, 5)]
 
 
 def test_single_epochs_do_not_warn(make_tiny, survey):

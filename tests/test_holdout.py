@@ -360,6 +360,15 @@ def test_parallel_lines_beside_the_block_are_left_out(cube):
     assert sections_of(train) == [i for i in range(60) if i not in beside]
 
 
+def test_sections_without_real_numbers_are_neighbors_in_their_order(cube):
+    """Headers without numbers give all traces of all lines one position."""
+    numbers = {"inline": ("trace", np.zeros(48, int)), "crossline": ("trace", np.zeros(48, int))}
+    sections = [cube.data[i, :48] for i in range(12)]
+    placed = [xr.DataArray(section, numbers, ("trace", "twt")) for section in sections]
+    target = [cube.target[i, :48] for i in range(12)]
+    assert split(placed, target, 0.1) == split(sections, target, 0.1)
+
+
 def test_real_lines_are_apart():
     lines = Lines([], [], [])
     with np.load(real_file("f3_sections.npz")) as data:

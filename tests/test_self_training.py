@@ -188,6 +188,12 @@ def test_refine_adapts_to_sections_without_labels(make_tiny, sparse):
     assert any((names[name] != value).any() for name, value in weights_of(without).items())
 
 
+def test_a_whole_fit_from_earlier_weights_has_the_whole_rate(make_tiny, sparse):
+    model = make_tiny(max_epochs=6, lr=1e-2, warm_start=True).fit(*sparse)
+    rates = [row["lr"] for row in model.fit(*sparse).history_]
+    assert max(rates[-6:]) > RATE * 1e-2
+
+
 @pytest.mark.parametrize(("epoch", "kept"), [(4, 3), (13, 12), (14, 13)])
 def test_ctrl_c_keeps_what_was_learned_and_ends_the_training(make_tiny, sparse, epoch, kept):
     callbacks = [("interrupt", Interrupt(epoch))]

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skfacies._nn.speed import freed_memory_kept
+from skfacies._sections.sections import IGNORED
 from skfacies._stratigraphy.reflectors import DEFAULT_DIP_SMOOTHING
 from skfacies.metrics import facies_report
 
@@ -82,18 +83,23 @@ def _evidence(sections, runs):
     """Amplitudes and codes of a few labeled runs, in which each class occurs if it can."""
     counts = np.array([sections.count([run]) for run in runs])
     labeled = np.flatnonzero(counts.any(axis=1))
-    chosen = labeled[:: max(1, len(labeled) // ENOUGH_RUNS)].tolist()
-    for code in np.flatnonzero(counts.any(axis=0)):
-        if not counts[chosen, code].any():
-            chosen.append(int(counts[:, code].argmax()))
-    amplitudes, codes = [], []
-    for run in (runs[i] for i in chosen):
-        own = sections.codes(run.section, run.traces)
-        first = max(0, run.n_traces - ENOUGH_TRACES) // 2
-        codes.append(own[first : first + ENOUGH_TRACES])
-        traces = slice(run.start + first, min(run.start + first + ENOUGH_TRACES, run.stop))
-        amplitudes.append(np.asarray(sections.X[run.section][traces]))
-    return amplitudes, codes
+    windows = [_window(sections, runs[i]) for i in labeled[:: max(1, len(labeled) // ENOUGH_RUNS)]]
+    seen = {code for _, codes in windows for code in np.unique(codes).tolist()}
+    for code in np.flatnonzero(counts.any(axis=0)).tolist():
+        if code not in seen:
+            windows.append(_window(sections, runs[counts[:, code].argmax()], code))
+    return tuple(zip(*windows, strict=True))
+
+
+def _window(sections, run, code=None):
+    """Amplitudes and codes of the traces of a run with most labels, or most of a class."""
+    codes = sections.codes(run.section, run.traces)
+    wanted = codes != IGNORED if code is None else codes == code
+    total = np.append(0, np.count_nonzero(wanted, axis=1).cumsum())
+    length = min(ENOUGH_TRACES, len(codes))
+    first = int((total[length:] - total[:-length]).argmax())
+    traces = slice(run.start + first, run.start + first + length)
+    return np.asarray(sections.X[run.section][traces]), codes[first : first + length]
 
 
 def _report(probe, names, dip_smoothing, amplitudes, codes):

@@ -2,12 +2,14 @@
 
 import copy
 import math
+import warnings
 from dataclasses import dataclass, fields, replace
 from numbers import Integral
 
 import numpy as np
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from skfacies._estimators.data_hash import combined_hash, hashes_of_data
@@ -156,9 +158,10 @@ def train(
     fitted._module_options = {**fitted._module_options, "precision": fitted.precision_}
     known, rate = (sections, runs), 1.0
     if unlabeled and old:
-        known, rate = _with_guesses(params, fitted, sections, runs, unlabeled), RATE
-    options = {"one_epoch": one_epoch, "effort": effort, "rate": rate, "encoder": encoder}
-    options["checkpoint"] = checkpoint
+        known = _with_guesses(params, fitted, sections, runs, unlabeled)
+        rate = RATE if effort < 1 else 1.0
+    options = {"one_epoch": one_epoch, "effort": effort, "rate": rate}
+    options |= {"encoder": encoder, "checkpoint": checkpoint}
     _train_network(params, fitted, *known, valid, seed, old, **options)
     fitted._version = __version__
     if params.unit_order is not None and not isinstance(params.unit_order, str):
@@ -172,15 +175,12 @@ def train(
     fitted.contacts_ = learn_contacts(sections, picked, fitted._stack, before)
     fitted.training_profile_ = learn_profile(sections, picked, old and old.training_profile_)
     fitted.validation_report_ = None  # that of an earlier training says nothing of these weights
-    # Many single epochs would spend a third of their time on it: after 1, 2, 4, 8, … is enough.
+    # Single epochs would spend a third of their time on it: after 1, 2, 4, 8, … is enough.
     if not one_epoch or fitted.n_iter_.bit_count() == 1:
+        names = [str(label) for label in fitted.classes_.tolist()]
+        how = params.dip_smoothing, fitted._follows_reflectors
         fitted._smoothing_helps, fitted.training_report_, fitted.validation_report_ = examine(
-            make_probe(params, fitted),
-            [str(label) for label in fitted.classes_.tolist()],
-            params.dip_smoothing,
-            fitted._follows_reflectors,
-            (sections, runs),
-            valid,
+            make_probe(params, fitted), names, *how, (sections, runs), valid
         )
     if not one_epoch:
         warn_of_poor_recall(fitted.training_report_, fitted.classes_)
@@ -188,25 +188,24 @@ def train(
 
 
 def _go_on(params, fitted, sections, runs, unlabeled, valid, seed):
-    """Go on a while if a class is not learned, and then with sections without labels.
-
-    Checkpoints are those of the first training: what is killed here is done again.
-    """
+    """Go on if a class is not learned, then with sections without labels; without checkpoints."""
 
     def train_on(*known, **options):
         own = _next_seed(seed, fitted.n_iter_)
         _train_network(params, fitted, *known, valid, own, fitted, **options)
 
     try:
-        longer = params.max_epochs == "auto"
+        longer = params.max_epochs == "auto" and not params.early_stopping
         if longer and least_recall(make_probe(params, fitted), sections, runs) < LEAST_RECALL:
             train_on(sections, runs, effort=SECOND_EFFORT)
         if unlabeled and not fitted.net_.interrupted:
             fitted.contacts_ = learn_contacts(sections, runs, fitted._stack)  # for the guesses
             known = _with_guesses(params, fitted, sections, runs, unlabeled)
             train_on(*known, effort=EFFORT, rate=RATE)
-    except KeyboardInterrupt:  # what has been learned is kept
+    except KeyboardInterrupt:
         fitted.net_.interrupted = True
+    except FloatingPointError as error:
+        warnings.warn(f"{error} The weights from before are kept.", ConvergenceWarning, 4)
 
 
 def _with_guesses(params, fitted, sections, runs, unlabeled):

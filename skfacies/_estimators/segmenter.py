@@ -96,7 +96,8 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     max_epochs : int or "auto", default="auto"
         Passes over the training sections. "auto" fits the work to the data: some minutes on a
         laptop, whether there are three sections or a thousand. With many sections, an epoch takes
-        a random part of them. If a class is not learned by then, there are a third more epochs.
+        a random part of them. If `fit` has not learned a class by then, it trains for a third of
+        the time more.
     batch_size : int, default=2
         Crops, or whole sections, in a training step.
     lr : float, default=1e-3
@@ -310,9 +311,10 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
         checkpoint : str or path, default=None
             File that keeps the state of the training. If `fit` is killed, or ended by Ctrl-C, the
             same call goes on from there, and ends with the weights of an unbroken fit. After a
-            finished fit, it returns these at once: delete the file when the model is saved. Writing
-            takes 2% of the time. Each training needs its own file. The page "Model files" says
-            what is compared, and when the file is written. None keeps no file.
+            finished fit, it returns these, and trains only what follows the first training: delete
+            the file when the model is saved. Writing takes 2% of the time. Each training needs its
+            own file. The page "Model files" says what is compared, and when the file is written.
+            None keeps no file.
 
         Returns
         -------

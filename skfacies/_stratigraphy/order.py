@@ -168,7 +168,7 @@ def labels_from_scores(codes, log_scores, order, *, missing=None, without_spikes
     Returns
     -------
     codes : int array of shape (n_traces, n_samples)
-        Missing samples keep their own labels as far as the order of the live samples allows.
+        Most missing samples keep their own labels, as far as the order of the live samples allows.
     """
     if order is None:
         return codes
@@ -214,7 +214,7 @@ def put_in_order(codes, log_scores, order, missing=None):
     import torch
 
     ranks = _ranks(order)[codes]
-    if missing is not None:  # a trace with only missing samples keeps its labels
+    if missing is not None:  # a trace with only missing samples counts as live
         missing = missing & ~missing.all(axis=1, keepdims=True)
     own_ranks = ranks.copy() if missing is not None else None
     deepest = ranks if missing is None else np.where(missing, -1, ranks)
