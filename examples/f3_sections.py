@@ -99,7 +99,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[2])
     parser.add_argument("path", help=".npz file of seismic_<name> and label_<name> pairs")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default="auto", help="default: %(default)s")
+    parser.add_argument("--epochs", type=int, help="default: as many as suit the data")
     parser.add_argument("--out", default="f3_sections.png", help="picture; default: %(default)s")
     parser.add_argument(
         "--adapt", action="store_true", help="learn from the lines of A and B, too, without labels"
@@ -115,7 +115,7 @@ def main():
             X, y = X + others, y + [np.full_like(labels, -1) for labels in truth]
     model = FaciesSegmenter(
         encoder_weights=None,
-        max_epochs=arguments.epochs,
+        max_epochs=arguments.epochs or "auto",
         random_state=arguments.seed,
         verbose=1,
     )

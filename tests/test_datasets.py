@@ -1,5 +1,9 @@
 """Tests of skfacies.datasets."""
 
+import runpy
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -511,3 +515,22 @@ def test_f3_sections_load():
     sections = load_sections(path, names=["inline_328", "crossline_322"])
     assert [section.shape for section in sections.data] == [(701, 462), (401, 462)]
     assert set(np.unique(sections.target[0])) <= set(range(-1, 10))
+
+
+@pytest.mark.parametrize(("words", "epochs"), [([], "auto"), (["--epochs", "30"], 30)])
+def test_the_f3_example_begins_to_train(tmp_path, monkeypatch, words, epochs):
+    class Begun(Exception):
+        pass
+
+    def estimator(**params):
+        raise Begun(params["max_epochs"])
+
+    rng = np.random.default_rng(0)
+    lines = {"seismic_inline_428": rng.normal(size=(700, 8)), "label_inline_428": np.ones((700, 8))}
+    np.savez(tmp_path / "f3.npz", **{name: x.astype(np.int8) for name, x in lines.items()})
+    path = Path(__file__).parents[1] / "examples" / "f3_sections.py"
+    main = runpy.run_path(str(path))["main"]
+    monkeypatch.setitem(main.__globals__, "FaciesSegmenter", estimator)
+    monkeypatch.setattr(sys, "argv", ["f3_sections.py", str(tmp_path / "f3.npz"), *words])
+    with pytest.raises(Begun, match=f"^{epochs}$"):
+        main()
