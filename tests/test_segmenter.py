@@ -1,6 +1,7 @@
 """What FaciesSegmenter learns, and that it keeps scikit-learn's manners."""
 
 import copy
+import types
 
 import joblib
 import numpy as np
@@ -16,6 +17,7 @@ from stand_ins import Interrupt
 
 from skfacies import AmplitudeScaler, FaciesSegmenter
 from skfacies._nn import hardware
+from skfacies._nn.callbacks import ProgressBar
 from skfacies.metrics import iou_score, iou_scorer
 
 
@@ -649,6 +651,22 @@ def test_of_many_sections_a_part_is_validated_on(make_tiny, survey, monkeypatch)
     )
     assert [section for section, *_ in Spy.seen[0][1]] == [0, 4, 8]
     assert all(np.isfinite(row["valid_loss"]) for row in segmenter.history_)
+
+
+def test_the_progress_bar_never_leads_beyond_the_end(capsys):
+    """Parts of epochs add up to 125.00000000000001; tqdm warns of that, and warnings are errors."""
+    n_epochs, n_batches = 125, 11
+    net = types.SimpleNamespace(max_epochs=n_epochs, history=[{"train_loss": 1.0}])
+    bar = ProgressBar(n_epochs * n_batches)
+    bar.on_train_begin(net)
+    for _ in range(n_epochs):
+        bar.on_epoch_begin(net)
+        for _ in range(n_batches):
+            bar.on_batch_end(net, training=True)
+            assert bar.bar_.n <= n_epochs
+        bar.on_epoch_end(net)
+    bar.on_train_end(net)
+    assert "125.0/125 epochs" in capsys.readouterr().err
 
 
 def test_verbose_shows_a_progress_bar(make_tiny, survey, capsys):

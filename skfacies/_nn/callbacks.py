@@ -163,7 +163,8 @@ class ProgressBar(Callback):
 
     def on_batch_end(self, net, training=False, **kwargs):
         if training:
-            self.bar_.update(net.max_epochs / self.n_steps)
+            rest = self.n_epochs_ + 1 - self.bar_.n  # rounding must not lead beyond the epoch
+            self.bar_.update(min(net.max_epochs / self.n_steps, rest))
 
     def on_epoch_end(self, net, **kwargs):
         row = net.history[-1]
