@@ -15,6 +15,7 @@ With ``--seconds auto`` a recipe trains for as many epochs as it would by itself
 import argparse
 import csv
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -216,11 +217,16 @@ def make_table(rows, column="miou"):
         if row[column]:
             own = row["budget"] == "auto" or row["recipe"] in RIVALS
             name = row["recipe"] + ("" if own else f", {row['budget']} s")
-            cells = found.setdefault(name, {})
-            cells.setdefault(kind_of(row["split"]), []).append(float(row[column]))
+            cells = found.setdefault(name, {}).setdefault(kind_of(row["split"]), {})
+            cells.setdefault(row["split"], []).append(float(row[column]))
+    sizes = Counter(map(kind_of, SPLITS))  # a mean of some of several would not be comparable
     means = {
-        name: {split: np.mean(scores) for split, scores in cells.items()}
-        for name, cells in found.items()
+        name: {
+            kind: np.mean([np.mean(scores) for scores in cells.values()])
+            for kind, cells in kinds.items()
+            if len(cells) == sizes[kind]
+        }
+        for name, kinds in found.items()
     }
     rivals = [name for name in RIVALS if name in means]
     recipes = sorted(means.keys() - set(rivals), key=lambda name: regret(means, rivals, name))
