@@ -31,7 +31,7 @@ MAX_LINES = 128
 #: Multiples of it, modulo 1, are spread evenly.
 GOLDEN_RATIO = 0.618034
 
-#: Distance from the picked traces, in lines, at which the logarithms of probabilities are halved:
+#: Distance from the picks, in line numbers, at which the logarithms of probabilities are halved:
 #: far from its training lines, a network is right less often than it says. The expected calibration
 #: error is then 0.01 beside nine lines of F3, 0.02 far from them and 0.05 beside a single line.
 #: With 300 lines it is 0.01, 0.09 and 0.12; without it, 0.01, 0.05 and 0.02.
