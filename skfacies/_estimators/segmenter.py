@@ -96,8 +96,8 @@ class FaciesSegmenter(ClassifierMixin, BaseSegmenter):
     max_epochs : int or "auto", default="auto"
         Passes over the training sections. "auto" fits the work to the data: some minutes on a
         laptop, whether there are three sections or a thousand. With many sections, an epoch takes
-        a random part of them. If `fit` has not learned a class by then, it trains for a third of
-        the time more.
+        a random part of them. If a class has not been learned by then, `fit` trains on for a
+        third of that time.
     batch_size : int, default=2
         Crops, or whole sections, in a training step.
     lr : float, default=1e-3
