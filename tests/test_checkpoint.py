@@ -13,7 +13,7 @@ from skorch.callbacks import LRScheduler
 
 from skfacies import CubeSegmenter
 from skfacies.__main__ import main
-from skfacies._estimators import fitting
+from skfacies._estimators import evidence, fitting
 from skfacies._nn import callbacks, checkpoint
 from skfacies._nn.checkpoint import open_checkpoint
 from skfacies.persistence import load_model, save_model
@@ -155,7 +155,7 @@ def test_resumed_fit_is_bitwise_the_unbroken_one(survey, make_tiny, kill_in_epoc
         (os, "replace", 3),
         (callbacks.BestWeights, "on_train_end", 1),
         (checkpoint.Checkpoint, "finish", 1),
-        (fitting, "examine", 1),
+        (evidence, "examine", 1),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )

@@ -29,6 +29,21 @@ def test_classes_that_were_not_learned_are_named(make_tiny, survey):
     assert segmenter.training_report_["salt"]["recall"] == 0
 
 
+def test_classes_with_the_name_of_a_score_are_refused(make_tiny, survey):
+    names = np.array(["chalk", "mean_iou", "shale"])
+    segmenter = make_tiny(max_epochs=1)
+    with pytest.raises(ValueError, match=r"\['mean_iou'\] cannot be classes.*Rename"):
+        segmenter.fit(survey.data, names[survey.target])
+    assert not hasattr(segmenter, "net_")
+
+
+def test_the_names_of_scores_are_those_of_a_report(survey):
+    from skfacies._estimators.evidence import SCORES
+
+    report = facies_report(survey.target, survey.target, output_dict=True)
+    assert set(SCORES) == set(report) - {"0", "1", "2"}
+
+
 def test_no_warning_where_all_classes_were_learned(make_tiny, survey):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

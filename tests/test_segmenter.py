@@ -610,7 +610,7 @@ def test_automatic_epochs_suit_the_data(make_tiny, survey, monkeypatch):
     given = []
     plan = lambda *sizes: given.append(sizes) or (2, 1.0)  # noqa: E731
     monkeypatch.setattr("skfacies._estimators.fitting.auto_epochs", plan)
-    monkeypatch.setattr("skfacies._estimators.fitting.LEAST_RECALL", 0)  # all are learned
+    monkeypatch.setattr("skfacies._estimators.evidence.LEAST_RECALL", 0)  # all are learned
     segmenter = make_tiny(max_epochs="auto", batch_size=4, validation_fraction=0)
     assert segmenter.fit(survey.data, survey.target).n_iter_ == 2
     assert given == [(3, survey.data.size, 1.0)]
@@ -628,7 +628,7 @@ def test_epochs_of_many_sections_take_a_part_at_random(make_tiny, survey, monkey
                 self.seen[-1].update(float(first) for first in batch[0][:, 0, 0, 0])
 
     monkeypatch.setattr("skfacies._estimators.fitting.auto_epochs", lambda *sizes: (6, 0.25))
-    monkeypatch.setattr("skfacies._estimators.fitting.LEAST_RECALL", 0)  # all are learned
+    monkeypatch.setattr("skfacies._estimators.evidence.LEAST_RECALL", 0)  # all are learned
     segmenter = make_tiny(
         max_epochs="auto",
         validation_fraction=0,

@@ -12,8 +12,8 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from skfacies._estimators import evidence
 from skfacies._estimators.data_hash import combined_hash, hashes_of_data
-from skfacies._estimators.evidence import LEAST_RECALL, examine, least_recall, warn_of_poor_recall
 from skfacies._estimators.fingerprint import describe_training
 from skfacies._estimators.placing import learn_contacts
 from skfacies._estimators.profile import learn_profile
@@ -179,11 +179,11 @@ def train(
     if not one_epoch or fitted.n_iter_.bit_count() == 1:
         names = [str(label) for label in fitted.classes_.tolist()]
         how = params.dip_smoothing, fitted._follows_reflectors
-        fitted._smoothing_helps, fitted.training_report_, fitted.validation_report_ = examine(
-            make_probe(params, fitted), names, *how, (sections, runs), valid
+        fitted._smoothing_helps, fitted.training_report_, fitted.validation_report_ = (
+            evidence.examine(make_probe(params, fitted), names, *how, (sections, runs), valid)
         )
     if not one_epoch:
-        warn_of_poor_recall(fitted.training_report_, fitted.classes_)
+        evidence.warn_of_poor_recall(fitted.training_report_, fitted.classes_)
     return fitted
 
 
@@ -196,7 +196,8 @@ def _go_on(params, fitted, sections, runs, unlabeled, valid, seed):
 
     try:
         longer = params.max_epochs == "auto" and not params.early_stopping
-        if longer and least_recall(make_probe(params, fitted), sections, runs) < LEAST_RECALL:
+        probe = make_probe(params, fitted)
+        if longer and evidence.least_recall(probe, sections, runs) < evidence.LEAST_RECALL:
             train_on(sections, runs, effort=SECOND_EFFORT)
         if unlabeled and not fitted.net_.interrupted:
             fitted.contacts_ = learn_contacts(sections, runs, fitted._stack)  # for the guesses
@@ -283,6 +284,7 @@ def _next_seed(random_state, n_epochs):
 
 def _look_at_data(params, sections, runs, interval):
     """Pretrained weights of the encoder, and what the data tell before a network sees them."""
+    evidence.check_names(sections.classes)
     weights, found = resolve_encoder_weights(params.encoder_name, params.encoder_weights)
     encoder = None if weights is None else (params.encoder_name, weights)
     n_classes, scaler = len(sections.classes), _fit_scaler(params, sections, runs)
