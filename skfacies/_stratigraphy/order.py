@@ -229,12 +229,13 @@ def put_in_order(codes, log_scores, order, missing=None):
         own = by_length[first : first + TRACES_AT_ONCE]
         own = own[np.argsort(upside_down[own])]  # in the same trace order as the scores
         traces = upside_down[own]
-        # With units first, and in torch, all of this takes a fraction of NumPy's time.
+        # Torch takes a fraction of NumPy's time for all of this.
         scores = torch.from_numpy(np.asarray(log_scores(traces), dtype=np.float32))
-        scores = scores.permute(2, 0, 1)[list(order)]
         if missing is not None:
-            scores.masked_fill_(torch.from_numpy(missing[traces]), 0)
-        _order_parts(ranks, traces, starts[own], stops[own], scores)
+            scores = scores.masked_fill(torch.from_numpy(missing[traces])[..., None], 0)
+        part = ranks[traces]
+        _order_parts(part, starts[own], stops[own], scores, order)
+        ranks[traces] = part
     if missing is not None:
         ranks = _between_live(ranks, own_ranks, missing)
     changed = upside_down if missing is None else slice(None)
@@ -260,7 +261,7 @@ def _between_live(ranks, own_ranks, missing):
         kept = torch.from_numpy(inside[traces]) == units
         # Live samples outvote all others of their trace.
         votes = torch.from_numpy(np.where(missing[traces], 1.0, inside.shape[1]))
-        inside[traces] = _best_ranks(kept * votes)
+        inside[traces] = _best_ranks(kept * votes, torch.full((len(traces),), inside.shape[1]))
     return inside
 
 
@@ -272,31 +273,32 @@ def _parts_out_of_order(ranks, deepest):
     return starts, unruly.shape[1] - unruly[:, ::-1].argmax(axis=1)
 
 
-def _order_parts(ranks, traces, starts, stops, scores):
-    """Put parts of traces in order, in `ranks`.
+def _order_parts(ranks, starts, stops, scores, order):
+    """Put a part of each trace in order, in `ranks`.
 
-    `scores` of the whole traces are a tensor ``(n_units, n_traces, n_samples)``.
+    `scores` of the whole traces are a tensor ``(n_traces, n_samples, n_classes)``.
     """
     import torch
 
-    n_units, _, n_samples = scores.shape
-    length = int((stops - starts).max())
-    places = starts[:, None] + np.arange(length)
-    inside = places < stops[:, None]
-    places = np.minimum(places, n_samples - 1)
-    part = scores.gather(2, torch.from_numpy(places).expand(n_units, -1, -1))
-    part -= part.amax(dim=0)
-    part.clamp_min_(float(MIN_LOG_SCORE)).masked_fill_(torch.from_numpy(~inside), 0)
+    n_units, n_samples = len(order), ranks.shape[1]
     # Samples above and below are kept, so the units of a part must lie between theirs.
-    rows = traces[:, None]
-    own = ranks[rows, places]
-    least = np.where(inside, own, n_units).min(axis=1)
-    most = np.where(inside, own, -1).max(axis=1)
-    units = np.arange(n_units)[:, None]
-    outside = torch.from_numpy((units < least) | (units > most))
-    part += (n_samples * float(MIN_LOG_SCORE) * outside)[..., None]
-    rows = np.broadcast_to(rows, places.shape)
-    ranks[rows[inside], places[inside]] = _best_ranks(part)[inside]
+    depths = np.arange(n_samples)
+    inside = (depths >= starts[:, None]) & (depths < stops[:, None])
+    least = torch.from_numpy(np.where(inside, ranks, n_units).min(axis=1, keepdims=True))
+    most = torch.from_numpy(np.where(inside, ranks, -1).max(axis=1, keepdims=True))
+    lengths = stops - starts
+    places = starts[:, None] + depths[: lengths.max()]
+    places = torch.from_numpy(np.minimum(places, n_samples - 1))
+    best = scores.amax(dim=-1).gather(1, places)
+
+    def of_units():
+        for rank, code in enumerate(order):
+            part = scores[..., code].gather(1, places).sub_(best).clamp_min_(float(MIN_LOG_SCORE))
+            outside = (least > rank) | (most < rank)
+            yield part.add_(outside * (n_samples * float(MIN_LOG_SCORE)))
+
+    found = _best_ranks(of_units(), torch.from_numpy(lengths))
+    ranks[inside] = found[depths[: lengths.max()] < lengths[:, None]]
 
 
 def remove_spikes(codes, order, missing=None):
@@ -382,23 +384,26 @@ def best_ranks(scores):
     """
     import torch
 
-    return _best_ranks(torch.from_numpy(scores).permute(2, 0, 1))
+    scores = torch.from_numpy(scores).permute(2, 0, 1)
+    return _best_ranks(scores, torch.full(scores.shape[1:2], scores.shape[2]))
 
 
-def _best_ranks(scores):
-    """`best_ranks` of a tensor with units first."""
+def _best_ranks(scores, lengths):
+    """`best_ranks` of the first samples of traces, from the scores of one unit after the other."""
     import torch
     from torch.nn import functional
 
-    _, n_traces, n_samples = scores.shape
-    totals = torch.cumsum(functional.pad(scores, (1, 0)), dim=-1)
-    best, tops = totals[0], []
-    for total in totals[1:]:
-        best, top = torch.cummax(best - total, dim=1)
+    best, tops = None, []
+    for own in scores:  # those of one unit stay in the cache of the processor
+        total = functional.pad(own.cumsum(dim=1), (1, 0))
+        if best is None:
+            best = total
+            continue
+        best, top = torch.cummax(best.sub_(total), dim=1)
         tops.append(top)
         best += total
-    begins = torch.zeros((n_traces, n_samples + 1), dtype=torch.int32)  # units by first sample
-    stop = torch.full((n_traces, 1), n_samples)
+    begins = torch.zeros(best.shape, dtype=torch.int32)  # units by first sample
+    stop = lengths[:, None]
     one = torch.ones_like(stop, dtype=torch.int32)
     for top in reversed(tops):
         stop = top.gather(1, stop)
