@@ -323,6 +323,21 @@ def test_coordinates_of_the_cube_are_used(survey, segmenter):
     assert_allclose(cells(display.axes_["depth"]), 400 + 4 * expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("name", "unit"), [("Feet", "ft"), ("meters", "m"), ("seconds", "s"), ("fathoms", "ms")]
+)
+def test_units_may_be_written_otherwise(survey, segmenter, name, unit):
+    xarray = pytest.importorskip("xarray")
+    depths = ("depth", 10.0 * np.arange(48), {"units": name})
+    cube = xarray.DataArray(
+        survey.data, dims=("inline", "crossline", "depth"), coords={"depth": depths}
+    )
+    display = HorizonDisplay.from_estimator(segmenter, cube, (0, 1))
+    # Depths in a unit that is not known stay in samples.
+    assert display.sample_interval == (None if name == "fathoms" else 10)
+    assert display.sample_unit == unit
+
+
 def test_a_lazy_cube_gives_the_same(survey, segmenter):
     dask = pytest.importorskip("dask.array")
     lazy = dask.from_array(survey.data, chunks=(5, -1, -1))

@@ -14,7 +14,7 @@ What next
   predict    model = joblib.load({model_file!r}); facies = model.predict(amplitudes)
   your data  skfacies info survey.sgy, then skfacies fit; or in Python
              FaciesSegmenter().fit(amplitudes, facies), both (n_sections, n_traces, n_samples),
-             with facies -1 where nothing is interpreted. See examples/ and docs/."""
+             with facies -1 where nothing is interpreted"""
 
 
 def add_parser(commands):

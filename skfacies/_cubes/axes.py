@@ -9,6 +9,7 @@ __all__ = [
     "VERTICAL_NAMES",
     "axes_by_name",
     "known_axes",
+    "short_unit",
     "unit_of",
     "vertical_kind",
     "vertical_label",
@@ -140,6 +141,16 @@ def unit_of(axis, values, attrs):
     if kind == "twt" and len(values) > 1 and 0 < abs(float(values[1]) - float(values[0])) < 0.1:
         return "s"
     return UNITS.get(kind)
+
+
+def short_unit(unit):
+    """The short form, such as "ft" for "feet", of ms, s, m and ft; None for other units."""
+    for scales in UNIT_SCALES.values():
+        scale = scales.get(str(unit).lower())
+        for short in ("ms", "s", "m", "ft"):
+            if scale is not None and scales.get(short) == scale:
+                return short
+    return None
 
 
 def vertical_label(axis, unit):

@@ -4,7 +4,7 @@ import tempfile
 
 import numpy as np
 
-from skfacies._cubes.axes import known_axes
+from skfacies._cubes.axes import known_axes, short_unit
 from skfacies._cubes.holders import AXES, has_named_axes, is_dask, ordered_dims, shape_of, unwrap
 from skfacies._cubes.positions import axis_numbers, vertical_axis_of_cube
 from skfacies._cubes.trained_lines import trained_lines, whole_lines
@@ -12,12 +12,7 @@ from skfacies._sections.estimators import last_step
 from skfacies._sections.undefined import undefined_values
 from skfacies._sections.validation import as_array
 from skfacies.horizons import contacts_from_probabilities
-from skfacies.plotting._arguments import (
-    VERTICAL_LABELS,
-    check_matplotlib,
-    check_numbers,
-    vertical_scale,
-)
+from skfacies.plotting._arguments import check_matplotlib, check_numbers, vertical_scale
 from skfacies.plotting._drawing import check_axes_of_panels, check_panels
 from skfacies.plotting._maps import SurveyMap, add_colorbar, color_range, contour_levels
 
@@ -445,8 +440,8 @@ def _read_coordinates(array):
     vertical = vertical_axis_of_cube(array) if len(array.dims) == 3 else None
     if vertical is not None:
         first, interval, unit = vertical
-        if unit in VERTICAL_LABELS:
-            known |= {"sample_interval": interval, "sample_unit": unit}
+        if short_unit(unit):
+            known |= {"sample_interval": interval, "sample_unit": short_unit(unit)}
             known["first_sample"] = first / interval
     return known
 
