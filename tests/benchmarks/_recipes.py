@@ -3,11 +3,12 @@
 RECIPES = {
     "default": {},
     "adapted": {"adapt": True},
+    "mirrored too": {"tta": True},
     "no positions": {"positions": None},
+    "no order": {"unit_order": None},
+    "no means along reflectors": {"dip_smoothing": None},
     "a tenth held out": {"validation_fraction": 0.1},
     "training's statistics": {"section_statistics": False},
-    "no averages along reflectors": {"dip_smoothing": None},
-    "no order": {"unit_order": None},
     "no fade": {"augment": {"fade": 0.0}},
     "wide decoder": {"decoder_channels": None},
     "betas of PyTorch": {"net_params": {"optimizer__betas": (0.9, 0.999)}},
@@ -21,3 +22,6 @@ RECIPES = {
     "Unet++": {"architecture": "UnetPlusPlus"},
     "Linknet": {"architecture": "Linknet"},
 }
+
+#: Parameters that only a prediction looks at.
+AT_PREDICTION = {"dip_smoothing", "positions", "tta", "unit_order"}

@@ -13,13 +13,14 @@ With ``--seconds auto`` a recipe trains for as many epochs as it would by itself
 """
 
 import argparse
+import copy
 import csv
 import time
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from _recipes import RECIPES
+from _recipes import AT_PREDICTION, RECIPES
 from _splits import SPLITS, make_split
 from rivals import RIVALS
 from skorch.callbacks import Callback
@@ -62,27 +63,41 @@ def seconds_for(split, seconds):
     return seconds * (size / USUAL_SIZE) ** 0.5
 
 
-def fit_in(split, recipe, seed, seconds):
-    """Fit as many epochs as take so long, or as many as it likes; the model and its seconds."""
+def fit_in(split, recipe, seed, seconds, models):
+    """Fit as many epochs as take so long, or as many as it likes; the model and its seconds.
+
+    `models` holds what was trained on this split: recipes that differ in prediction share it.
+    """
     X, y = [line.placed for line in split.train], [line.labels for line in split.train]
-    ends = []
-    options = {"random_state": seed, "nan_policy": "ignore"} | RECIPES[recipe]
+    options = dict(RECIPES[recipe])
     options.pop("neighbors", None)  # the split has them
     adapt = options.pop("adapt", False)
-    watched = [*options.pop("callbacks", []), ("seconds", EpochSeconds(ends))]
-    if seconds != "auto":
-        FaciesSegmenter(**options | {"max_epochs": 2, "callbacks": watched}).fit(X, y)
-        options["max_epochs"] = max(2, round(seconds / (ends[2] - ends[1])))
-        ends.clear()
-    model = FaciesSegmenter(**options | {"callbacks": watched}).fit(X, y)
-    seconds = ends[-1] - ends[0]
+    later = {name: options.pop(name) for name in AT_PREDICTION & options.keys()}
+    key = repr(options)
+    if key not in models:
+        models[key] = train(X, y, options | {"random_state": seed}, split, seconds)
+    model, seconds = models[key]
+    model = copy.copy(model).set_params(**later)
     if adapt:  # to the lines that are predicted, whose labels it does not see
-        ends.clear()
+        start = time.process_time()
         others = [line.placed for line in split.test]
         unknown = [np.full(line.labels.shape, -1) for line in split.test]
         model.refine(X + others, y + unknown)
-        seconds += ends[-1] - ends[0]
+        seconds += time.process_time() - start
     return model, seconds
+
+
+def train(X, y, options, split, seconds):
+    """A model, and the processor seconds of its epochs."""
+    ends, options = [], {"nan_policy": "ignore"} | options
+    watched = [*options.pop("callbacks", []), ("seconds", EpochSeconds(ends))]
+    if seconds != "auto":
+        FaciesSegmenter(**options | {"max_epochs": 2, "callbacks": watched}).fit(X, y)
+        budget = seconds_for(split, float(seconds))
+        options["max_epochs"] = max(2, round(budget / (ends[2] - ends[1])))
+        ends.clear()
+    model = FaciesSegmenter(**options | {"callbacks": watched}).fit(X, y)
+    return model.set_params(callbacks=None), ends[-1] - ends[0]
 
 
 def learnable(split):
@@ -147,17 +162,15 @@ def calibration_error(confidence, hit, n_bins=15):
     return float(np.abs(off).sum() / len(hit))
 
 
-def run_one(split, name, seed, seconds):
+def run_one(split, name, seed, seconds, models):
     """One row of the table."""
-    start = time.process_time()
-    if seconds != "auto":
-        seconds = seconds_for(split, float(seconds))
     if name in RIVALS:
         if seconds == "auto":
             raise SystemExit(f"{name} needs --seconds")
-        row = score(split, RIVALS[name](split, seed, seconds))
+        start = time.process_time()
+        row = score(split, RIVALS[name](split, seed, seconds_for(split, float(seconds))))
         return row | {"seconds": round(time.process_time() - start, 1)}
-    model, seconds = fit_in(split, name, seed, seconds)
+    model, seconds = fit_in(split, name, seed, seconds, models)
     predictions = model.predict([line.placed for line in split.test])
     row = score(split, predictions) | doubt(split, model, predictions)
     return row | {"seconds": round(seconds, 1), "epochs": model.n_iter_}
@@ -184,23 +197,22 @@ def append_row(path, row):
 
 
 def run(arguments):
-    jobs = [
-        (recipe, split, seed)
-        for seed in arguments.seeds
-        for recipe in arguments.recipes
-        for split in arguments.splits
-    ]
-    for recipe, split, seed in jobs[arguments.part :: arguments.of]:
-        key = {"recipe": recipe, "split": split, "seed": str(seed), "budget": arguments.seconds}
-        if any(key.items() <= row.items() for row in read_rows(arguments.csv)):
-            continue
-        neighbors = RECIPES.get(recipe, {}).get("neighbors", 0)
-        if neighbors and not split.startswith("synth"):
-            print(f"{recipe}: {split} has no lines beside its lines")
-            continue
-        row = run_one(make_split(split, seed, neighbors), recipe, seed, arguments.seconds)
-        append_row(arguments.csv, key | row)
-        print(key | row, flush=True)
+    jobs = [(seed, split) for seed in arguments.seeds for split in arguments.splits]
+    for seed, name in jobs[arguments.part :: arguments.of]:
+        splits, models = {}, {}
+        for recipe in arguments.recipes:
+            key = {"recipe": recipe, "split": name, "seed": str(seed), "budget": arguments.seconds}
+            if any(key.items() <= row.items() for row in read_rows(arguments.csv)):
+                continue
+            neighbors = RECIPES.get(recipe, {}).get("neighbors", 0)
+            if neighbors and not name.startswith("synth"):
+                print(f"{recipe}: {name} has no lines beside its lines")
+                continue
+            if neighbors not in splits:
+                splits[neighbors], models = make_split(name, seed, neighbors), {}
+            row = run_one(splits[neighbors], recipe, seed, arguments.seconds, models)
+            append_row(arguments.csv, key | row)
+            print(key | row, flush=True)
 
 
 # --- the table --------------------------------------------------------------------------------
