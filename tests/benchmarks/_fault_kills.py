@@ -206,19 +206,20 @@ def prediction(folder):
     model.fit(survey.data, np.where(np.arange(24)[:, None, None] % 8, -1, survey.target))
     save_model(model, folder / "model")
 
+    def make_target(kind, out):
+        """What the user makes before the prediction, which is killed."""
+        shape, dtype = survey.data.shape, np.int16
+        if kind == "npy":
+            np.lib.format.open_memmap(out, "w+", dtype, shape)
+        elif kind == "zarr":
+            zarr.create_array(out, shape=shape, dtype=dtype, chunks=(4, 40, 32))
+
     def to_npy(out):
-        exists = out.exists()
-        shape = None if exists else survey.data.shape
-        dtype = None if exists else np.int16
-        array = np.lib.format.open_memmap(out, "r+" if exists else "w+", dtype, shape)
+        array = np.lib.format.open_memmap(out, "r+")
         model.predict(survey.data, out=array, checkpoint=f"{out}.checkpoint")
 
     def to_zarr(out):
-        if out.exists():
-            array = zarr.open_array(out, mode="r+")
-        else:
-            shape, chunks = survey.data.shape, (4, 40, 32)
-            array = zarr.create_array(out, shape=shape, dtype=np.int16, chunks=chunks)
+        array = zarr.open_array(out, mode="r+")
         model.predict(survey.data, out=array, checkpoint=f"{out}.checkpoint")
 
     def to_segy(out):
@@ -235,6 +236,7 @@ def prediction(folder):
     @functools.cache
     def unbroken(kind):
         out = folder / f"unbroken.{kind}"
+        make_target(kind, out)
         duration = _timed(lambda: kinds[kind](out))
         return readers[kind](out), duration
 
@@ -245,6 +247,7 @@ def prediction(folder):
         work_folder.mkdir()
         out = work_folder / f"facies.{kind}"
         expected, duration = unbroken(kind)
+        make_target(kind, out)
 
         def mark():
             return any(work_folder.rglob("finished.json"))
