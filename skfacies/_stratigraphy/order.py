@@ -21,7 +21,7 @@ MOST_TRACES = 0.95
 MIN_LOG_SCORE = np.float32(np.log(1e-4))
 
 #: Number of traces that are put in order at a time, so that memory does not grow with the section.
-TRACES_AT_ONCE = 256
+TRACES_AT_ONCE = 128
 
 #: A contact is compared with its median over SPIKE_TRACES traces on either side. It is a spike if
 #: it lies more than SPIKE_SAMPLES samples away, beyond what the slope of the contact explains.
