@@ -221,8 +221,8 @@ def run(arguments):
 def make_table(rows, column="miou"):
     """Mean of each recipe on each kind of survey over its seeds, worst regret, and mean.
 
-    Columns are recipes from the least worst regret on, then rivals. Recipes that were not trained
-    for as long as they would be by themselves have their seconds in the name.
+    Columns are recipes, then rivals. Recipes that were not trained for as long as they would be by
+    themselves have their seconds in the name.
     """
     found = {}
     for row in rows:
@@ -241,7 +241,8 @@ def make_table(rows, column="miou"):
         for name, kinds in found.items()
     }
     rivals = [name for name in RIVALS if name in means]
-    recipes = sorted(means.keys() - set(rivals), key=lambda name: regret(means, rivals, name))
+    order = list(RECIPES)
+    recipes = sorted(means.keys() - set(rivals), key=lambda name: order.index(name.split(",")[0]))
     names = recipes + rivals
     lines = [f"| survey | {' | '.join(names)} |", "|---" + "|---:" * len(names) + "|"]
     for split in dict.fromkeys(map(kind_of, SPLITS)):
@@ -279,6 +280,7 @@ def describe(value, form=".3f"):
 def table(arguments):
     rows = [row for row in read_rows(arguments.csv) if row["budget"] in arguments.seconds]
     rows = [row for row in rows if not arguments.recipes or row["recipe"] in arguments.recipes]
+    rows = [row for row in rows if not arguments.seeds or row["seed"] in arguments.seeds]
     text = make_table(rows, arguments.column)
     print(text)
     if arguments.write is not None:
@@ -312,6 +314,7 @@ def main():
     showing.add_argument("--write", type=Path, metavar="PAGE", help="page to put the table into")
     showing.add_argument("--seconds", nargs="+", default=["150", "auto"])
     showing.add_argument("--recipes", nargs="+", help="only these, rivals included")
+    showing.add_argument("--seeds", nargs="+", help="only these; default: means of all")
     showing.add_argument("--column", default="miou", choices=FIELDS[4:])
     for command in (running, showing):
         command.add_argument("--csv", type=Path, default=Path("recipes.csv"))
