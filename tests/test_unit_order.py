@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from skfacies import CubeSegmenter
 from skfacies._stratigraphy.order import (
     MIN_LOG_SCORE,
-    TRACES_AT_ONCE,
+    SAMPLES_AT_ONCE,
     best_ranks,
     check_unit_order,
     explain_unit_order,
@@ -222,7 +222,7 @@ def test_only_faulty_traces_are_asked_for():
 
 def test_many_traces_are_put_in_order_in_pieces():
     rng = np.random.default_rng(2)
-    scores = rng.normal(size=(TRACES_AT_ONCE + 300, 12, 3)).astype(np.float32)
+    scores = rng.normal(size=(SAMPLES_AT_ONCE // 12 + 300, 12, 3)).astype(np.float32)
     sizes = []
 
     def give(traces):
@@ -231,7 +231,7 @@ def test_many_traces_are_put_in_order_in_pieces():
 
     codes = put_in_order(scores.argmax(-1), give, (0, 1, 2))
     assert len(sizes) > 1
-    assert max(sizes) == TRACES_AT_ONCE
+    assert max(sizes) == SAMPLES_AT_ONCE // 12
     assert in_order(codes)
     one_by_one = [
         put_in_order(own.argmax(-1)[None], lambda _, own=own: own[None], (0, 1, 2))[0]

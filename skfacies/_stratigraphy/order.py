@@ -20,8 +20,9 @@ MOST_TRACES = 0.95
 #: seem certain do not decide the labels of a trace.
 MIN_LOG_SCORE = np.float32(np.log(1e-4))
 
-#: Number of traces that are put in order at a time, so that memory does not grow with the section.
-TRACES_AT_ONCE = 128
+#: Samples that are put in order at a time. So few of them torch works on with one thread; threads
+#: that wait for each other take longer where other programs use the processor, too.
+SAMPLES_AT_ONCE = 1 << 15
 
 #: A contact is compared with its median over SPIKE_TRACES traces on either side. It is a spike if
 #: it lies more than SPIKE_SAMPLES samples away, beyond what the slope of the contact explains.
@@ -225,8 +226,9 @@ def put_in_order(codes, log_scores, order, missing=None):
         upside_down = np.flatnonzero((ranks < deepest).any(axis=1))
     starts, stops = _parts_out_of_order(ranks[upside_down], deepest[upside_down])
     by_length = np.argsort(stops - starts, kind="stable")
-    for first in range(0, len(upside_down), TRACES_AT_ONCE):
-        own = by_length[first : first + TRACES_AT_ONCE]
+    at_once = max(1, SAMPLES_AT_ONCE // codes.shape[1])
+    for first in range(0, len(upside_down), at_once):
+        own = by_length[first : first + at_once]
         own = own[np.argsort(upside_down[own])]  # in the same trace order as the scores
         traces = upside_down[own]
         # Torch takes a fraction of NumPy's time for all of this.
@@ -256,8 +258,9 @@ def _between_live(ranks, own_ranks, missing):
     inside = np.clip(own_ranks, above, below)
     uneven = np.flatnonzero((inside[:, 1:] < inside[:, :-1]).any(axis=1))
     units = torch.arange(1 + int(inside.max(initial=0)))[:, None, None]
-    for first in range(0, len(uneven), TRACES_AT_ONCE):
-        traces = uneven[first : first + TRACES_AT_ONCE]
+    at_once = max(1, SAMPLES_AT_ONCE // inside.shape[1])
+    for first in range(0, len(uneven), at_once):
+        traces = uneven[first : first + at_once]
         kept = torch.from_numpy(inside[traces]) == units
         # Live samples outvote all others of their trace.
         votes = torch.from_numpy(np.where(missing[traces], 1.0, inside.shape[1]))
