@@ -269,6 +269,7 @@ def test_places_of_results_are_checked_before_the_work(
         ("a,,c,d", "an empty name"),
         ("", "an empty name"),
         ("a,b,c, a", "a repeated name"),
+        ("a,b,mean_iou,d", "--names has mean_iou, which are names of scores"),
     ],
 )
 def test_names_that_do_not_fit_cost_no_training(

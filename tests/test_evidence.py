@@ -38,10 +38,10 @@ def test_classes_with_the_name_of_a_score_are_refused(make_tiny, survey):
 
 
 def test_the_names_of_scores_are_those_of_a_report(survey):
-    from skfacies._estimators.evidence import SCORES
+    from skfacies.metrics._counting import OVERALL
 
     report = facies_report(survey.target, survey.target, output_dict=True)
-    assert set(SCORES) == set(report) - {"0", "1", "2"}
+    assert set(OVERALL) == set(report) - {"0", "1", "2"}
 
 
 def test_no_warning_where_all_classes_were_learned(make_tiny, survey):

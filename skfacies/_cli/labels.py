@@ -196,6 +196,11 @@ def check_names(names, horizons=None):
             f"{'an empty name' if not all(names) else 'a repeated name'}. "
             "Give each facies its own name, such as --names sand,shale."
         )
+    from skfacies.metrics._counting import OVERALL
+
+    taken = [name for name in names if name in OVERALL]
+    if taken:
+        raise ValueError(f"--names has {', '.join(taken)}, which are names of scores. Use others.")
     if horizons and len(names) != len(horizons) + 1:
         raise ValueError(
             f"--names has {len(names)} names, but {len(horizons)} horizons have "

@@ -9,6 +9,7 @@ from skfacies._nn.speed import freed_memory_kept
 from skfacies._sections.sections import IGNORED
 from skfacies._stratigraphy.reflectors import DEFAULT_DIP_SMOOTHING
 from skfacies.metrics import facies_report
+from skfacies.metrics._counting import OVERALL
 
 __all__ = ["LEAST_RECALL", "check_names", "examine", "least_recall", "warn_of_poor_recall"]
 
@@ -25,13 +26,10 @@ COST_ON_KNOWN_LINES = 0.01
 #: Recall on the training lines below which a class has not been learned well.
 LEAST_RECALL = 0.8
 
-#: What a report has beside its classes.
-SCORES = ("pixel_accuracy", "mean_class_accuracy", "fw_iou", "mean_iou", "support")
-
 
 def check_names(classes):
     """Refuse classes that have the name of a score, before the training."""
-    taken = [label for label in classes.tolist() if label in SCORES]
+    taken = [label for label in classes.tolist() if label in OVERALL]
     if taken:
         raise ValueError(
             f"{taken} cannot be classes: scores of `training_report_` have these names. Rename the "

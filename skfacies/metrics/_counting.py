@@ -40,6 +40,10 @@ def count_labels(y_true, y_pred, labels, ignore_label, sample_weight):
     return np.column_stack([counts[:, listed], counts[:, others].sum(axis=1)]), labels
 
 
+#: What a report has beside its classes, which therefore cannot have these names.
+OVERALL = ("pixel_accuracy", "mean_class_accuracy", "fw_iou", "mean_iou", "support")
+
+
 def score_labels(y_true, y_pred, labels, ignore_label, sample_weight, zero_division=np.nan):
     """All scores of the listed classes, and the counts behind them."""
     if not isinstance(zero_division, Real) or zero_division < 0 or zero_division > 1:
