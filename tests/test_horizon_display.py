@@ -324,7 +324,8 @@ def test_coordinates_of_the_cube_are_used(survey, segmenter):
 
 
 @pytest.mark.parametrize(
-    ("name", "unit"), [("Feet", "ft"), ("meters", "m"), ("seconds", "s"), ("fathoms", "ms")]
+    ("name", "unit"),
+    [("Feet", "ft"), (" foot ", "ft"), ("meters", "m"), ("seconds", "s"), ("fathoms", "ms")],
 )
 def test_units_may_be_written_otherwise(survey, segmenter, name, unit):
     xarray = pytest.importorskip("xarray")

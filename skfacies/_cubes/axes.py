@@ -23,13 +23,19 @@ UNIT_SCALES = {
     "time": {
         "ms": 1,
         "msec": 1,
+        "millisecond": 1,
         "milliseconds": 1,
         "s": 1e3,
         "sec": 1e3,
+        "second": 1e3,
         "seconds": 1e3,
         "us": 1e-3,
     },
-    "depth": {"m": 1, "meters": 1, "metres": 1, "km": 1e3, "ft": 0.3048, "feet": 0.3048},
+    "depth": {
+        **dict.fromkeys(["m", "meter", "meters", "metre", "metres"], 1),
+        "km": 1e3,
+        **dict.fromkeys(["ft", "foot", "feet"], 0.3048),
+    },
 }
 #: What other programs call an axis, ignoring case, blanks and punctuation. "" is a vertical axis
 #: of either kind.
@@ -146,7 +152,7 @@ def unit_of(axis, values, attrs):
 def short_unit(unit):
     """The short form, such as "ft" for "feet", of ms, s, m and ft; None for other units."""
     for scales in UNIT_SCALES.values():
-        scale = scales.get(str(unit).lower())
+        scale = scales.get(str(unit).strip().lower())
         for short in ("ms", "s", "m", "ft"):
             if scale is not None and scales.get(short) == scale:
                 return short
