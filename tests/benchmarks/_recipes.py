@@ -23,5 +23,5 @@ RECIPES = {
     "Linknet": {"architecture": "Linknet"},
 }
 
-#: Parameters that only a prediction looks at.
+#: Parameters of predictions: recipes that differ in them share a training, that of the default.
 AT_PREDICTION = {"dip_smoothing", "positions", "tta", "unit_order"}

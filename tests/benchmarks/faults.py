@@ -75,7 +75,7 @@ def run_process(name, seeds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=[*FILES, *KILLS, *PROCESS, "all"])
-    parser.add_argument("--count", type=int, help="cases; default: those of docs/reliability.rst")
+    parser.add_argument("--count", type=int, help="cases; default: those of docs/reliability.md")
     parser.add_argument("--first", type=int, default=0, help="seed of the first case")
     arguments = parser.parse_args()
     n_faults = 0

@@ -165,8 +165,6 @@ def calibration_error(confidence, hit, n_bins=15):
 def run_one(split, name, seed, seconds, models):
     """One row of the table."""
     if name in RIVALS:
-        if seconds == "auto":
-            raise SystemExit(f"{name} needs --seconds")
         start = time.process_time()
         row = score(split, RIVALS[name](split, seed, seconds_for(split, float(seconds))))
         return row | {"seconds": round(time.process_time() - start, 1)}
@@ -198,9 +196,12 @@ def append_row(path, row):
 
 def run(arguments):
     jobs = [(seed, split) for seed in arguments.seeds for split in arguments.splits]
+    recipes = arguments.recipes
+    if arguments.seconds == "auto":  # rivals need a number
+        recipes = [recipe for recipe in recipes if recipe not in RIVALS]
     for seed, name in jobs[arguments.part :: arguments.of]:
-        splits, models = {}, {}
-        for recipe in arguments.recipes:
+        splits = {}
+        for recipe in recipes:
             key = {"recipe": recipe, "split": name, "seed": str(seed), "budget": arguments.seconds}
             if any(key.items() <= row.items() for row in read_rows(arguments.csv)):
                 continue
@@ -209,8 +210,9 @@ def run(arguments):
                 print(f"{recipe}: {name} has no lines beside its lines")
                 continue
             if neighbors not in splits:
-                splits[neighbors], models = make_split(name, seed, neighbors), {}
-            row = run_one(splits[neighbors], recipe, seed, arguments.seconds, models)
+                splits[neighbors] = make_split(name, seed, neighbors), {}
+            split, models = splits[neighbors]
+            row = run_one(split, recipe, seed, arguments.seconds, models)
             append_row(arguments.csv, key | row)
             print(key | row, flush=True)
 
@@ -241,8 +243,9 @@ def make_table(rows, column="miou"):
         for name, kinds in found.items()
     }
     rivals = [name for name in RIVALS if name in means]
-    order = list(RECIPES)
-    recipes = sorted(means.keys() - set(rivals), key=lambda name: order.index(name.split(",")[0]))
+    place = {recipe: i for i, recipe in enumerate(RECIPES)}
+    recipes = sorted(means.keys() - set(rivals))
+    recipes.sort(key=lambda name: place.get(name.split(",")[0], len(place)))
     names = recipes + rivals
     lines = [f"| survey | {' | '.join(names)} |", "|---" + "|---:" * len(names) + "|"]
     for split in dict.fromkeys(map(kind_of, SPLITS)):
@@ -257,6 +260,19 @@ def make_table(rows, column="miou"):
         for name in names
     ]  # means of other surveys could not be compared
     lines.append(f"| mean | {' | '.join(mean)} |")
+    return "\n".join(lines)
+
+
+def list_sets(rows, column):
+    """Mean and range over seeds of each recipe on each set."""
+    values = {}
+    for row in rows:
+        if row[column]:
+            values.setdefault((row["recipe"], row["split"]), []).append(float(row[column]))
+    lines = ["| recipe | set | mean | least | most | seeds |", "|---|---|---:|---:|---:|---:|"]
+    for (recipe, split), own in sorted(values.items()):
+        numbers = " | ".join(f"{value:.3f}" for value in (np.mean(own), min(own), max(own)))
+        lines.append(f"| {recipe} | {split} | {numbers} | {len(own)} |")
     return "\n".join(lines)
 
 
@@ -281,6 +297,9 @@ def table(arguments):
     rows = [row for row in read_rows(arguments.csv) if row["budget"] in arguments.seconds]
     rows = [row for row in rows if not arguments.recipes or row["recipe"] in arguments.recipes]
     rows = [row for row in rows if not arguments.seeds or row["seed"] in arguments.seeds]
+    if arguments.each:
+        print(list_sets(rows, arguments.column))
+        return
     text = make_table(rows, arguments.column)
     print(text)
     if arguments.write is not None:
@@ -315,6 +334,7 @@ def main():
     showing.add_argument("--seconds", nargs="+", default=["150", "auto"])
     showing.add_argument("--recipes", nargs="+", help="only these, rivals included")
     showing.add_argument("--seeds", nargs="+", help="only these; default: means of all")
+    showing.add_argument("--each", action="store_true", help="list all sets, with ranges of seeds")
     showing.add_argument("--column", default="miou", choices=FIELDS[4:])
     for command in (running, showing):
         command.add_argument("--csv", type=Path, default=Path("recipes.csv"))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from _splits import make_split
-from recipes import fit_in, score, seconds_for
+from recipes import fit_in, score
 
 FIELDS = ("split", "seed", "before", "refined", "anew", "seconds", "seconds_refined")
 
@@ -36,12 +36,12 @@ def compare(name, seed, seconds):
     def mean_iou(model):
         return score(split, model.predict([line.placed for line in split.test]))["miou"]
 
-    model, first_seconds = fit_in(part, "default", seed, seconds_for(part, seconds))
+    model, first_seconds = fit_in(part, "default", seed, seconds, {})
     row = {"split": name, "seed": seed, "before": mean_iou(model), "seconds": first_seconds}
     start = time.process_time()
     model.refine(X, y, sample_weight=np.where(later, WEIGHT, 1.0))
     row |= {"refined": mean_iou(model), "seconds_refined": time.process_time() - start}
-    anew, _ = fit_in(split, "default", seed, seconds_for(split, seconds))
+    anew, _ = fit_in(split, "default", seed, seconds, {})
     row |= {"anew": mean_iou(anew)}
     return {field: row[field] if field in FIELDS[:2] else round(row[field], 4) for field in FIELDS}
 
