@@ -195,10 +195,10 @@ def _go_on(params, fitted, sections, runs, unlabeled, valid, seed):
         _train_network(params, fitted, *known, valid, own, fitted, **options)
 
     try:
-        longer = params.max_epochs == "auto" and not params.early_stopping
-        probe = make_probe(params, fitted)
-        if longer and evidence.least_recall(probe, sections, runs) < evidence.LEAST_RECALL:
-            train_on(sections, runs, effort=SECOND_EFFORT)
+        if params.max_epochs == "auto" and not params.early_stopping:
+            found = evidence.least_recall(make_probe(params, fitted), sections, runs)
+            if found < evidence.LEAST_RECALL:
+                train_on(sections, runs, effort=SECOND_EFFORT)
         if unlabeled and not fitted.net_.interrupted:
             fitted.contacts_ = learn_contacts(sections, runs, fitted._stack)  # for the guesses
             known = _with_guesses(params, fitted, sections, runs, unlabeled)
