@@ -6,7 +6,7 @@ RECIPES = {
     "mirrored too": {"tta": True},
     "no positions": {"positions": None},
     "no order": {"unit_order": None},
-    "no means along reflectors": {"dip_smoothing": None},
+    "no means": {"dip_smoothing": None},
     "a tenth held out": {"validation_fraction": 0.1},
     "training's statistics": {"section_statistics": False},
     "no fade": {"augment": {"fade": 0.0}},
