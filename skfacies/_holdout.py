@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skfacies._cubes.positions import trace_numbers
+from skfacies._cubes.positions import spacing_of_traces, trace_numbers
 from skfacies._sections.sections import Run
 from skfacies._sections.validation import Lines
 
@@ -156,7 +156,9 @@ def _put_on_map(X, sections, gap):
     """Traces at their positions; sections without lie side by side, too far apart for the gap."""
     step = -(-sum(run.n_traces for run in sections) // MAX_TRACES)
     where = [_positions(X, run, step) for run in sections]
-    low, unit = _origin_and_unit([own for own in where if own is not None], step)
+    known = [own for own in where if own is not None]
+    low = np.min([own.min(axis=0) for own in known], axis=0) if known else 0
+    unit = spacing_of_traces(known, step)
     for i, own in enumerate(where):
         if own is None:
             along = np.arange(0, sections[i].n_traces, step)
@@ -181,20 +183,6 @@ def _positions(X, run, step):
     along = np.arange(0, run.n_traces, step)
     both = [np.full_like(along, X.positions[run.section]), along]
     return np.stack(both[::-1] if X.directions[run.section] else both, axis=1)
-
-
-def _origin_and_unit(known, step):
-    """Smallest coordinates, and the distance of neighboring traces, along each axis."""
-    if not known:
-        return np.zeros(2), np.ones(2)
-    low = np.min([own.min(axis=0) for own in known], axis=0)
-    spacing = np.array([np.abs(own[-1] - own[0]) / max(1, len(own) - 1) for own in known]) / step
-    along = spacing.argmax(axis=1)
-    unit = np.array(
-        [np.median(spacing[along == axis, axis]) if axis in along else 0 for axis in (0, 1)]
-    )
-    # Where all lines run along one axis, traces are as far apart along the other.
-    return low, np.where(unit > 0, unit, unit.max() or 1)
 
 
 # --- blocks -----------------------------------------------------------------------------------

@@ -120,6 +120,16 @@ def test_one_line_is_left_out_in_parts():
     assert scales[0, 0] < scales[1, 0]
 
 
+def test_lines_that_are_counted_in_steps():
+    points, depths, lines = lines_of_a_survey([100, 130, 170], dome)
+    contacts = KrigedContacts().fit(points, depths, lines)
+    numbered = KrigedContacts().fit(points * (4, 10), depths, lines, spacing=(4.0, 10.0))
+    at = np.array([[145.0, 390.0], [300.0, 401.0]])
+    for found, expected in zip(numbered.predict(at * (4, 10)), contacts.predict(at), strict=True):
+        assert_allclose(found, expected, rtol=1e-6)
+    assert_allclose(numbered.distance(at * (4, 10)), contacts.distance(at))
+
+
 def test_traces_of_crossing_lines_count_once():
     points, depths, lines = lines_of_a_survey([100, 120, 140], dome)
     contacts = KrigedContacts().fit(points, depths, lines)

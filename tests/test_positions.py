@@ -115,6 +115,7 @@ def test_damaged_contacts_are_not_loaded(placed, tmp_path):
     for name, value, message in (
         ("scales_", np.ones(5), "contacts do not fit the classes"),
         ("lines_", np.arange(3), "contacts have the shapes"),
+        ("spacing_", (1.0, 0.0), "spacing of lines of contacts is damaged"),
         ("variogram_", (-1.0, 1.0), "variogram of contacts is damaged"),
         ("vertical_", (0.0, -4.0), "vertical axis of contacts is damaged"),
         ("depths_", np.full(placed.estimator_.contacts_.depths_.shape, "a"), "points of contacts"),
@@ -134,6 +135,17 @@ def test_sections_of_data_arrays(make_tiny, cubes):
     truth = [y.sel(inline=207), y.sel(crossline=425)]
     score = segmenter.score(test, truth)
     assert score > segmenter.set_params(positions=None).score(test, truth) + 0.1
+
+
+def test_lines_numbered_in_steps(make_tiny, cubes):
+    found = []
+    for step in (1, 10):
+        X, y, _ = (cube.assign_coords(inline=step * cube.inline) for cube in cubes)
+        lines = [{"inline": step * 200}, {"inline": step * 214}, {"crossline": 418}]
+        segmenter = make_tiny(max_epochs=2)
+        segmenter.fit([X.sel(line) for line in lines], [y.sel(line) for line in lines])
+        found.append(segmenter.predict_proba([X.sel(inline=step * 229)])[0])
+    assert_allclose(*found, atol=1e-5)
 
 
 def test_another_survey_is_predicted_without_positions(cubes, placed):

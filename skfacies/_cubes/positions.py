@@ -14,6 +14,7 @@ __all__ = [
     "line_numbers",
     "place",
     "place_lines",
+    "spacing_of_traces",
     "trace_numbers",
     "vertical_axis",
     "vertical_axis_of_cube",
@@ -81,6 +82,25 @@ def trace_numbers(X, i):
     if not set(AXES) <= set(columns):
         return None
     return _stack([np.asarray(columns[axis]) for axis in AXES], section.shape[0])
+
+
+def spacing_of_traces(numbers, step=1):
+    """How much inline and crossline numbers change from a trace to the next: array of shape (2,).
+
+    Many surveys count lines in steps. Where all lines run along one axis, the other counts alike.
+
+    Parameters
+    ----------
+    numbers : list of arrays of shape (n_traces, 2)
+        Of every `step`-th trace of each line.
+    """
+    changes = [np.abs(own[-1] - own[0]) / max(1, len(own) - 1) for own in numbers]
+    changes = np.array(changes).reshape(-1, 2) / step
+    along = changes.argmax(axis=1)
+    spacing = np.array(
+        [np.median(changes[along == axis, axis]) if axis in along else 0 for axis in (0, 1)]
+    )
+    return np.where(spacing > 0, spacing, spacing.max() or 1)
 
 
 def vertical_axis(X, i):

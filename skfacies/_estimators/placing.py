@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skfacies._cubes.positions import trace_numbers, vertical_axis
+from skfacies._cubes.positions import spacing_of_traces, trace_numbers, vertical_axis
 from skfacies._stratigraphy.contacts import (
     MAX_POINTS,
     KrigedContacts,
@@ -31,7 +31,7 @@ MAX_LINES = 128
 #: Multiples of it, modulo 1, are spread evenly.
 GOLDEN_RATIO = 0.618034
 
-#: Distance from the picks, in line numbers, at which the logarithms of probabilities are halved:
+#: Distance from the picks, in lines, at which the logarithms of probabilities are halved:
 #: far from its training lines, a network is right less often than it says. The expected calibration
 #: error is then 0.01 beside nine lines of F3, 0.02 far from them and 0.05 beside a single line.
 #: With 300 lines it is 0.01, 0.09 and 0.12; without it, 0.01, 0.05 and 0.02.
@@ -60,13 +60,13 @@ def learn_contacts(sections, runs, stack, old=None):
         return old
     runs = runs[:: max(1, len(runs) // MAX_LINES)]
     every = max(1, sum(run.n_traces for run in runs) // MAX_POINTS)
-    points, depths, lines, first_line, vertical = [], [], [], 0, None
+    points, depths, lines, first_line, vertical, spacing = [], [], [], 0, None, None
     if old is not None:
-        vertical = old.vertical_
+        vertical, spacing = old.vertical_, old.spacing_
         points, depths, lines = [old.points_], [old.depths_], [old.lines_]
         first_line = int(old.lines_.max()) + 1
-    for line, run in enumerate(runs, start=first_line):
-        numbers = trace_numbers(sections.X, run.section)
+    places = [trace_numbers(sections.X, run.section) for run in runs]
+    for line, (run, numbers) in enumerate(zip(runs, places, strict=True), start=first_line):
         if numbers is None:
             continue
         # The same traces of all lines would lie on one crossing line.
@@ -82,7 +82,9 @@ def learn_contacts(sections, runs, stack, old=None):
     if sum(map(len, points)) < MIN_POINTS:
         return old
     known = map(np.concatenate, (points, depths, lines))
-    return KrigedContacts().fit(*known, vertical=vertical)
+    if spacing is None:
+        spacing = spacing_of_traces([own for own in places if own is not None]).tolist()
+    return KrigedContacts().fit(*known, spacing=tuple(spacing), vertical=vertical)
 
 
 def convert_depths(samples, axis, other):

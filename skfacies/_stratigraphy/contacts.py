@@ -85,6 +85,8 @@ class KrigedContacts(BaseEstimator):
         Power of the kriging standard deviation.
     scales_ : ndarray of shape (n_contacts,)
         Infinite for contacts that too few traces have.
+    spacing_ : tuple (inline, crossline)
+        How much the numbers change from a line to the next: distances are in lines.
     vertical_ : tuple (first, interval) or None
         Vertical axis that the depths are samples of, if it is known.
 
@@ -110,7 +112,7 @@ class KrigedContacts(BaseEstimator):
 
     _parameter_constraints = {}
 
-    def fit(self, points, depths, lines, vertical=None):
+    def fit(self, points, depths, lines, *, spacing=(1.0, 1.0), vertical=None):
         """Choose the variogram and the scale of each contact.
 
         Parameters
@@ -119,6 +121,8 @@ class KrigedContacts(BaseEstimator):
         depths : array of shape (n_points, n_contacts)
         lines : array of shape (n_points,)
             Which line each point is on.
+        spacing : tuple (inline, crossline), default=(1.0, 1.0)
+            How much the numbers change from a line to the next.
         vertical : tuple (first, interval) or None
             Vertical axis that the depths are samples of.
 
@@ -133,7 +137,7 @@ class KrigedContacts(BaseEstimator):
             some = np.sort(chance.choice(some, MAX_POINTS, replace=False))
         self.points_ = np.asarray(points, dtype=np.float64)[some]
         self.depths_ = np.asarray(depths, dtype=np.float64)[some]
-        self.lines_ = np.asarray(lines)[some]
+        self.lines_, self.spacing_ = np.asarray(lines)[some], spacing
         tried = []
         for variogram in VARIOGRAMS:
             errors, deviations = self._leave_out(variogram, _left_out(self.points_, self.lines_))
@@ -165,20 +169,24 @@ class KrigedContacts(BaseEstimator):
         scales = np.full(depths.shape, np.inf)
         exponent, nugget = self.variogram_
         for contacts, known, inverse in self._systems:
-            right = -(cdist(points, self.points_[known]) ** exponent)
+            distances = self._distances(points, self.points_[known])
+            right = -(distances**exponent)
             right = np.pad(right, ((0, 0), (0, 1)), constant_values=1.0)
             weights = right @ inverse
             depths[:, contacts] = weights[:, :-1] @ self.depths_[np.ix_(known, contacts)]
             variance = nugget - np.einsum("ij,ij->i", weights, right)
             units = np.maximum(variance, 0)[:, None] ** (self.growth_ / 2)
-            distance = cdist(points, self.points_[known]).min(axis=1)[:, None]
-            least = MIN_SCALE + MIN_GROWTH * distance
+            least = MIN_SCALE + MIN_GROWTH * distances.min(axis=1)[:, None]
             scales[:, contacts] = np.maximum(self.scales_[contacts] * units, least)
         return depths, scales
 
     def distance(self, points):
         """Distance of traces to the nearest of the points, in lines; array of shape (n_points,)."""
-        return cdist(points, self.points_).min(axis=1)
+        return self._distances(points, self.points_).min(axis=1)
+
+    def _distances(self, points, others):
+        """Distances of points on the map, in lines; array of shape (n_points, n_others)."""
+        return cdist(points / np.asarray(self.spacing_), others / np.asarray(self.spacing_))
 
     @functools.cached_property
     def _systems(self):
@@ -199,7 +207,7 @@ class KrigedContacts(BaseEstimator):
         exponent, nugget = variogram
         points, n = self.points_[known], len(known)
         matrix = np.ones((n + 1, n + 1))
-        matrix[:n, :n] = -(cdist(points, points) ** exponent)
+        matrix[:n, :n] = -(self._distances(points, points) ** exponent)
         matrix[np.arange(n), np.arange(n)] += nugget
         matrix[n, n] = 0
         return np.linalg.inv(matrix)

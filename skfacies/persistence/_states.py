@@ -27,6 +27,7 @@ _FITTED = {
         "scales_": np.ndarray,
         "variogram_": tuple,
         "growth_": float,
+        "spacing_": tuple,
         "vertical_": (tuple, type(None)),
     },
     "CubeToSections": {"cube_shape_": tuple, "n_sections_": Integral},
@@ -209,6 +210,9 @@ def _check_contacts_state(state):
     numbers = [*state["variogram_"], state["growth_"]]
     fine = all(type(n) is float and 0 < n < 100 for n in numbers) and len(numbers) == 3
     _require(fine, "the variogram of contacts is damaged.")
+    spacing = state["spacing_"]
+    fine = len(spacing) == 2 and all(type(n) is float and 0 < n < np.inf for n in spacing)
+    _require(fine, "the spacing of lines of contacts is damaged.")
     axis = state["vertical_"]
     fine = axis is None or (len(axis) == 2 and all(type(n) is float for n in axis) and axis[1] > 0)
     _require(fine, "the vertical axis of contacts is damaged.")
