@@ -678,6 +678,14 @@ def test_verbose_shows_a_progress_bar(make_tiny, survey, capsys):
     assert "train_loss" in capsys.readouterr().out
 
 
+def test_the_progress_bar_of_a_second_training_says_so(make_tiny, survey, capsys):
+    segmenter = make_tiny(verbose=1, max_epochs=1, warm_start=True)
+    segmenter.fit(survey.data, survey.target)
+    assert "fit goes on" not in capsys.readouterr().err
+    segmenter.fit(survey.data, survey.target)
+    assert "fit goes on: 100%" in capsys.readouterr().err
+
+
 def test_quiet_by_default(make_tiny, survey, capsys):
     make_tiny().fit(survey.data, survey.target).predict(survey.data)
     assert capsys.readouterr() == ("", "")

@@ -1,6 +1,7 @@
 """What `FaciesSegmenter` is besides training and prediction: parameters, attributes, pickling."""
 
 import copy
+import functools
 import warnings
 from numbers import Integral, Real
 
@@ -308,9 +309,11 @@ class BaseSegmenter(BaseEstimator):
 
     def _most_likely(self, scores, dead):
         """Codes (n_traces, n_samples), in stratigraphic order if there is one."""
+        scores = scores.permute(1, 2, 0)
+        on_host = functools.cache(lambda: scores.cpu().numpy())  # only if traces are out of order
         return labels_from_scores(
-            scores.permute(1, 2, 0).max(-1).indices.cpu().numpy(),  # faster than argmax(0)
-            lambda traces: scores.permute(1, 2, 0).cpu().numpy()[traces],
+            scores.max(-1).indices.cpu().numpy(),  # faster than argmax(0)
+            lambda traces: on_host()[traces],
             self._order_of_codes(),
             missing=dead,
             without_spikes=bool(self.dip_smoothing_),

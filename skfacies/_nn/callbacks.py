@@ -156,7 +156,8 @@ class ProgressBar(Callback):
     def on_train_begin(self, net, **kwargs):
         self.n_epochs_ = 0
         layout = "{l_bar}{bar}| {n:.1f}/{total} epochs [{elapsed}<{remaining}{postfix}]"
-        self.bar_ = tqdm(total=net.max_epochs, desc="fit", bar_format=layout, dynamic_ncols=True)
+        name = "fit goes on" if net.history else "fit"
+        self.bar_ = tqdm(total=net.max_epochs, desc=name, bar_format=layout, dynamic_ncols=True)
 
     def on_epoch_begin(self, net, **kwargs):
         self.bar_.update(self.n_epochs_ - self.bar_.n)  # where a checkpoint was gone on from
