@@ -3,6 +3,7 @@
 RECIPES = {
     "default": {},
     "adapted": {"adapt": True},
+    "mean of three": {"networks": 3},
     "mirrored too": {"tta": True},
     "no positions": {"positions": None},
     "no order": {"unit_order": None},

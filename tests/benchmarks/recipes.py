@@ -71,12 +71,16 @@ def fit_in(split, recipe, seed, seconds, models):
     X, y = [line.placed for line in split.train], [line.labels for line in split.train]
     options = dict(RECIPES[recipe])
     options.pop("neighbors", None)  # the split has them
-    adapt = options.pop("adapt", False)
+    adapt, networks = options.pop("adapt", False), options.pop("networks", 1)
     later = {name: options.pop(name) for name in AT_PREDICTION & options.keys()}
-    key = repr(options)
-    if key not in models:
-        models[key] = train(X, y, options | {"random_state": seed}, split, seconds)
-    model, seconds = models[key]
+    own = []
+    for random_state in range(seed * networks, (seed + 1) * networks):
+        key = repr(options | {"random_state": random_state})
+        if key not in models:
+            models[key] = train(X, y, options | {"random_state": random_state}, split, seconds)
+        own.append(models[key])
+    seconds = sum(taken for _, taken in own)
+    model = own[0][0] if networks == 1 else Mean([network for network, _ in own])
     model = copy.copy(model).set_params(**later)
     if adapt:  # to the lines that are predicted, whose labels it does not see
         start = time.process_time()
@@ -85,6 +89,26 @@ def fit_in(split, recipe, seed, seconds, models):
         model.refine(X + others, y + unknown)
         seconds += time.process_time() - start
     return model, seconds
+
+
+class Mean:
+    """The mean of the probabilities of several models."""
+
+    def __init__(self, models):
+        self.models, self.classes_ = models, models[0].classes_
+        self.n_iter_ = sum(model.n_iter_ for model in models)
+
+    def set_params(self, **params):
+        for model in self.models:
+            model.set_params(**params)
+        return self
+
+    def predict_proba(self, X):
+        each = zip(*(model.predict_proba(X) for model in self.models), strict=True)
+        return [sum(probabilities) / len(self.models) for probabilities in each]
+
+    def predict(self, X):
+        return [self.classes_[p.argmax(axis=-1)] for p in self.predict_proba(X)]
 
 
 def train(X, y, options, split, seconds):
