@@ -85,14 +85,21 @@ def trace_numbers(X, i):
 
 
 def spacing_of_traces(numbers, step=1):
-    """How much inline and crossline numbers change from a trace to the next: array of shape (2,).
+    """How much inline and crossline numbers change from one trace to the next.
 
-    Many surveys count lines in steps. Where all lines run along one axis, the other counts alike.
+    Many surveys count lines in steps. Where all lines run along one axis, both axes are taken to
+    have the same step.
 
     Parameters
     ----------
     numbers : list of arrays of shape (n_traces, 2)
         Of every `step`-th trace of each line.
+    step : int, default=1
+
+    Returns
+    -------
+    spacing : array of shape (2,)
+        Always above 0.
     """
     changes = [np.abs(own[-1] - own[0]) / max(1, len(own) - 1) for own in numbers]
     changes = np.array(changes).reshape(-1, 2) / step

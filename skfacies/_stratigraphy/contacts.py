@@ -186,7 +186,7 @@ class KrigedContacts(BaseEstimator):
 
     def _distances(self, points, others):
         """Distances of points on the map, in lines; array of shape (n_points, n_others)."""
-        return cdist(points / np.asarray(self.spacing_), others / np.asarray(self.spacing_))
+        return cdist(*(np.divide(own, self.spacing_) for own in (points, others)))
 
     @functools.cached_property
     def _systems(self):
